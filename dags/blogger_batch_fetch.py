@@ -1,0 +1,50 @@
+"""### The twice-daily run
+
+Fetches the newest videos of every active tracked account and saves them, within each organization's subscription.
+
+1. **plan** reads `tracked_bloggers_view`, applies the subscription rule, reserves the videos, and writes the plan to
+   the ledger. Planning the same run again gives the same plan; start a new run to reconsider what was skipped.
+2. **fetch_tiktok**, **fetch_instagram**, **fetch_youtube** have one instance per blogger (several bloggers share one
+   beyond 1,000 of a platform). *Clear* an instance to fetch its blogger again: nothing is charged twice.
+3. **gate** ends the run, logs a summary per platform and organization, and is red when every fetch of a platform
+   failed or too many did. A blogger that is private, gone or without videos is an outcome, not a failure.
+
+To fetch less, trigger it with *organizations*, *platforms* or *bloggers*. Bloggers that another run is fetching at that
+moment are skipped as `already_running`.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable
+
+from blogger_tracking.domain.fanout import fetch_task_id
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.batch import BATCH_PARAMS, end_batch, labels_of, plan_batch
+from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.settings import get_settings
+
+settings = get_settings()
+
+with DAG(
+    dag_id="blogger_batch_fetch",
+    # Without a start date, so that nothing missed is made up for when somebody unpauses it.
+    schedule=CronTriggerTimetable(settings.schedule, timezone="UTC"),
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=16,
+    dagrun_timeout=timedelta(minutes=settings.run_timeout_minutes),
+    params=BATCH_PARAMS,
+    doc_md=__doc__,
+    tags=["bloggers"],
+):
+    plan = plan_batch()
+    gate = end_batch()
+    for platform in Platform:
+        labels = labels_of.override(task_id=f"{platform.slug}_instances")(platform.value, plan)
+        fetched = FetchBloggersOperator.partial(
+            task_id=fetch_task_id(platform),
+            map_index_template="{{ task.label }}",
+            retries=settings.fetch_retries,
+            retry_delay=timedelta(seconds=settings.fetch_retry_delay_seconds),
+        ).expand(label=labels)
+        fetched >> gate

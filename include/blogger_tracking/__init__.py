@@ -1,0 +1,1 @@
+"""Tracks creators on TikTok, Instagram and YouTube for organizations, within their subscriptions."""

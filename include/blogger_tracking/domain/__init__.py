@@ -1,0 +1,1 @@
+"""What we know: models, quotas, errors. No I/O and no Airflow."""

@@ -1,0 +1,42 @@
+"""The words of the fetch ledger: states of a fetch and reasons for leaving an account out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FetchState(StrEnum):
+    """The state of one blogger's fetch in one run."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    EMPTY = "empty"
+    PRIVATE = "private"
+    NOT_FOUND = "not_found"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    RELEASED = "released"
+
+    @property
+    def understood(self) -> bool:
+        """Whether the platform gave an answer that settles the fetch."""
+        return self in UNDERSTOOD
+
+
+UNDERSTOOD = frozenset(
+    {FetchState.SUCCEEDED, FetchState.PARTIAL, FetchState.EMPTY, FetchState.PRIVATE, FetchState.NOT_FOUND}
+)
+
+
+class SkipReason(StrEnum):
+    """Why a tracked account is left out of a run or of a start of its fetch."""
+
+    INACTIVE = "inactive"
+    INVALID = "invalid"
+    OPEN_INITIAL_FETCH = "open_initial_fetch"
+    ALREADY_RUNNING = "already_running"
+    NO_ACTIVE_SUBSCRIPTION = "no_active_subscription"
+    SUBSCRIPTION_LIMIT = "subscription_limit"
+    PLATFORM_SUSPENDED = "platform_suspended"

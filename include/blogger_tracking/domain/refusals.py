@@ -1,0 +1,95 @@
+"""Why a person's request is refused, as types. Each has a code for programs and a sentence for people."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from blogger_tracking.domain.errors import BloggerTrackingError
+
+
+class RefusalError(BloggerTrackingError):
+    """A request that is understood and not granted. Nothing was changed. The message may be shown to anybody."""
+
+    code: ClassVar[str] = "refused"
+
+
+class InvalidUsernameError(RefusalError):
+    """The username is no name and no profile address of the platform."""
+
+    code = "invalid_username"
+
+
+class NotAuthenticatedError(RefusalError):
+    """There is no access token, or not one that is valid here."""
+
+    code = "not_authenticated"
+
+
+class NotAMemberError(RefusalError):
+    """The caller does not belong to the organization."""
+
+    code = "not_a_member"
+
+
+class RoleNotAllowedError(RefusalError):
+    """The caller's role in the organization does not allow this."""
+
+    code = "role_not_allowed"
+
+
+class NoActiveSubscriptionError(RefusalError):
+    """No subscription of the organization covers now."""
+
+    code = "no_active_subscription"
+
+
+class BloggerLimitReachedError(RefusalError):
+    """The organization already tracks as many bloggers as its subscription allows."""
+
+    code = "blogger_limit_reached"
+
+
+class TrackedAccountNotFoundError(RefusalError):
+    """There is no such tracked account."""
+
+    code = "tracked_account_not_found"
+
+
+class BloggerUnknownError(RefusalError):
+    """The organization does not know this blogger."""
+
+    code = "blogger_unknown"
+
+
+class CampaignNotFoundError(RefusalError):
+    """The organization has no such campaign."""
+
+    code = "campaign_not_found"
+
+
+class PlatformPausedError(RefusalError):
+    """A platform is left alone for now, because it said so or because somebody has to act."""
+
+    code = "platform_paused"
+
+
+class KeyReusedError(RefusalError):
+    """An idempotency key came again with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class InProgressError(RefusalError):
+    """The first request with this idempotency key has not been answered yet."""
+
+    code = "request_in_progress"
+
+
+class RateLimitedError(RefusalError):
+    """The organization has sent too many requests. `retry_after` is in whole seconds, at least 1."""
+
+    code = "rate_limited"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many requests of this organization. Try again in {retry_after} s.")
+        self.retry_after = retry_after

@@ -1,0 +1,103 @@
+"""The names people type for a blogger: a name, `@name`, or the address of a profile. Pure.
+
+Sources: the platforms' own rules for names, and the forms of profile addresses that their apps and sites share.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.refusals import InvalidUsernameError
+
+LONGEST_INPUT = 2048
+"""Characters of a name or an address; longer ones are refused unread."""
+
+_HOSTS: dict[Platform, tuple[str, ...]] = {
+    Platform.TIKTOK: ("tiktok.com",),
+    Platform.INSTAGRAM: ("instagram.com", "instagr.am"),
+    Platform.YOUTUBE: ("youtube.com", "youtu.be"),
+}
+
+_NAMES: dict[Platform, re.Pattern[str]] = {
+    Platform.TIKTOK: re.compile(r"[A-Za-z0-9_.]{1,24}"),
+    Platform.INSTAGRAM: re.compile(r"[A-Za-z0-9_.]{1,30}"),
+    # Handles are written in many scripts; a channel id is a name too.
+    Platform.YOUTUBE: re.compile(r"[\w.\-·]{1,100}"),
+}
+
+# What follows the host. `name` is the part that a platform is asked for; anything after it is a tab or a video.
+_PATHS: dict[Platform, re.Pattern[str]] = {
+    Platform.TIKTOK: re.compile(r"/@(?P<name>[^/]+)(/.*)?"),
+    Platform.INSTAGRAM: re.compile(
+        r"/(?!(?:p|reel|reels|tv|stories|explore|accounts|direct|about|legal|developer|web)(?:/|$))(?:_u/)?"
+        r"(?P<name>[^/@]+)(/.*)?"
+    ),
+    Platform.YOUTUBE: re.compile(r"/(?:channel/(?=UC)|c/|user/|(?=@))(?P<name>[^/]+)(/.*)?"),
+}
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def read_username(text: str, platform: Platform) -> str:
+    """What to ask the platform for: a name without `@`, or a YouTube handle with it, or a YouTube channel id.
+
+    Raises InvalidUsernameError, which says what was expected, for anything that is no name and no profile of that
+    platform.
+    """
+    typed = text.strip()
+    if not typed or len(typed) > LONGEST_INPUT:
+        raise InvalidUsernameError(f"The username must have 1 to {LONGEST_INPUT} characters.")
+    if _looks_like_address(typed):
+        return _name_in_address(typed, platform)
+    return _checked(typed, platform)
+
+
+def _looks_like_address(typed: str) -> bool:
+    return "/" in typed or _platform_of_host(typed) is not None
+
+
+def _name_in_address(typed: str, platform: Platform) -> str:
+    address = _split(typed)
+    owner = _platform_of_host(address.hostname or "")
+    if owner is None or address.scheme not in {"http", "https"}:
+        raise InvalidUsernameError(f"This is no address of a {platform} profile.")
+    if owner is not platform:
+        raise InvalidUsernameError(f"This is an address of {owner}, but the platform is {platform}.")
+    found = _PATHS[platform].fullmatch(unquote(address.path).rstrip("/"))
+    if found is None:
+        raise InvalidUsernameError(
+            f"This address of {platform} does not name a profile. Open the profile and copy its address, "
+            "or type the name."
+        )
+    return _checked(found["name"], platform)
+
+
+def _split(typed: str) -> SplitResult:
+    try:
+        return urlsplit(typed if _SCHEME.match(typed) else f"https://{typed.lstrip('/')}")
+    except ValueError:
+        raise InvalidUsernameError("This address cannot be read.") from None
+
+
+def _platform_of_host(host: str) -> Platform | None:
+    bare = host.lower().rstrip(".")
+    for platform, known in _HOSTS.items():
+        if any(bare == each or bare.endswith(f".{each}") for each in known):
+            return platform
+    return None
+
+
+def _checked(name: str, platform: Platform) -> str:
+    bare = name.removeprefix("@")
+    if not _NAMES[platform].fullmatch(bare):
+        raise InvalidUsernameError(f"This is no name that {platform} knows: {_NAME_RULES[platform]}.")
+    return name if platform is Platform.YOUTUBE else bare
+
+
+_NAME_RULES = {
+    Platform.TIKTOK: "letters, digits, underscores and dots, at most 24",
+    Platform.INSTAGRAM: "letters, digits, underscores and dots, at most 30",
+    Platform.YOUTUBE: "letters, digits, underscores, hyphens and dots, at most 100",
+}

@@ -1,0 +1,53 @@
+"""YouTube's daily units: when they come back, and what fetches will cost.
+
+Source: YouTube Data API, "Quota Calculator": daily quotas reset at midnight Pacific Time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
+from zoneinfo import ZoneInfo
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+VIDEOS_PER_CALL = 50
+"""Videos on a page of `playlistItems`, and ids in a call of `videos`. Either costs one unit."""
+
+
+def quota_day(now: datetime) -> date:
+    """The day whose units a request at this moment (aware) is counted against."""
+    return now.astimezone(PACIFIC).date()
+
+
+def next_quota_reset(now: datetime) -> datetime:
+    """The first midnight in California after `now` (aware), in UTC."""
+    tomorrow = quota_day(now) + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), tzinfo=PACIFIC).astimezone(UTC)
+
+
+@dataclass(slots=True)
+class UnitBudget:
+    """What is left of the day's units while fetches are planned; None is no bound.
+
+    A fetch of V videos costs ⌈V/50⌉ units for its listing, and all fetches together one unit per 50 videos for
+    their statistics.
+    """
+
+    units_left: int | None
+    _pages: int = 0
+    _videos: int = 0
+
+    def covers(self, videos: int, instead_of: int = 0) -> bool:
+        """Whether a fetch of `videos` can be paid as well, where it replaces one of `instead_of`."""
+        pages, total = self._after(videos, instead_of)
+        return self.units_left is None or pages + ceil(total / VIDEOS_PER_CALL) <= self.units_left
+
+    def spend(self, videos: int, instead_of: int = 0) -> None:
+        """Set its units aside."""
+        self._pages, self._videos = self._after(videos, instead_of)
+
+    def _after(self, videos: int, instead_of: int) -> tuple[int, int]:
+        pages = self._pages + ceil(videos / VIDEOS_PER_CALL) - ceil(instead_of / VIDEOS_PER_CALL)
+        return pages, self._videos + videos - instead_of

@@ -1,0 +1,1 @@
+"""What runs it: the only part that imports Airflow."""

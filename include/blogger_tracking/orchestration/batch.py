@@ -1,0 +1,84 @@
+"""The tasks of the batch run around its fan-out: planning before it, the gate after it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from airflow.sdk import Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from blogger_tracking.domain.fanout import fetch_task_id, place_by_platform
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.connections import database_pool
+from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.usecases.end_run import close_run
+from blogger_tracking.services.usecases.plan_run import plan_run
+from blogger_tracking.settings import get_settings
+
+_IDS = {"type": ["null", "array"], "items": {"type": "string", "format": "uuid"}, "uniqueItems": True}
+
+BATCH_PARAMS = {
+    "organizations": Param(None, title="Only these organizations", description="Organization ids; empty: all.", **_IDS),
+    "platforms": Param(
+        None,
+        title="Only these platforms",
+        description="Empty: all.",
+        type=["null", "array"],
+        items={"type": "string", "enum": [platform.value for platform in Platform]},
+        examples=[platform.value for platform in Platform],
+        uniqueItems=True,
+    ),
+    "bloggers": Param(None, title="Only these bloggers", description="Blogger ids; empty: all.", **_IDS),
+}
+"""What a run by hand may be restricted to; Airflow refuses anything else when the run is triggered."""
+
+
+@task(task_id="plan", retries=2, retry_delay=timedelta(seconds=30))
+def plan_batch() -> dict[str, list[str]]:
+    """Plan the run; give each platform's instances by their labels."""
+    context = get_current_context()
+    settings = get_settings()
+    planned = plan_run(
+        database_pool(),
+        run_key(context["ti"]),
+        _scope(context["params"]),
+        timedelta(minutes=settings.run_timeout_minutes),
+        partial(
+            place_by_platform, max_instances=settings.max_instances_per_platform, fixed=settings.bloggers_per_instance
+        ),
+    )
+    return {platform.value: planned.labels(fetch_task_id(platform)) for platform in Platform}
+
+
+@task
+def labels_of(platform: str, plan: dict[str, list[str]]) -> list[str]:
+    """The labels of one platform's instances: a mapped task can expand a whole XCom only."""
+    return plan[platform]
+
+
+@task(task_id="gate", trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
+def end_batch() -> None:
+    """End the run in the ledger, log what became of it, and fail if too much of it failed."""
+    problems = close_run(
+        database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit
+    )
+    if problems:
+        raise AirflowFailException(
+            f"The run is red: {'; '.join(problems)}. What was fetched is saved. Clear the failed instances to try again."
+        )
+
+
+def _scope(params: dict[str, Any]) -> Scope:
+    return Scope(
+        organizations=_uuids(params["organizations"]),
+        platforms=tuple(params["platforms"]) if params["platforms"] else None,
+        bloggers=_uuids(params["bloggers"]),
+    )
+
+
+def _uuids(texts: list[str] | None) -> tuple[UUID, ...] | None:
+    return tuple(map(UUID, texts)) if texts else None

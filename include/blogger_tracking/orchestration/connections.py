@@ -1,0 +1,121 @@
+"""What Airflow's Connections lead to: the database, the platforms, Sentry. Made once per process, on first use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from airflow.exceptions import AirflowNotFoundException
+from airflow.sdk import BaseHook, Connection
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.sentry import start_sentry
+from blogger_tracking.services.database.connections import open_pool
+from blogger_tracking.services.platforms import PlatformConfig, PlatformService, create_service
+from blogger_tracking.services.usecases.fetch_blogger import Outside
+
+BLOGGER_DB = "blogger_db"
+"""Connection id of the application's database, with the pipeline's role."""
+
+SENTRY = "sentry"
+"""Connection id of Sentry; its password is the DSN. Optional."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+REMEMBER_FAILURE_SECONDS = 5
+"""A thousand instances that start at once get one answer about an unreachable database, not one time-out each."""
+
+
+def _once_per_process(make: Callable[P, R]) -> Callable[P, R]:
+    """Like functools.cache for many threads that ask first at once; a failure is remembered for a moment."""
+    lock = threading.Lock()
+    made: dict[tuple[object, ...], R] = {}
+    failed: dict[tuple[object, ...], tuple[float, BloggerTrackingError]] = {}
+
+    @wraps(make)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        with lock:
+            if args in made:
+                return made[args]
+            at, error = failed.get(args, (float("-inf"), None))
+            if error and time.monotonic() - at < REMEMBER_FAILURE_SECONDS:
+                raise error
+            try:
+                made[args] = make(*args, **kwargs)
+            except BloggerTrackingError as failure:
+                failed[args] = (time.monotonic(), failure)
+                raise
+            return made[args]
+
+    return guarded
+
+
+@_once_per_process
+def outside() -> Outside:
+    """What a fetch talks to, shared by all fetches of this process.
+
+    Raises ConfigurationError and DatabaseStateError, each with what to do.
+    """
+    start_sentry(_sentry_dsn())
+    return Outside(pool=database_pool(), platforms={platform: platform_service(platform) for platform in Platform})
+
+
+@_once_per_process
+def database_pool() -> ConnectionPool:
+    """Connections to the application's database."""
+    return open_pool(conninfo(get_connection(BLOGGER_DB)))
+
+
+@_once_per_process
+def platform_service(platform: Platform) -> PlatformService:
+    """The client of one platform."""
+    connection = get_connection(f"{platform.slug}_api")
+    if not connection.host or not connection.password:
+        raise ConfigurationError(
+            f"The Connection {connection.conn_id} needs a host (the platform's base URL) and a password (the API key). "
+            "Nothing was fetched."
+        )
+    return create_service(
+        platform,
+        PlatformConfig.model_validate(
+            {"base_url": connection.host, "api_key": connection.password, **connection.extra_dejson}
+        ),
+    )
+
+
+def get_connection(connection_id: str) -> Connection:
+    """An Airflow Connection. Raises ConfigurationError when there is none."""
+    try:
+        return BaseHook.get_connection(connection_id)
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"There is no Airflow Connection {connection_id!r}. Nothing was fetched. "
+            f"Create it in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
+        ) from None
+
+
+def conninfo(connection: Connection) -> str:
+    """A Postgres Connection as libpq reads it; the extras are libpq's own parameters (sslmode, options, …)."""
+    return make_conninfo(
+        host=connection.host,
+        port=connection.port,
+        user=connection.login,
+        password=connection.password,
+        dbname=connection.schema,
+        **connection.extra_dejson,
+    )
+
+
+def _sentry_dsn() -> str | None:
+    try:
+        return get_connection(SENTRY).password
+    except ConfigurationError:
+        return None

@@ -1,0 +1,54 @@
+"""The operator that fetches bloggers: in a worker, or straight in the triggerer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from airflow.configuration import conf
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.triggers.base import StartTriggerArgs
+
+from blogger_tracking.orchestration.connections import outside
+from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.services.usecases.fetch_instance import all_skipped, start_fetches, summarize
+from blogger_tracking.settings import get_settings
+
+
+class FetchBloggersOperator(BaseOperator):
+    """Fetches the bloggers that the ledger assigned to this task instance, and saves what came.
+
+    Which bloggers is looked up by run, task and map index; `label` only says it to people. With `[operators]
+    default_deferrable` the instance starts straight in the triggerer and never sees a worker. The XCom is a summary
+    of counts. Fails when any of its bloggers failed; what the others got is saved.
+    """
+
+    template_fields = ()
+    ui_color: ClassVar[str] = "#d9f0e3"
+    start_trigger_args = StartTriggerArgs(
+        trigger_cls="blogger_tracking.orchestration.fetch_trigger.FetchBloggersTrigger",
+        trigger_kwargs={},
+        next_method="execute",
+    )
+    start_from_trigger = conf.getboolean("operators", "default_deferrable", fallback=False)
+
+    def __init__(self, *, label: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.label = label
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Fetch in this worker, several bloggers at once.
+
+        Raises AirflowException when any failed, AirflowSkipException when none was allowed to start.
+        """
+        instance = context["ti"]
+        with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
+            started = start_fetches(executor, outside(), run_key(instance), instance.task_id, instance.map_index)
+            reports = [future.result() for future in started]
+        failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
+        if failed:
+            raise AirflowException(f"{len(failed)} of {len(reports)} bloggers failed: {'; '.join(failed[:5])}")
+        if all_skipped(reports):
+            raise AirflowSkipException(f"Nothing was fetched: {reports[0].reason}")
+        return summarize(reports)

@@ -1,0 +1,70 @@
+"""The trigger that does in the triggerer what the operator does in a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from airflow.triggers.base import (
+    BaseTrigger,
+    TaskFailedEvent,
+    TaskSkippedEvent,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
+
+from blogger_tracking.orchestration.connections import outside
+from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.services.database.runs import RunKey
+from blogger_tracking.services.usecases.fetch_blogger import FetchReport
+from blogger_tracking.services.usecases.fetch_instance import all_skipped, start_fetches, summarize
+from blogger_tracking.settings import get_settings
+
+logger = logging.getLogger(__name__)
+
+
+class FetchBloggersTrigger(BaseTrigger):
+    """Fetches the bloggers of its task instance in a bounded pool of threads and ends the instance itself.
+
+    An exception that left `run` would send the instance through a worker to fail there: it is logged and yielded.
+    """
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Nothing but the class: the ledger knows the rest by the task instance."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event, the end of the task instance."""
+        try:
+            yield await self._fetch()
+        except Exception:
+            logger.exception("Nothing more was saved by this start; the next one goes on where it ended.")
+            yield TaskFailedEvent()
+
+    async def _fetch(self) -> TriggerEvent:
+        instance = self.task_instance
+        key = run_key(instance)
+        context = contextvars.copy_context()
+        started = await asyncio.wrap_future(
+            _threads().submit(context.run, _start, key, instance.task_id, instance.map_index)
+        )
+        reports = await asyncio.gather(*map(asyncio.wrap_future, started))
+        if any(report.failed for report in reports):
+            return TaskFailedEvent(xcoms={"return_value": summarize(reports)})
+        if all_skipped(reports):
+            return TaskSkippedEvent(xcoms={"return_value": summarize(reports)})
+        return TaskSuccessEvent(xcoms={"return_value": summarize(reports)})
+
+
+def _start(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
+    return start_fetches(_threads(), outside(), key, task_id, map_index)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(get_settings().fetch_threads, thread_name_prefix="fetch")

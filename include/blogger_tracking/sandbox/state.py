@@ -1,0 +1,32 @@
+"""Everything one sandbox holds while it runs."""
+
+from __future__ import annotations
+
+from blogger_tracking.sandbox.body_cache import BodyCache
+from blogger_tracking.sandbox.clock import SimulatedClock
+from blogger_tracking.sandbox.faults import FaultBook
+from blogger_tracking.sandbox.instagram import InstagramApi
+from blogger_tracking.sandbox.options import SandboxOptions
+from blogger_tracking.sandbox.platform_api import PlatformApi
+from blogger_tracking.sandbox.request_log import RequestLog
+from blogger_tracking.sandbox.tiktok import TikTokApi
+from blogger_tracking.sandbox.world import World
+from blogger_tracking.sandbox.youtube import YouTubeApi
+
+
+class SandboxState:
+    """The world and its clock, the three APIs over it, the faults that are set and what was asked."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        self.options = options
+        self.world = World(options.seed, options.creators_per_platform)
+        self.clock = SimulatedClock(options.time)
+        self.faults = FaultBook()
+        self.log = RequestLog()
+        self.cache = BodyCache(options.cache_bytes)
+        self.youtube = YouTubeApi(self.world, options)
+        self.apis: tuple[PlatformApi, ...] = (
+            TikTokApi(self.world, options),
+            InstagramApi(self.world, options),
+            self.youtube,
+        )

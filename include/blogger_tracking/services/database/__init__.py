@@ -1,0 +1,1 @@
+"""Postgres: connections, migrations, and the statements of the ledger."""

@@ -1,0 +1,149 @@
+"""The invariants of the ledger: each is one query that counts violations, 0 when all is well."""
+
+from __future__ import annotations
+
+from psycopg import Connection
+from psycopg.rows import scalar_row
+
+# Counted by the planner's own snapshot and compared with what it decided.
+_LOST = """
+select coalesce(sum(abs(runs.active_accounts - looked_at.accounts)), 0)
+from runs
+cross join lateral (
+    select count(*) as accounts from run_accounts where run_accounts.run_id = runs.id
+) as looked_at
+where runs.ended_at is not null
+"""
+
+# A fetch that was cleared by hand after its run was over is at work as long as its lease lasts.
+_UNFINISHED = """
+select count(*)
+from fetches
+join runs on runs.id = fetches.run_id
+where fetches.state in ('planned', 'running')
+  and (
+      (runs.ended_at is not null and (fetches.state = 'planned' or fetches.claimed_at < runs.ended_at))
+      or exists (
+          select
+          from runs as later
+          where later.planned_at > runs.expires_at
+            and (fetches.state = 'planned' or fetches.claimed_at < runs.expires_at)
+      )
+      or exists (select from runs as later where later.planned_at > fetches.lease_expires_at)
+  )
+"""
+
+_DOUBLE = """
+select
+    (
+        select count(*)
+        from (
+            select from video_statistics group by video_id, fetch_id having count(*) > 1
+        ) as twice
+    )
+    + (select count(*) from fetch_allocations where charged > granted)
+    + (
+        select count(*)
+        from (
+            select
+            from organization_videos
+            left join fetch_allocations using (fetch_id, organization_id)
+            group by fetch_id, organization_id
+            having count(*) > coalesce(max(fetch_allocations.charged), 0)
+        ) as beyond_charge
+    )
+"""
+
+# The limit that counts is the highest one in force since the last charge.
+_OVER_LIMIT = """
+select count(*)
+from subscription_usage as usage
+cross join lateral (
+    select max(fetch_allocations.charged_at) as at
+    from fetch_allocations
+    where fetch_allocations.organization_id = usage.organization_id
+      and fetch_allocations.period_start = usage.period_start
+) as last_charge
+cross join lateral (
+    select max(changes.video_limit) as video_limit
+    from (
+        select video_limit, lead(changed_at) over (order by changed_at, id) as replaced_at
+        from subscription_changes
+        where organization_id = usage.organization_id and period_start = usage.period_start
+    ) as changes
+    where changes.replaced_at is null or changes.replaced_at >= last_charge.at
+) as highest
+where usage.videos_fetched + usage.reserved > 0
+  and usage.opening + usage.videos_fetched + usage.reserved > highest.video_limit
+"""
+
+_LEDGER_IS_USAGE = """
+select count(*)
+from subscription_usage as usage
+left join (
+    select organization_id, period_start, sum(charged) as charged, sum(reserved) as reserved
+    from fetch_allocations
+    group by organization_id, period_start
+) as ledger using (organization_id, period_start)
+where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> coalesce(ledger.reserved, 0)
+"""
+
+# What was imported at adoption is older than the row.
+_FALSE_MARKS = """
+select count(*)
+from tracked_accounts
+where tracked_accounts.last_scraped_at > tracked_accounts.created_at
+  and not exists (
+      select
+      from fetch_allocations
+      join fetch_attempts on fetch_attempts.fetch_id = fetch_allocations.fetch_id
+      where fetch_allocations.tracked_account_id = tracked_accounts.id
+        and fetch_attempts.finished_at = tracked_accounts.last_scraped_at
+        and fetch_attempts.outcome in ('succeeded', 'partial', 'empty', 'private', 'not_found')
+  )
+"""
+
+_ORPHANS = """
+select
+    (
+        select count(*)
+        from videos
+        where platform = 'YouTube'
+          and not exists (select from video_statistics where video_statistics.video_id = videos.id)
+          and external_video_id not in (select unnest(high_priority_queue.videos) from high_priority_queue)
+    )
+    + (
+        select count(*)
+        from videos
+        where thumbnail_url is not null
+          and thumbnail_path is null
+          and not exists (select from thumbnail_queue where thumbnail_queue.video_id = videos.id)
+    )
+"""
+
+_FORGOTTEN_WISHES = """
+select count(*)
+from tracked_accounts
+where created_at < now() - interval '1 day'
+  and not initial_videos_fetched
+  and not pending_initial_fetch
+  and initial_fetch_reason is null
+"""
+
+INVARIANTS: dict[str, str] = {
+    "lost": _LOST,
+    "unfinished": _UNFINISHED,
+    "double": _DOUBLE,
+    "over_limit": _OVER_LIMIT,
+    "ledger_is_usage": _LEDGER_IS_USAGE,
+    "false_marks": _FALSE_MARKS,
+    "orphans": _ORPHANS,
+    "forgotten_wishes": _FORGOTTEN_WISHES,
+}
+"""Name of each invariant (contracts of the ledger, 1 to 8) and the query that counts its violations."""
+
+
+def check_invariants(connection: Connection) -> dict[str, int]:
+    """Violations of each invariant, in order; all are 0 when the ledger is sound."""
+    cursor = connection.cursor(row_factory=scalar_row)
+    return {name: int(cursor.execute(query.encode()).fetchall()[0]) for name, query in INVARIANTS.items()}

@@ -1,0 +1,36 @@
+-- What the planner reads, and the original's batch message as a view over the ledger.
+
+create view tracked_bloggers_view with (security_invoker = true) as
+select
+    tracked_accounts.id as tracking_id,
+    tracked_accounts.organization_id,
+    tracked_accounts.user_id,
+    tracked_accounts.blogger_id,
+    blogger_information.platform,
+    blogger_information.external_id,
+    blogger_information.sec_id,
+    blogger_information.username,
+    coalesce(tracked_accounts.daily_videos_count, organizations.daily_videos_count) as daily_videos_count,
+    tracked_accounts.is_active,
+    tracked_accounts.last_scraped_at,
+    tracked_accounts.pending_initial_fetch
+from tracked_accounts
+join organizations on organizations.id = tracked_accounts.organization_id
+join blogger_information on blogger_information.id = tracked_accounts.blogger_id;
+
+create view blogger_video_queue with (security_invoker = true) as
+select
+    fetch_allocations.fetch_id,
+    fetch_allocations.tracked_account_id as "trackingId",
+    tracked_accounts.user_id as "userId",
+    blogger_information.external_id as "externalId",
+    fetch_allocations.granted as daily_videos_count,
+    fetch_allocations.organization_id,
+    fetches.blogger_id,
+    fetches.platform
+from fetch_allocations
+join fetches on fetches.id = fetch_allocations.fetch_id
+join tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
+join blogger_information on blogger_information.id = fetches.blogger_id;
+
+comment on view blogger_video_queue is 'The original''s batch message, one row per allocation.';

@@ -1,0 +1,1 @@
+"""Downloading pictures from addresses that strangers chose."""

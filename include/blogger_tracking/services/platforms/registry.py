@@ -1,0 +1,35 @@
+"""Which service speaks to which platform."""
+
+from __future__ import annotations
+
+from blogger_tracking.domain.errors import ConfigurationError
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.services.platforms.config import PlatformConfig
+from blogger_tracking.services.platforms.http import Clock
+from blogger_tracking.services.platforms.instagram import InstagramService
+from blogger_tracking.services.platforms.service import PlatformService
+from blogger_tracking.services.platforms.tiktok import TikTokService
+from blogger_tracking.services.platforms.youtube import YouTubeService
+from blogger_tracking.settings import Settings
+
+_SERVICES: dict[Platform, type[PlatformService]] = {
+    Platform.TIKTOK: TikTokService,
+    Platform.INSTAGRAM: InstagramService,
+    Platform.YOUTUBE: YouTubeService,
+}
+
+
+def create_service(
+    platform: Platform | str, config: PlatformConfig, *, settings: Settings | None = None, clock: Clock | None = None
+) -> PlatformService:
+    """The service of a platform, by its name as it stands in the database.
+
+    Services of one process share connections (per address) and pace (per platform), however often they are created.
+    Raises ConfigurationError for a platform that nobody speaks to.
+    """
+    try:
+        service = _SERVICES[Platform(platform)]
+    except (ValueError, KeyError):
+        known = ", ".join(_SERVICES)
+        raise ConfigurationError(f"Unknown platform {str(platform)!r}: known are {known}.") from None
+    return service(config, settings=settings, clock=clock)

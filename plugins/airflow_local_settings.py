@@ -1,0 +1,15 @@
+"""Cluster policy: registration alone. Airflow imports this file in every process, so what it needs is imported late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.models.taskinstance import TaskInstance
+
+
+def task_instance_mutation_hook(task_instance: TaskInstance) -> None:
+    """Label the instances of the batch run."""
+    from blogger_tracking.orchestration.labels import label_instance  # noqa: PLC0415 - see the module's docstring
+
+    label_instance(task_instance)

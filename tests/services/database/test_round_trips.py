@@ -1,0 +1,52 @@
+"""Round trips, counted at the wire: issue of the batch run, planning and saving."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ledger_steps import claim, fetch_ids, plan, succeed
+from psycopg_pool import ConnectionPool
+from wire_proxy import WireProxy
+
+from blogger_tracking.services.database.connections import open_pool
+from blogger_tracking.services.database.planning import Scope
+
+CLAIM_LIMIT = 3
+SAVE_LIMIT = 6
+
+
+@pytest.fixture
+def wire(server, database: str) -> Iterator[tuple[WireProxy, ConnectionPool]]:
+    with tempfile.TemporaryDirectory(prefix="bt-") as folder, WireProxy(Path(folder), server.socket) as proxy:
+        pool = open_pool(f"host={folder} user=pipeline_login dbname={database}", connections=1)
+        yield proxy, pool
+        pool.close()
+
+
+def round_trips(build, wire: tuple[WireProxy, ConnectionPool], organizations: int, videos: int) -> tuple[int, int]:
+    """Of claiming and of saving one fetch."""
+    proxy, pool = wire
+    blogger = build.blogger()
+    for _ in range(organizations):
+        build.track(build.organization(daily=50), blogger)
+    (fetch_id,) = fetch_ids(pool, plan(pool, scope=Scope(bloggers=(blogger,))))
+    before = proxy.round_trips
+    claimed = claim(pool, fetch_id)
+    between = proxy.round_trips
+    succeed(pool, claimed, returned=videos)
+    return between - before, proxy.round_trips - between
+
+
+def test_claiming_takes_at_most_three_round_trips_whatever_the_organizations(build, wire):
+    few, _ = round_trips(build, wire, organizations=1, videos=5)
+    many, _ = round_trips(build, wire, organizations=7, videos=5)
+    assert few == many <= CLAIM_LIMIT
+
+
+def test_saving_takes_at_most_six_round_trips_whatever_the_videos(build, wire):
+    _, few = round_trips(build, wire, organizations=1, videos=5)
+    _, many = round_trips(build, wire, organizations=1, videos=50)
+    assert few == many <= SAVE_LIMIT

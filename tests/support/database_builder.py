@@ -1,0 +1,149 @@
+"""Puts organizations, people, bloggers and tracked accounts into a test's database."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A tracked account with the ids of what it connects."""
+
+    tracking_id: UUID
+    organization_id: UUID
+    blogger_id: UUID
+
+
+class DatabaseBuilder:
+    """Every method inserts one thing, with defaults that a run would accept, and returns its id."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def value(self, statement: str, **parameters: Any) -> Any:
+        """The first column of the first row of a statement."""
+        row = self._connection.execute(statement.encode(), parameters).fetchone()
+        return row[0] if row else None
+
+    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
+        return self._connection.execute(statement.encode(), parameters).fetchall()
+
+    def run(self, statement: str, **parameters: Any) -> None:
+        """Execute a statement."""
+        self._connection.execute(statement.encode(), parameters)
+
+    def organization(self, *, video_limit: int | None = 1000, opening: int = 0, daily: int = 10) -> UUID:
+        """An organization, with a subscription that covers now unless `video_limit` is None."""
+        organization: UUID = self.value(
+            "insert into organizations (name, daily_videos_count) values (%(name)s, %(daily)s) returning id",
+            name=f"Organization {next(_numbers)}",
+            daily=daily,
+        )
+        if video_limit is not None:
+            self.subscription(organization, video_limit=video_limit, opening=opening)
+        return organization
+
+    def subscription(
+        self,
+        organization: UUID,
+        *,
+        video_limit: int = 1000,
+        opening: int = 0,
+        starts: timedelta = timedelta(days=-10),
+        ends: timedelta = timedelta(days=20),
+    ) -> datetime:
+        """A subscription period around now, and its usage; returns when it starts."""
+        now = datetime.now(UTC)
+        self.run(
+            """
+            insert into subscriptions (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
+            values (%(organization)s, %(start)s, %(end)s, 'team', %(limit)s, 100)
+            """,
+            organization=organization,
+            start=now + starts,
+            end=now + ends,
+            limit=video_limit,
+        )
+        self.run(
+            """
+            insert into subscription_usage (organization_id, period_start, opening)
+            values (%(organization)s, %(start)s, %(opening)s)
+            """,
+            organization=organization,
+            start=now + starts,
+            opening=opening,
+        )
+        return now + starts
+
+    def user(self) -> UUID:
+        """A person."""
+        user: UUID = self.value("insert into auth.users default values returning id")
+        return user
+
+    def member(self, organization: UUID, role: str = "member") -> UUID:
+        """A person who belongs to an organization."""
+        user = self.user()
+        self.run(
+            """
+            insert into organization_members (organization_id, user_id, role)
+            values (%(organization)s, %(user)s, %(role)s)
+            """,
+            organization=organization,
+            user=user,
+            role=role,
+        )
+        return user
+
+    def blogger(self, platform: str = "TikTok", *, external_id: str | None = None, sec_id: str | None = None) -> UUID:
+        """A blogger nobody tracks yet."""
+        number = next(_numbers)
+        blogger: UUID = self.value(
+            """
+            insert into blogger_information (platform, username, external_id, sec_id)
+            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
+            returning id
+            """,
+            platform=platform,
+            username=f"name_{number}",
+            external_id=external_id or f"external-{number}",
+            sec_id=sec_id or f"sec-{number}",
+        )
+        return blogger
+
+    def track(
+        self,
+        organization: UUID,
+        blogger: UUID | None = None,
+        *,
+        platform: str = "TikTok",
+        daily: int | None = None,
+        is_active: bool = True,
+        pending_initial_fetch: bool = False,
+    ) -> Tracked:
+        """A tracked account, of a new blogger unless one is given; its initial fetch is over unless pending."""
+        blogger = blogger or self.blogger(platform)
+        tracking_id: UUID = self.value(
+            """
+            insert into tracked_accounts (
+                organization_id, blogger_id, daily_videos_count, is_active, pending_initial_fetch,
+                initial_videos_fetched
+            )
+            values (%(organization)s, %(blogger)s, %(daily)s, %(is_active)s, %(pending)s, not %(pending)s)
+            returning id
+            """,
+            organization=organization,
+            blogger=blogger,
+            daily=daily,
+            is_active=is_active,
+            pending=pending_initial_fetch,
+        )
+        return Tracked(tracking_id, organization, blogger)

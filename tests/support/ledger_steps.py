@@ -1,0 +1,86 @@
+"""Plans, claims and settles as a run would, in one call each."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.claims import Claim
+from blogger_tracking.domain.fanout import place_by_platform
+from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
+from blogger_tracking.services.database.claims import ClaimRefused, claim_fetch
+from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.database.runs import RunKey
+from blogger_tracking.services.database.settlement import Outcome, Settled, settle_fetch
+from blogger_tracking.services.usecases.plan_run import PlannedRun, plan_run
+
+_numbers = itertools.count(1)
+
+HOUR = timedelta(hours=1)
+LEASE = timedelta(minutes=10)
+
+
+def new_key() -> RunKey:
+    """A DAG run nobody has planned yet."""
+    return RunKey("test", "blogger_batch_fetch", f"run_{next(_numbers)}")
+
+
+def plan(pool: ConnectionPool, key: RunKey | None = None, scope: Scope | None = None) -> PlannedRun:
+    """Plan a run over everything in scope, one blogger per instance."""
+    place = partial(place_by_platform, max_instances=1000)
+    return plan_run(pool, key or new_key(), scope or Scope(), HOUR, place)
+
+
+def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
+    """The fetches of a run, in the order they were planned."""
+    with pool.connection() as connection:
+        rows = connection.execute("select id from fetches where run_id = %s order by id", (run.run_id,))
+        return [fetch_id for (fetch_id,) in rows]
+
+
+def try_claim(pool: ConnectionPool, fetch_id: int) -> Claim | ClaimRefused:
+    """Start a fetch."""
+    with pool.connection() as connection:
+        return claim_fetch(connection, fetch_id, LEASE, "test")
+
+
+def claim(pool: ConnectionPool, fetch_id: int) -> Claim:
+    """Start a fetch that must be granted something."""
+    claimed = try_claim(pool, fetch_id)
+    if isinstance(claimed, ClaimRefused):
+        raise AssertionError(claimed.reason)
+    return claimed
+
+
+def settle(pool: ConnectionPool, claimed: Claim, outcome: Outcome) -> Settled:
+    """Save an outcome."""
+    with pool.connection() as connection:
+        return settle_fetch(connection, claimed, outcome)
+
+
+def succeed(pool: ConnectionPool, claimed: Claim, returned: int, *, first: int = 1) -> Settled:
+    """Save `returned` videos."""
+    return settle(pool, claimed, Outcome(FetchState.SUCCEEDED, videos(returned, claimed.account.platform, first=first)))
+
+
+def videos(count: int, platform: Platform = Platform.TIKTOK, *, first: int = 1) -> list[CommonVideo]:
+    """Videos numbered from `first` to `first + count - 1`, newest (highest) first; YouTube's have no statistics."""
+    return [video(number, platform) for number in reversed(range(first, first + count))]
+
+
+def video(number: int, platform: Platform = Platform.TIKTOK, *, views: int | None = 100) -> CommonVideo:
+    """One video whose date grows with its number."""
+    statistics = VideoStatistics(external_video_id=f"video-{number}", views=views, likes=None, comments=0, reposts=1)
+    return CommonVideo(
+        external_video_id=f"video-{number}",
+        platform=platform,
+        video_url=f"https://example.org/{number}",
+        title=f"Title {number}",
+        thumbnail_url=f"https://example.org/{number}.jpg",
+        published_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number),
+        statistics=None if platform is Platform.YOUTUBE else statistics,
+    )
