@@ -56,6 +56,15 @@ class Settings(BaseSettings):
     thumbnail_allow_loopback: bool = Field(default=False, description="For the sandbox: http and loopback as well.")
     thumbnail_storage: str | None = Field(default=None, description="A URL; None: a folder below AIRFLOW_HOME.")
 
+    allowed_origins: tuple[str, ...] = Field(default=(), description="Web pages that may call /blogger; a JSON list.")
+    organization_requests_per_minute: int = Field(default=120, ge=1, description="To /blogger, per API process.")
+    concurrent_look_ups: int = Field(default=16, ge=1, description="Platform calls of /blogger at once, per process.")
+    airflow_api_timeout_seconds: float = Field(default=5, gt=0, description="Of one request to Airflow's REST API.")
+    auth_timeout_seconds: float = Field(default=5, gt=0, description="Of a look at the published keys of tokens.")
+    initial_fetch_timeout_minutes: int = Field(default=60, ge=1, description="After that its wish is free again.")
+    initial_fetch_retries: int = Field(default=4, ge=0, description="Airflow retries of an initial fetch.")
+    initial_fetch_retry_delay_seconds: float = Field(default=15, ge=0, description="Pause before such a retry.")
+
 
 @cache
 def get_settings() -> Settings:

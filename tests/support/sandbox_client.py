@@ -25,7 +25,7 @@ class SandboxClient:
         self.session = requests.Session()
         self.session.headers.update(KEYS)
 
-    def get(self, url: str, headers: dict[str, str | None] | None = None, **query: object) -> requests.Response:
+    def get(self, url: str, headers: dict[str, str | None] | None = None, /, **query: object) -> requests.Response:
         """A GET that follows no redirect; a header of None is left out."""
         params = {name: str(value) for name, value in query.items() if value is not None}
         return self.session.get(url, params=params, headers=headers, timeout=_TIMEOUT_SECONDS, allow_redirects=False)

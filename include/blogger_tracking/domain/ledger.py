@@ -40,3 +40,4 @@ class SkipReason(StrEnum):
     NO_ACTIVE_SUBSCRIPTION = "no_active_subscription"
     SUBSCRIPTION_LIMIT = "subscription_limit"
     PLATFORM_SUSPENDED = "platform_suspended"
+    DAILY_UNITS = "daily_units"

@@ -10,6 +10,7 @@ from uuid import UUID
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.quotas import MAX_VIDEOS_COUNT, Grant, QuotaDecision, decide
+from blogger_tracking.domain.youtube_quota import UnitBudget
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -86,11 +87,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What planning has to respect besides the accounts themselves."""
+    """What planning has to respect besides the accounts themselves. `youtube_units_left`: None is no bound."""
 
     quotas: Mapping[UUID, Quota]
     live_bloggers: Collection[UUID] = frozenset()
     suspended_platforms: Mapping[Platform, str] = field(default_factory=dict)
+    youtube_units_left: int | None = None
 
 
 def plan(accounts: Iterable[TrackedAccount], circumstances: Circumstances) -> Plan:
@@ -102,8 +104,9 @@ def plan(accounts: Iterable[TrackedAccount], circumstances: Circumstances) -> Pl
     skips: list[Skip] = []
     fetches: dict[UUID, PlannedFetch] = {}
     remaining = {quota.organization_id: quota.remaining for quota in circumstances.quotas.values()}
+    units = UnitBudget(circumstances.youtube_units_left)
     for account in sorted(accounts, key=_fairness):
-        outcome = _consider(account, circumstances, remaining)
+        outcome = _within_units(_consider(account, circumstances, remaining), fetches, units)
         if isinstance(outcome, Skip):
             skips.append(outcome)
             continue
@@ -129,6 +132,21 @@ def _consider(
     if grant.decision is QuotaDecision.SKIP:
         return Skip(account, SkipReason.SUBSCRIPTION_LIMIT, f"asked {account.videos_count}, {left} left")
     return Allocation(account, quota, grant)
+
+
+def _within_units(
+    outcome: Allocation | Skip, fetches: Mapping[UUID, PlannedFetch], units: UnitBudget
+) -> Allocation | Skip:
+    """The same, unless YouTube's units left for the day do not cover it."""
+    if isinstance(outcome, Skip) or outcome.account.platform != Platform.YOUTUBE:
+        return outcome
+    planned = fetches.get(outcome.account.blogger_id)
+    before = planned.target_count if planned else 0
+    after = max(before, outcome.grant.videos)
+    if not units.covers(after, instead_of=before):
+        return Skip(outcome.account, SkipReason.DAILY_UNITS, f"{units.units_left} left for the whole run")
+    units.spend(after, instead_of=before)
+    return outcome
 
 
 def _skip_inactive(account: TrackedAccount, _: Circumstances) -> Skip | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.domain.models import Platform
 
 
 class RefusalError(BloggerTrackingError):
@@ -68,9 +69,13 @@ class CampaignNotFoundError(RefusalError):
 
 
 class PlatformPausedError(RefusalError):
-    """A platform is left alone for now, because it said so or because somebody has to act."""
+    """A platform is left alone for now. `retry_after` is in whole seconds."""
 
     code = "platform_paused"
+
+    def __init__(self, platform: Platform, retry_after: int) -> None:
+        super().__init__(f"{platform} cannot be asked just now. Try again in {retry_after} s.")
+        self.retry_after = retry_after
 
 
 class KeyReusedError(RefusalError):
@@ -92,4 +97,14 @@ class RateLimitedError(RefusalError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many requests of this organization. Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class BusyError(RefusalError):
+    """So many look-ups are waiting for platforms already that another one would only wait as well."""
+
+    code = "busy"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many bloggers are being looked up. Try again in {retry_after} s.")
         self.retry_after = retry_after

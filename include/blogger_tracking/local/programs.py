@@ -37,16 +37,19 @@ class ProgramGroup:
     programs: Sequence[Program]
 
 
-def supervisor_configuration(groups: Sequence[ProgramGroup], folder: Path, socket: Path, log_folder: Path) -> str:
-    """The configuration file of a supervisor over these groups, none of which starts by itself."""
+def supervisor_configuration(groups: Sequence[ProgramGroup], socket: Path) -> str:
+    """The configuration file of a supervisor over these groups, none of which starts by itself.
+
+    It writes `supervisord.pid` and a folder `log` into its working directory.
+    """
     parser = ConfigParser(interpolation=None)
     parser["supervisord"] = {
         "nodaemon": "true",
         "silent": "true",
-        "pidfile": _literal(folder / "supervisord.pid"),
-        "logfile": _literal(log_folder / "supervisord.log"),
-        "childlogdir": _literal(log_folder),
-        "directory": _literal(folder),
+        # Paths are relative, because supervisord expands some of them twice: no quoting gets a % through that.
+        "pidfile": "supervisord.pid",
+        "logfile": "log/supervisord.log",
+        "childlogdir": "log",
     }
     parser["unix_http_server"] = {"file": _literal(socket), "chmod": "0700"}
     parser["rpcinterface:supervisor"] = {
@@ -56,11 +59,11 @@ def supervisor_configuration(groups: Sequence[ProgramGroup], folder: Path, socke
         names = ",".join(program.name for program in group.programs)
         parser[f"group:{group.name}"] = {"programs": names, "priority": str(priority)}
         for program in group.programs:
-            parser[f"program:{program.name}"] = _program_section(program, log_folder)
+            parser[f"program:{program.name}"] = _program_section(program)
     return _as_text(parser)
 
 
-def _program_section(program: Program, log_folder: Path) -> dict[str, str]:
+def _program_section(program: Program) -> dict[str, str]:
     section = {
         "command": _literal(shlex.join(program.command)),
         "autostart": "false",
@@ -70,7 +73,7 @@ def _program_section(program: Program, log_folder: Path) -> dict[str, str]:
         "stopwaitsecs": _STOP_SECONDS,
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": _literal(log_folder / f"{program.name}.log"),
+        "stdout_logfile": f"log/{program.name}.log",
         "stdout_logfile_maxbytes": _LOG_BYTES,
         "stdout_logfile_backups": _LOG_BACKUPS,
     }

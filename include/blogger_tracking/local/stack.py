@@ -179,7 +179,7 @@ class Stack:
         write_private(config.passwords_file, {ADMIN_LOGIN: secrets.admin_password})
         sockets = make_socket_folder()
         parts = choose_parts(config, sockets)
-        self._up = _Up(sockets, secrets, parts, Supervisor(config.folder, sockets, config.log_folder))
+        self._up = _Up(sockets, secrets, parts, Supervisor(config.folder, sockets))
         self._ownership.announce(RunningStack(os.getpid(), self.api_url, self.pipeline_dsn, parts.admin_dsn))
         if parts.postgres is not None:
             parts.postgres.prepare()

@@ -44,10 +44,10 @@ class ProcessState:
 class Supervisor:
     """One supervisord with its groups of processes, each restarted when it dies by itself."""
 
-    def __init__(self, folder: Path, sockets: Path, log_folder: Path) -> None:
+    def __init__(self, folder: Path, sockets: Path) -> None:
         self._folder = folder
         self._socket = sockets / "supervisor.sock"
-        self._log_folder = log_folder
+        self._log_folder = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: dict[str, str] = {}
 
@@ -56,11 +56,10 @@ class Supervisor:
         self._groups = {program.name: group.name for group in groups for program in group.programs}
         self._log_folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / "supervisord.conf"
-        file.write_text(
-            supervisor_configuration(groups, self._folder, self._socket, self._log_folder), encoding="utf-8"
-        )
+        file.write_text(supervisor_configuration(groups, self._socket), encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(file)],
+            [sys.executable, "-m", "supervisor.supervisord", "-c", file.name],
+            cwd=self._folder,
             env={**environment, **marker(self._folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -73,11 +72,11 @@ class Supervisor:
     def start(self, *names: str) -> None:
         """Start processes; returns before they are ready."""
         for name in names:
-            self._rpc().startProcess(self._full_name(name), False)
+            self._call("startProcess", self._full_name(name), False)
 
     def restart(self, name: str) -> None:
         """End a process as its program wants it and start it again."""
-        self._rpc().stopProcess(self._full_name(name), True)
+        self._call("stopProcess", self._full_name(name), True)
         self.start(name)
 
     def kill(self, name: str) -> None:
@@ -94,7 +93,7 @@ class Supervisor:
     def states(self) -> dict[str, ProcessState]:
         """All processes by name. Raises StackError when the supervisor is gone."""
         try:
-            answers = self._rpc().getAllProcessInfo()
+            answers = self._call("getAllProcessInfo")
         except (OSError, HTTPException) as error:
             raise StackError(f"The stack's supervisor is gone ({error}); see {self._log_folder}.") from error
         return {answer["name"]: ProcessState(answer["name"], answer["statename"], answer["pid"]) for answer in answers}
@@ -126,14 +125,17 @@ class Supervisor:
 
     def _is_reachable(self) -> bool:
         try:
-            self._rpc().getState()
+            self._call("getState")
         except (OSError, HTTPException, Fault):
             return False
         return True
 
-    def _rpc(self) -> Any:  # noqa: ANN401  what supervisord offers is known at run time alone
+    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401  known to supervisord alone
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        return ServerProxy("http://localhost", transport=transport).supervisor
+        try:
+            return getattr(ServerProxy("http://localhost", transport=transport).supervisor, method)(*arguments)
+        finally:
+            transport.close()
 
     def _full_name(self, name: str) -> str:
         return f"{self._groups[name]}:{name}"

@@ -72,6 +72,10 @@ class SandboxServer:
         """Take all faults back."""
         self._state.faults.clear()
 
+    def reset(self) -> None:
+        """Take back faults, counts, used units and moves of the clock, so that tests can share a server."""
+        self._state.reset()
+
     def request_count(self, platform: str | None = None, call: str | None = None) -> int:
         """How many requests there were, of a platform or a call if given."""
         return self.log.count(platform, call)

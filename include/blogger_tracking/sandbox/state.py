@@ -30,3 +30,10 @@ class SandboxState:
             InstagramApi(self.world, options),
             self.youtube,
         )
+
+    def reset(self) -> None:
+        """As it was at the start: no faults, nothing asked, no units used, the options' time."""
+        self.faults.clear()
+        self.log.clear()
+        self.youtube.units.clear()
+        self.clock.set(self.options.time)

@@ -24,6 +24,10 @@ class DailyUnits:
         self._used[key, day] += 1
         return True
 
+    def clear(self) -> None:
+        """Forget what was used."""
+        self._used.clear()
+
     def used(self, now: datetime) -> int:
         """Units that all keys used today."""
         today = now.astimezone(_PACIFIC).date()

@@ -14,6 +14,7 @@ from blogger_tracking.domain.initial_fetch import (
     InitialFetchMessage,
     MessageMismatchError,
     Wish,
+    initial_run_id,
 )
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.planning import TrackedAccount
@@ -35,6 +36,11 @@ class WishToHandOver:
     attempt: int
     owner_id: int | None
     owner_run_id: str | None
+
+    @property
+    def run_id(self) -> str:
+        """The DAG run that has the wish, or the one that is to have it."""
+        return self.owner_run_id or initial_run_id(self.tracking_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from psycopg.rows import class_row, scalar_row
 from blogger_tracking.domain.fanout import Placement
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.planning import Circumstances, Plan, Quota, TrackedAccount
+from blogger_tracking.services.database.youtube_units import units_left
+from blogger_tracking.settings import get_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ def count_active_accounts(connection: Connection, scope: Scope) -> int:
 
 
 def read_circumstances(connection: Connection, moment: datetime) -> Circumstances:
-    """Quotas of the periods that cover the moment, bloggers of other live runs, and suspended platforms."""
+    """Quotas of the periods that cover the moment, bloggers of other live runs, suspended platforms, units left."""
     connection.execute(_OPEN_USAGE, {"moment": moment})
     quotas = connection.cursor(row_factory=class_row(Quota)).execute(_QUOTAS, {"moment": moment}).fetchall()
     live = connection.cursor(row_factory=scalar_row).execute(_LIVE_BLOGGERS).fetchall()
@@ -195,6 +197,7 @@ def read_circumstances(connection: Connection, moment: datetime) -> Circumstance
         quotas={quota.organization_id: quota for quota in quotas},
         live_bloggers=frozenset(live),
         suspended_platforms={Platform(platform): reason for platform, reason in suspended},
+        youtube_units_left=units_left(connection, moment, get_settings().youtube_daily_units),
     )
 
 

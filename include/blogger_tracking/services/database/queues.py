@@ -138,8 +138,8 @@ where id = any(%(ids)s) and receipt = %(receipt)s and done_at is null and parked
 _PARKED = """
 select id, fetch_id, attempts, parked_at, last_error
 from {queue}
-where parked_at is not null
-order by id desc
+where parked_at is not null and (%(since)s::timestamptz is null or parked_at >= %(since)s)
+order by parked_at desc, id desc
 limit %(limit)s
 """
 
@@ -231,10 +231,10 @@ def give_back(
     return connection.execute(_on(queue, _GIVE_BACK), parameters).rowcount
 
 
-def list_parked(connection: Connection, queue: Queue, limit: int) -> list[ParkedMessage]:
-    """Parked messages, the newest first."""
+def list_parked(connection: Connection, queue: Queue, limit: int, since: datetime | None = None) -> list[ParkedMessage]:
+    """Messages parked since a moment (None: ever), the newest first."""
     cursor = connection.cursor(row_factory=class_row(ParkedMessage))
-    return cursor.execute(_on(queue, _PARKED), {"limit": limit}).fetchall()
+    return cursor.execute(_on(queue, _PARKED), {"limit": limit, "since": since}).fetchall()
 
 
 def requeue_parked(

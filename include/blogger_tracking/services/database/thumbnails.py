@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -24,7 +25,7 @@ class PictureOwner:
 
     def key(self, extension: str) -> str:
         """Where its picture belongs in object storage: one key per video."""
-        return f"{Platform(self.platform).slug}/{self.external_video_id}.{extension}"
+        return f"{Platform(self.platform).slug}/{quote(self.external_video_id, safe='')}.{extension}"
 
 
 # A fetch of a run that is over, or whose lease ran out, queues nothing more.

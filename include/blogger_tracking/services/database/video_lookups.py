@@ -189,9 +189,7 @@ def _save(
         connection.execute(_SEEN, _truths(seen))
         connection.execute(_STATISTICS, pairs | _counters(seen))
     if unseen:
-        connection.execute(
-            _UNSEEN, {"ids": unseen, "moment": moment, "lookups": rule.lookups, "apart": rule.apart}
-        )
+        connection.execute(_UNSEEN, {"ids": unseen, "moment": moment, "lookups": rule.lookups, "apart": rule.apart})
     connection.execute(_ACKNOWLEDGE, pairs)
 
 

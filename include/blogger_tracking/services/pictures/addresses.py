@@ -73,9 +73,10 @@ def _embedded(ip: IPv6Address) -> IPv4Address | None:
 def _split(url: str) -> tuple[SplitResult, int | None]:
     try:
         parts = urlsplit(url)
-        return parts, parts.port
+        port = parts.port
     except ValueError:
         raise PictureError("the address cannot be read as a URL", final=True) from None
+    return parts, port
 
 
 def _resolve(host: str, resolve: Resolve) -> list[IpAddress]:

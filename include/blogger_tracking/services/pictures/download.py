@@ -1,4 +1,4 @@
-"""A download that trusts nothing: neither the address, nor where it leads, nor how much comes, nor what it is called."""
+"""A download that trusts nothing: neither the address, nor where it leads, nor how much comes, nor its name."""
 
 from __future__ import annotations
 
@@ -93,19 +93,20 @@ class PictureDownloader:
             raise PictureError(f"HTTP {response.status}", final=not passing)
         if (response.length or 0) > self.bytes_limit:
             raise self._too_large()
-        content = bytearray()
+        received = bytearray()
         while chunk := response.read1(_CHUNK_BYTES):
-            content += chunk
-            if len(content) > self.bytes_limit:
+            received += chunk
+            if len(received) > self.bytes_limit:
                 raise self._too_large()
         if time.monotonic() >= deadline:
             raise self._too_late()
         if response.length:
             raise PictureError("the answer ended early", final=False)
+        content = bytes(received)
         extension = picture_extension(content)
         if extension is None:
             raise PictureError(f"no picture of a known kind, but {len(content)} bytes that begin otherwise", final=True)
-        return Picture(bytes(content), extension)
+        return Picture(content, extension)
 
     def _too_late(self) -> PictureError:
         return PictureError(f"took longer than {self.seconds:g} s", final=False)

@@ -20,7 +20,9 @@ from blogger_tracking.domain.models import Platform, VideoBatch
 from blogger_tracking.domain.suspensions import suspended_until
 from blogger_tracking.services.database.claims import ClaimRefused, claim_fetch
 from blogger_tracking.services.database.settlement import Outcome, settle_fetch, suspend_platform
+from blogger_tracking.services.database.youtube_units import UnitUse, record_units
 from blogger_tracking.services.platforms import PlatformService
+from blogger_tracking.services.platforms.metering import count_requests
 from blogger_tracking.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,12 @@ def fetch_blogger(outside: Outside, fetch_id: int) -> FetchReport:
         logger.info("Fetch %s (@%s) skipped: %s.", fetch_id, claim.username, claim.reason)
         return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
     _log_claim(claim)
-    outcome = _ask(outside.platforms[claim.account.platform], claim)
+    with count_requests() as meter:
+        outcome = _ask(outside.platforms[claim.account.platform], claim)
+    if claim.account.platform is Platform.YOUTUBE and meter.requests:
+        # Apart from the saving: they are spent also when a newer start has taken over.
+        with outside.pool.connection() as connection:
+            record_units(connection, datetime.now(UTC), UnitUse.LISTING, meter.requests, claim.fetch_id)
     return _settle(outside, claim, outcome, started)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -10,14 +11,15 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
+from pydantic import ValidationError
 
 from blogger_tracking.domain import planning
 from blogger_tracking.domain.initial_fetch import (
     INITIAL_FETCH_DAG_ID,
     InitialFetchMessage,
     InitialFetchState,
-    initial_run_id,
 )
+from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.airflow_api import AirflowApi, AirflowApiError
 from blogger_tracking.services.database.initial_fetches import (
     WishToHandOver,
@@ -35,51 +37,55 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """What became of a wish: `dag_run_id` has it, or would have it (state `waiting`, with the reason)."""
+    """What became of an open wish: `dag_run_id` has it, or will have it (state `waiting`, with the reason)."""
 
     state: InitialFetchState
-    dag_run_id: str | None
+    dag_run_id: str
     reason: str | None = None
 
 
-def hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> HandOver:
-    """See to it that an Airflow run has this wish, whatever became of earlier runs for it.
+def hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> HandOver | None:
+    """See to it that an Airflow run has this wish, whatever became of earlier runs for it; None if none is open.
 
     A run that is queued or at work keeps the wish; after one that is over, the next attempt is triggered. When
     Airflow does not take it, the wish stays open for the next batch run: the answer is `waiting`.
     """
-    for _ in range(_ROUNDS):
-        with pool.connection() as connection:
-            wish = read_wish_to_hand_over(connection, tracking_id)
-        if not wish.pending:
-            return HandOver(InitialFetchState.ENDED, wish.owner_run_id)
-        run_id = wish.owner_run_id or initial_run_id(tracking_id, wish.attempt)
-        try:
-            if _is_at_work(airflow, wish, run_id):
-                return HandOver(InitialFetchState.STARTED, run_id)
-        except AirflowApiError as error:
-            logger.warning("The initial fetch of %s is left to the next batch run: %s", tracking_id, error)
-            return HandOver(InitialFetchState.WAITING, run_id, "Airflow cannot take the run now; the next batch will.")
-        with pool.connection() as connection:
-            begin_next_attempt(connection, wish)
-    return HandOver(InitialFetchState.WAITING, run_id, "Its runs end without videos; the next batch asks again.")
+    try:
+        return _hand_over(pool, airflow, tracking_id)
+    except AirflowApiError as error:
+        logger.warning("The initial fetch of %s is left to the next batch run: %s", tracking_id, error)
+    with pool.connection() as connection:
+        wish = read_wish_to_hand_over(connection, tracking_id)
+    reason = "Airflow does not take the run now; the next batch run triggers it."
+    return HandOver(InitialFetchState.WAITING, wish.run_id, reason)
 
 
 def hand_over_open_wishes(pool: ConnectionPool, airflow: AirflowApi) -> dict[str, int]:
     """Hand over every open wish that the subscription rule would grant now; return how many by state.
 
     The rule is asked without reserving anything: the run that gets a wish asks it again, and that answer counts.
+    Raises AirflowApiError as soon as Airflow does not answer; the wishes stay open.
     """
     with pool.connection() as connection:
         tracking_ids = _grantable(connection)
-    states = {str(state): 0 for state in (InitialFetchState.STARTED, InitialFetchState.WAITING)}
-    for number, tracking_id in enumerate(tracking_ids):
-        outcome = hand_over(pool, airflow, tracking_id)
-        states[outcome.state] = states.get(outcome.state, 0) + 1
-        if outcome.state is InitialFetchState.WAITING:
-            logger.warning("%s wishes are left to the next batch run: %s", len(tracking_ids) - number, outcome.reason)
-            break
-    return states
+    outcomes = [_hand_over(pool, airflow, tracking_id) for tracking_id in tracking_ids]
+    return dict(Counter(str(outcome.state) for outcome in outcomes if outcome))
+
+
+def _hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> HandOver | None:
+    for _ in range(_ROUNDS):
+        with pool.connection() as connection:
+            wish = read_wish_to_hand_over(connection, tracking_id)
+        if not wish.pending:
+            return None
+        message = _message(wish)
+        if message is None:
+            return HandOver(InitialFetchState.WAITING, wish.run_id, "No run can be told of this account.")
+        if _is_at_work(airflow, wish, message):
+            return HandOver(InitialFetchState.STARTED, wish.run_id)
+        with pool.connection() as connection:
+            begin_next_attempt(connection, wish)
+    return HandOver(InitialFetchState.WAITING, wish.run_id, "Its runs end without videos; the next batch run asks again.")
 
 
 def _grantable(connection: Connection) -> list[UUID]:
@@ -93,29 +99,32 @@ def _grantable(connection: Connection) -> list[UUID]:
     return [allocation.account.tracking_id for fetch in plan.fetches for allocation in fetch.allocations]
 
 
-def _is_at_work(airflow: AirflowApi, wish: WishToHandOver, run_id: str) -> bool:
-    if wish.owner_run_id is None and airflow.trigger(INITIAL_FETCH_DAG_ID, run_id, _message(wish)):
+def _is_at_work(airflow: AirflowApi, wish: WishToHandOver, message: InitialFetchMessage) -> bool:
+    conf = message.model_dump(mode="json", by_alias=True)
+    if wish.owner_run_id is None and airflow.trigger(INITIAL_FETCH_DAG_ID, wish.run_id, conf):
         return True
-    state = airflow.run_state(INITIAL_FETCH_DAG_ID, run_id)
+    state = airflow.run_state(INITIAL_FETCH_DAG_ID, wish.run_id)
     return state is not None and not state.over
 
 
-def _message(wish: WishToHandOver) -> dict[str, object]:
-    if wish.user_id is None:
-        raise AirflowApiError("the organization has no members, and a run speaks for one")
-    message = InitialFetchMessage.model_validate(
-        {
-            "type": "blogger_initial_fetch",
-            "bloggerId": wish.blogger_id,
-            "secUid": wish.sec_id if wish.platform == "TikTok" else None,
-            "externalId": wish.external_id,
-            "platform": wish.platform,
-            "videoCount": wish.videos_count,
-            "organizationId": wish.organization_id,
-            "userId": wish.user_id,
-            "requestId": str(uuid4()),
-            "videoStatus": "tracking",
-            "timestamp": datetime.now(UTC),
-        }
-    )
-    return message.model_dump(mode="json", by_alias=True)
+def _message(wish: WishToHandOver) -> InitialFetchMessage | None:
+    try:
+        return InitialFetchMessage.model_validate(
+            {
+                "type": "blogger_initial_fetch",
+                "bloggerId": wish.blogger_id,
+                "secUid": wish.sec_id if wish.platform == Platform.TIKTOK else None,
+                "externalId": wish.external_id,
+                "platform": wish.platform,
+                "videoCount": wish.videos_count,
+                "organizationId": wish.organization_id,
+                "userId": wish.user_id,
+                "requestId": str(uuid4()),
+                "videoStatus": "tracking",
+                "timestamp": datetime.now(UTC),
+            }
+        )
+    except ValidationError as error:
+        # An organization without members, say: a run speaks for one.
+        logger.warning("The wish of %s cannot be handed over: %s", wish.tracking_id, error)
+        return None

@@ -84,9 +84,7 @@ class StatisticsRefresher:
         """
         patience = Patience(self._settings.queue_seconds_per_run, self._settings.queue_poll_seconds)
         with ThreadPoolExecutor(self._settings.statistics_threads, thread_name_prefix="statistics") as executor:
-            return drain(
-                self._look, self._is_ready, lambda demand: self._work(demand, executor), patience, self._clock
-            )
+            return drain(self._look, self._is_ready, lambda demand: self._work(demand, executor), patience, self._clock)
 
     def _look(self) -> Demand:
         moment = self._clock.now()
@@ -111,9 +109,7 @@ class StatisticsRefresher:
         calls = fill_calls(_wanted(delivery), VIDEOS_PER_CALL)
         if more_waits and not demand.is_overdue(moment, self._partial_after):
             calls = _without_partial(calls)
-        for future in [
-            executor.submit(contextvars.copy_context().run, self._call, current, call) for call in calls
-        ]:
+        for future in [executor.submit(contextvars.copy_context().run, self._call, current, call) for call in calls]:
             future.result()
         self._close(current)
         return current.done
@@ -130,9 +126,7 @@ class StatisticsRefresher:
                 return
             finally:
                 self._record_retries(wanted, meter.requests - 1)
-        rule = UnseenRule(
-            self._settings.removed_after_lookups, timedelta(hours=self._settings.hours_between_unseen)
-        )
+        rule = UnseenRule(self._settings.removed_after_lookups, timedelta(hours=self._settings.hours_between_unseen))
         with self._pool.connection() as connection:
             saved = save_lookup(connection, current.delivery.receipt, wanted, found, self._clock.now(), rule)
         unseen = len(ids) - len(found)

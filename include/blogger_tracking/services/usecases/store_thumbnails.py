@@ -16,7 +16,7 @@ from blogger_tracking.services.database.queues import Delivery, Failure, Message
 from blogger_tracking.services.database.thumbnails import PictureOwner, read_owners, read_picture_demand, record_paths
 from blogger_tracking.services.pictures.download import PictureDownloader
 from blogger_tracking.services.pictures.errors import PictureError
-from blogger_tracking.services.storage import PictureStore
+from blogger_tracking.services.storage.pictures import PictureStore, StorageError
 from blogger_tracking.services.usecases.drain_queue import Clock, Patience, drain
 from blogger_tracking.settings import Settings
 
@@ -71,9 +71,7 @@ class ThumbnailStorer:
         outcomes = [
             future.result()
             for future in [
-                executor.submit(
-                    contextvars.copy_context().run, self._handle, message, owners[message.row["video_id"]]
-                )
+                executor.submit(contextvars.copy_context().run, self._handle, message, owners[message.row["video_id"]])
                 for message in delivery.messages
             ]
         ]
@@ -106,9 +104,9 @@ class ThumbnailStorer:
         except PictureError as error:
             logger.warning("No picture for %s video %s: %s.", owner.platform, owner.external_video_id, error)
             return Failure(message.id, str(error), error.final)
-        except OSError as error:
+        except StorageError as error:
             logger.exception("The picture of %s video %s was not stored.", owner.platform, owner.external_video_id)
-            return Failure(message.id, f"not stored: {type(error).__name__}")
+            return Failure(message.id, str(error))
         return _Stored(message.id, owner.id, path)
 
     def _save(self, delivery: Delivery, stored: list[_Stored], failures: list[Failure]) -> None:

@@ -76,9 +76,9 @@ create table fetch_allocations (
     charged_at timestamptz,
     primary key (fetch_id, organization_id),
     foreign key (organization_id, period_start) references subscription_usage,
-    check (granted <= asked),
-    check (charged <= granted),
-    check (charged + reserved <= granted),
+    constraint granted_within_asked check (granted <= asked),
+    constraint charged_within_grant check (charged <= granted),
+    constraint held_within_grant check (charged + reserved <= granted),
     check (decision <> 'skip' or reason is not null)
 );
 

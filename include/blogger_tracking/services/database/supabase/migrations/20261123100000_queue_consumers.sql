@@ -27,8 +27,8 @@ comment on column youtube_units.run_id is 'The run whose fetch, or whose oldest 
 create index youtube_units_by_day on youtube_units (pacific_day) include (units);
 create index youtube_units_by_run on youtube_units (run_id);
 
-create index high_priority_queue_parked on high_priority_queue (id) where parked_at is not null;
-create index thumbnail_queue_parked on thumbnail_queue (id) where parked_at is not null;
+create index high_priority_queue_parked on high_priority_queue (parked_at) where parked_at is not null;
+create index thumbnail_queue_parked on thumbnail_queue (parked_at) where parked_at is not null;
 
 alter table youtube_units enable row level security;
 grant select, insert, update, delete on youtube_units to blogger_pipeline;

@@ -1,0 +1,38 @@
+"""YouTube's units come back at midnight in California."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blogger_tracking.domain.youtube_quota import PACIFIC, next_quota_reset
+
+
+@pytest.mark.parametrize(
+    ("now", "reset"),
+    [
+        ("2026-01-15T12:00:00", "2026-01-16T08:00:00"),
+        ("2026-07-15T12:00:00", "2026-07-16T07:00:00"),
+        ("2026-07-15T06:59:59", "2026-07-15T07:00:00"),
+        ("2026-07-15T07:00:00", "2026-07-16T07:00:00"),
+        ("2026-03-08T09:00:00", "2026-03-09T07:00:00"),
+        ("2026-11-01T08:00:00", "2026-11-02T08:00:00"),
+    ],
+)
+def test_the_reset_is_the_next_midnight_pacific_in_winter_in_summer_and_when_clocks_change(
+    now: str, reset: str
+) -> None:
+    assert next_quota_reset(datetime.fromisoformat(now).replace(tzinfo=UTC)) == datetime.fromisoformat(reset).replace(
+        tzinfo=UTC
+    )
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 — bounds must be naive
+def test_the_reset_is_to_come_within_a_day_and_at_midnight_there(now: datetime) -> None:
+    reset = next_quota_reset(now)
+    assert now < reset <= now + timedelta(hours=25)
+    assert reset.astimezone(PACIFIC).time() == time(0)
+    assert reset.tzinfo is UTC

@@ -1,0 +1,149 @@
+"""Row level security as Supabase applies it: contracts section 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import psycopg
+import pytest
+from ledger_steps import claim, fetch_ids, plan, succeed
+from psycopg import Connection
+
+READABLE = (
+    "organizations",
+    "organization_members",
+    "subscriptions",
+    "subscription_usage",
+    "blogger_information",
+    "tracked_accounts",
+    "campaigns",
+    "blogger_campaign",
+    "blogger_tags",
+    "fetches",
+    "fetch_allocations",
+    "videos",
+    "organization_videos",
+    "video_statistics",
+    "tracked_bloggers_view",
+)
+
+
+@contextmanager
+def signed_in(admin: Connection, user: UUID) -> Iterator[Connection]:
+    """The connection as PostgREST uses it for a person with a token."""
+    with admin.transaction(force_rollback=True):
+        admin.execute("set local role authenticated")
+        admin.execute("select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, true)", (user,))
+        yield admin
+
+
+@pytest.fixture
+def tenants(build, pool) -> tuple[UUID, UUID]:
+    """A member of an organization with a row in every table, and a member of one with nothing."""
+    organization, other = build.organization(), build.organization(video_limit=None)
+    tracked = build.track(organization)
+    campaign = build.value(
+        "insert into campaigns (organization_id, name) values (%(id)s, 'launch') returning id", id=organization
+    )
+    build.run(
+        "insert into blogger_campaign (campaign_id, blogger_id) values (%(campaign)s, %(blogger)s)",
+        campaign=campaign,
+        blogger=tracked.blogger_id,
+    )
+    build.run(
+        "insert into blogger_tags (organization_id, blogger_id, tag) values (%(organization)s, %(blogger)s, 'fun')",
+        organization=organization,
+        blogger=tracked.blogger_id,
+    )
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=2)
+    return build.member(organization), build.member(other)
+
+
+@pytest.mark.parametrize("table", READABLE)
+def test_a_member_reads_the_rows_of_the_own_organization(admin, tenants, table):
+    own, _ = tenants
+    with signed_in(admin, own) as connection:
+        assert connection.execute(f"select from {table}").fetchall()
+
+
+@pytest.mark.parametrize("table", sorted({*READABLE} - {"organizations", "organization_members"}))
+def test_a_member_reads_nothing_of_another_organization(admin, tenants, table):
+    _, other = tenants
+    with signed_in(admin, other) as connection:
+        assert connection.execute(f"select from {table}").fetchall() == []
+
+
+def test_a_member_sees_only_the_own_organization_and_its_people(admin, tenants, build):
+    _, other = tenants
+    with signed_in(admin, other) as connection:
+        assert connection.execute("select count(*) from organizations").fetchone() == (1,)
+        assert connection.execute("select user_id from organization_members").fetchall() == [(other,)]
+
+
+@pytest.mark.parametrize(("role", "changed"), [("owner", 1), ("admin", 1), ("member", 0), ("viewer", 0)])
+def test_owner_and_admin_alone_may_pause_and_recount_an_account(admin, build, role, changed):
+    organization = build.organization()
+    build.track(organization)
+    build.track(build.organization())
+    with signed_in(admin, build.member(organization, role)) as connection:
+        cursor = connection.execute("update tracked_accounts set is_active = false, daily_videos_count = 20")
+        assert cursor.rowcount == changed
+
+
+def test_people_write_nothing_else(admin, build):
+    organization = build.organization()
+    build.track(organization)
+    for statement in (
+        "update tracked_accounts set last_scraped_at = now()",
+        "update subscription_usage set videos_fetched = 0",
+        "delete from tracked_accounts",
+        "insert into organizations (name) values ('mine')",
+    ):
+        with (
+            signed_in(admin, build.member(organization, "owner")) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(statement)
+
+
+def test_every_table_has_row_level_security(build):
+    assert build.rows(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+        "and not relrowsecurity"
+    ) == []
+
+
+def test_nobody_without_a_token_has_any_grant(build):
+    assert build.rows(
+        "select table_name, privilege_type from information_schema.role_table_grants "
+        "where grantee = 'anon' and table_schema = 'public'"
+    ) == []
+
+
+def test_every_view_asks_with_the_rights_of_its_reader(build):
+    assert build.rows(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' "
+        "and not coalesce(reloptions @> '{security_invoker=true}', false)"
+    ) == []
+
+
+def test_every_function_pins_its_search_path_and_is_closed_to_the_public(build):
+    assert build.rows(
+        """
+        select proname
+        from pg_proc
+        where pronamespace in ('private'::regnamespace, 'public'::regnamespace)
+          and (
+              not coalesce(proconfig::text like '%%search_path=%%', false)
+              or has_function_privilege('anon', oid, 'execute')
+          )
+        """
+    ) == []
+
+
+def test_what_later_migrations_create_is_not_open_either(admin, build):
+    admin.execute("create table public.later (id integer)")
+    assert not build.value("select has_table_privilege('authenticated', 'public.later', 'select')")

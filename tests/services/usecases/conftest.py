@@ -1,0 +1,45 @@
+"""Real platforms' formats over real HTTP, and a real Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.sandbox import SandboxOptions, SandboxServer
+from blogger_tracking.services.platforms import PlatformConfig, create_service
+from blogger_tracking.services.usecases.fetch_blogger import Outside
+from blogger_tracking.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(creators_per_platform=500, traps=False, body_bytes=1000)) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
+    sandbox_server.reset()
+    yield sandbox_server
+    sandbox_server.reset()
+
+
+@pytest.fixture
+def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
+    """What a fetch talks to, without pauses between retries."""
+    addresses = {
+        Platform.TIKTOK: sandbox.tiktok_url,
+        Platform.INSTAGRAM: sandbox.instagram_url,
+        Platform.YOUTUBE: sandbox.youtube_url,
+    }
+    settings = Settings(retry_base_seconds=0)
+    return Outside(
+        pool,
+        {
+            platform: create_service(platform, PlatformConfig(base_url=url, api_key="a-key"), settings=settings)
+            for platform, url in addresses.items()
+        },
+    )
