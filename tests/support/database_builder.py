@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from psycopg import Connection
 
 _numbers = itertools.count(1)
+
+Parameter: TypeAlias = UUID | datetime | str | int | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,16 @@ class DatabaseBuilder:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def value(self, statement: str, **parameters: Any) -> Any:
+    def value(self, statement: str, **parameters: Parameter) -> Any:  # noqa: ANN401 - the test knows its column
         """The first column of the first row of a statement."""
         row = self._connection.execute(statement.encode(), parameters).fetchone()
         return row[0] if row else None
 
-    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, **parameters: Parameter) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
         return self._connection.execute(statement.encode(), parameters).fetchall()
 
-    def run(self, statement: str, **parameters: Any) -> None:
+    def run(self, statement: str, **parameters: Parameter) -> None:
         """Execute a statement."""
         self._connection.execute(statement.encode(), parameters)
 

@@ -51,8 +51,7 @@ def try_claim(pool: ConnectionPool, fetch_id: int) -> Claim | ClaimRefused:
 def claim(pool: ConnectionPool, fetch_id: int) -> Claim:
     """Start a fetch that must be granted something."""
     claimed = try_claim(pool, fetch_id)
-    if isinstance(claimed, ClaimRefused):
-        raise AssertionError(claimed.reason)
+    assert isinstance(claimed, Claim), claimed
     return claimed
 
 

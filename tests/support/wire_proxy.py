@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 
 class WireProxy:
@@ -25,7 +26,7 @@ class WireProxy:
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
         self._listener.listen()
 
-    def __enter__(self) -> WireProxy:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic.alias_generators import to_camel
 
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.domain.models import Platform
@@ -17,9 +16,7 @@ from blogger_tracking.domain.quotas import MAX_VIDEOS_COUNT
 INITIAL_FETCH_DAG_ID = "blogger_initial_fetch"
 
 # Airflow checks no `format: date-time`, so the form is a pattern; the model checks the moment itself.
-_ISO_8601 = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
-)
+_ISO_8601 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _Timestamp = Annotated[AwareDatetime, WithJsonSchema({"type": "string", "pattern": _ISO_8601})]
 _IDENTIFIER = r"^[!-~]{1,200}$"
 _Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
@@ -32,18 +29,18 @@ _PlatformName = Annotated[Platform, WithJsonSchema({"type": "string", "enum": [e
 class InitialFetchMessage(BaseModel):
     """The run conf of the DAG `blogger_initial_fetch`. Unknown keys are refused, none may be left out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["blogger_initial_fetch"]
-    blogger_id: UUID
-    sec_uid: _OptionalIdentifier
-    external_id: _Identifier
+    blogger_id: UUID = Field(alias="bloggerId")
+    sec_uid: _OptionalIdentifier = Field(alias="secUid")
+    external_id: _Identifier = Field(alias="externalId")
     platform: _PlatformName
-    video_count: Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT, strict=True)]
-    organization_id: UUID
-    user_id: UUID
-    request_id: Annotated[str, Field(min_length=1, max_length=200)]
-    video_status: Literal["tracking"]
+    video_count: int = Field(alias="videoCount", ge=1, le=MAX_VIDEOS_COUNT, strict=True)
+    organization_id: UUID = Field(alias="organizationId")
+    user_id: UUID = Field(alias="userId")
+    request_id: str = Field(alias="requestId", min_length=1, max_length=200)
+    video_status: Literal["tracking"] = Field(alias="videoStatus")
     timestamp: _Timestamp
 
     @model_validator(mode="after")

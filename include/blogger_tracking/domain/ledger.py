@@ -25,9 +25,13 @@ class FetchState(StrEnum):
         return self in UNDERSTOOD
 
 
-UNDERSTOOD = frozenset(
-    {FetchState.SUCCEEDED, FetchState.PARTIAL, FetchState.EMPTY, FetchState.PRIVATE, FetchState.NOT_FOUND}
-)
+UNDERSTOOD = frozenset({
+    FetchState.SUCCEEDED,
+    FetchState.PARTIAL,
+    FetchState.EMPTY,
+    FetchState.PRIVATE,
+    FetchState.NOT_FOUND,
+})
 
 
 class SkipReason(StrEnum):

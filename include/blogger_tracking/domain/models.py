@@ -16,7 +16,6 @@ MAX_COUNT = 2**63 - 1
 """The largest counter Postgres' bigint holds."""
 
 
-
 def storable(text: str) -> str:
     """Text as Postgres can hold it: without NUL characters and without halves of surrogate pairs."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
@@ -88,7 +87,7 @@ class CommonVideo(_Frozen):
     statistics: VideoStatistics | None = None
 
 
-class VideoBatch(list[CommonVideo]):
+class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a list
     """Videos of one account, newest first, unique by id, and how they were got.
 
     `interrupted_by` is the error that ended the paging early: what was read before is here all the same.

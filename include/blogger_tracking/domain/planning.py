@@ -203,6 +203,8 @@ def _asked(account: TrackedAccount) -> int:
 def _fetch_of(account: TrackedAccount, fetches: dict[UUID, PlannedFetch]) -> PlannedFetch:
     known = fetches.get(account.blogger_id)
     if known is None:
-        known = PlannedFetch(account.blogger_id, Platform(account.platform), account.username or str(account.external_id))
+        known = PlannedFetch(
+            account.blogger_id, Platform(account.platform), account.username or str(account.external_id)
+        )
         fetches[account.blogger_id] = known
     return known

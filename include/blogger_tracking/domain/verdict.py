@@ -17,13 +17,13 @@ class PlatformTally:
 
     @property
     def fetches(self) -> int:
-        """Fetches that a platform had to answer, or would have had if it were not suspended."""
+        """How many a platform had to answer, or would have had if it were not suspended."""
         skipped_otherwise = self.states.get(FetchState.SKIPPED, 0) - self.suspended
         return sum(self.states.values()) - skipped_otherwise
 
     @property
     def failed(self) -> int:
-        """Fetches without an answer: failed, suspended, or never finished."""
+        """How many have no answer: failed, suspended, or never finished."""
         without_answer = (FetchState.FAILED, FetchState.PLANNED, FetchState.RUNNING, FetchState.RELEASED)
         return sum(self.states.get(state, 0) for state in without_answer) + self.suspended
 

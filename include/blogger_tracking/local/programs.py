@@ -11,7 +11,7 @@ from pathlib import Path
 
 _LOG_BYTES = "50MB"
 _LOG_BACKUPS = "2"
-_STOP_SECONDS = "20"
+_STOP_SECONDS = "10"
 
 
 @dataclass(frozen=True, slots=True)

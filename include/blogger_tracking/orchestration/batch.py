@@ -1,10 +1,14 @@
-"""The tasks of the batch run around its fan-out: planning before it, the gate after it."""
+"""The tasks of the batch run around its fan-out: planning before it, the gate after it.
+
+Airflow parses DAG files again and again, in every worker too: what only a running task needs is imported when it runs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow.sdk import Param, get_current_context, task
@@ -12,14 +16,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from blogger_tracking.domain.fanout import fetch_task_id, place_by_platform
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.connections import database_pool
-from blogger_tracking.orchestration.run_keys import run_key
-from blogger_tracking.services.database.planning import Scope
-from blogger_tracking.services.usecases.end_run import close_run
-from blogger_tracking.services.usecases.plan_run import plan_run
 from blogger_tracking.settings import get_settings
 
-_IDS = {"type": ["null", "array"], "items": {"type": "string", "format": "uuid"}, "uniqueItems": True}
+if TYPE_CHECKING:
+    from blogger_tracking.services.database.planning import Scope
+
+_IDS: dict[str, Any] = {"type": ["null", "array"], "items": {"type": "string", "format": "uuid"}, "uniqueItems": True}
 
 BATCH_PARAMS = {
     "organizations": Param(None, title="Only these organizations", description="Organization ids; empty: all.", **_IDS),
@@ -37,9 +39,13 @@ BATCH_PARAMS = {
 """What a run by hand may be restricted to; Airflow refuses anything else when the run is triggered."""
 
 
-@task(task_id="plan", retries=2, retry_delay=timedelta(seconds=30))
+@task(task_id="plan", multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
 def plan_batch() -> dict[str, list[str]]:
     """Plan the run; give each platform's instances by their labels."""
+    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.run_keys import run_key
+    from blogger_tracking.services.usecases.plan_run import plan_run
+
     context = get_current_context()
     settings = get_settings()
     planned = plan_run(
@@ -55,7 +61,7 @@ def plan_batch() -> dict[str, list[str]]:
 
 
 @task
-def labels_of(platform: str, plan: dict[str, list[str]]) -> list[str]:
+def labels_of(platform: str, plan: Mapping[str, list[str]]) -> list[str]:
     """The labels of one platform's instances: a mapped task can expand a whole XCom only."""
     return plan[platform]
 
@@ -63,16 +69,20 @@ def labels_of(platform: str, plan: dict[str, list[str]]) -> list[str]:
 @task(task_id="gate", trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
 def end_batch() -> None:
     """End the run in the ledger, log what became of it, and fail if too much of it failed."""
-    problems = close_run(
-        database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit
-    )
+    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.run_keys import run_key
+    from blogger_tracking.services.usecases.end_run import close_run
+
+    problems = close_run(database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit)
     if problems:
         raise AirflowFailException(
-            f"The run is red: {'; '.join(problems)}. What was fetched is saved. Clear the failed instances to try again."
+            f"The run is red: {'; '.join(problems)}. What was fetched is saved. Clear what failed to try it again."
         )
 
 
 def _scope(params: dict[str, Any]) -> Scope:
+    from blogger_tracking.services.database.planning import Scope
+
     return Scope(
         organizations=_uuids(params["organizations"]),
         platforms=tuple(params["platforms"]) if params["platforms"] else None,

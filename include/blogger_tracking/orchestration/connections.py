@@ -8,20 +8,25 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from airflow.exceptions import AirflowNotFoundException
 from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.sentry import start_sentry
+from blogger_tracking.services.airflow_api import AirflowApi
 from blogger_tracking.services.database.connections import open_pool
 from blogger_tracking.services.platforms import PlatformConfig, PlatformService, create_service
 from blogger_tracking.services.usecases.fetch_blogger import Outside
+from blogger_tracking.settings import get_settings
 
 BLOGGER_DB = "blogger_db"
 """Connection id of the application's database, with the pipeline's role."""
+
+AIRFLOW_API = "airflow_api"
+"""Connection id of Airflow's own REST API: host = base URL, login and password of a service account."""
 
 SENTRY = "sentry"
 """Connection id of Sentry; its password is the DSN. Optional."""
@@ -34,7 +39,7 @@ REMEMBER_FAILURE_SECONDS = 5
 """A thousand instances that start at once get one answer about an unreachable database, not one time-out each."""
 
 
-def _once_per_process(make: Callable[P, R]) -> Callable[P, R]:
+def once_per_process(make: Callable[P, R]) -> Callable[P, R]:
     """Like functools.cache for many threads that ask first at once; a failure is remembered for a moment."""
     lock = threading.Lock()
     made: dict[tuple[object, ...], R] = {}
@@ -58,7 +63,7 @@ def _once_per_process(make: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-@_once_per_process
+@once_per_process
 def outside() -> Outside:
     """What a fetch talks to, shared by all fetches of this process.
 
@@ -68,13 +73,13 @@ def outside() -> Outside:
     return Outside(pool=database_pool(), platforms={platform: platform_service(platform) for platform in Platform})
 
 
-@_once_per_process
+@once_per_process
 def database_pool() -> ConnectionPool:
     """Connections to the application's database."""
     return open_pool(conninfo(get_connection(BLOGGER_DB)))
 
 
-@_once_per_process
+@once_per_process
 def platform_service(platform: Platform) -> PlatformService:
     """The client of one platform."""
     connection = get_connection(f"{platform.slug}_api")
@@ -85,10 +90,25 @@ def platform_service(platform: Platform) -> PlatformService:
         )
     return create_service(
         platform,
-        PlatformConfig.model_validate(
-            {"base_url": connection.host, "api_key": connection.password, **connection.extra_dejson}
-        ),
+        PlatformConfig.model_validate({
+            "base_url": connection.host,
+            "api_key": connection.password,
+            **connection.extra_dejson,
+        }),
     )
+
+
+@once_per_process
+def airflow_api() -> AirflowApi:
+    """The REST API that initial fetches are triggered over."""
+    connection = get_connection(AIRFLOW_API)
+    if not connection.host or not connection.login or not connection.password:
+        raise ConfigurationError(
+            f"The Connection {AIRFLOW_API} needs a host (Airflow's base URL), a login and a password. "
+            "Wishes for an initial fetch stay open."
+        )
+    timeout = get_settings().airflow_api_timeout_seconds
+    return AirflowApi(connection.host, connection.login, connection.password, timeout_seconds=timeout)
 
 
 def get_connection(connection_id: str) -> Connection:

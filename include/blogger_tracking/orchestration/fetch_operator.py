@@ -1,31 +1,28 @@
-"""The operator that fetches bloggers: in a worker, or straight in the triggerer."""
+"""The operator that fetches bloggers: in a worker, or straight in the triggerer.
+
+DAG files import it: what only a running task needs is imported when it runs.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.configuration import conf
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
-from blogger_tracking.orchestration.connections import outside
-from blogger_tracking.orchestration.run_keys import run_key
-from blogger_tracking.services.usecases.fetch_instance import all_skipped, start_fetches, summarize
-from blogger_tracking.settings import get_settings
-
 
 class FetchBloggersOperator(BaseOperator):
     """Fetches the bloggers that the ledger assigned to this task instance, and saves what came.
 
-    Which bloggers is looked up by run, task and map index; `label` only says it to people. With `[operators]
+    Which bloggers is looked up by run, task and map index; `instance_label` only says it to people. With `[operators]
     default_deferrable` the instance starts straight in the triggerer and never sees a worker. The XCom is a summary
     of counts. Fails when any of its bloggers failed; what the others got is saved.
     """
 
     template_fields = ()
-    ui_color: ClassVar[str] = "#d9f0e3"
+    ui_color = "#d9f0e3"
     start_trigger_args = StartTriggerArgs(
         trigger_cls="blogger_tracking.orchestration.fetch_trigger.FetchBloggersTrigger",
         trigger_kwargs={},
@@ -33,18 +30,25 @@ class FetchBloggersOperator(BaseOperator):
     )
     start_from_trigger = conf.getboolean("operators", "default_deferrable", fallback=False)
 
-    def __init__(self, *, label: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, instance_label: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments
         super().__init__(**kwargs)
-        self.label = label
+        self.instance_label = instance_label
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch in this worker, several bloggers at once.
 
         Raises AirflowException when any failed, AirflowSkipException when none was allowed to start.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
+        from blogger_tracking.orchestration.connections import outside
+        from blogger_tracking.orchestration.run_keys import run_key
+        from blogger_tracking.services.usecases.fetch_instance import all_skipped, start_fetches, summarize
+        from blogger_tracking.settings import get_settings
+
         instance = context["ti"]
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
-            started = start_fetches(executor, outside(), run_key(instance), instance.task_id, instance.map_index)
+            started = start_fetches(executor, outside(), run_key(instance), instance.task_id, instance.map_index or 0)
             reports = [future.result() for future in started]
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:

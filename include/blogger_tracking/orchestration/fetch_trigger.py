@@ -18,6 +18,7 @@ from airflow.triggers.base import (
     TriggerEvent,
 )
 
+from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.connections import outside
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.services.database.runs import RunKey
@@ -48,6 +49,8 @@ class FetchBloggersTrigger(BaseTrigger):
 
     async def _fetch(self) -> TriggerEvent:
         instance = self.task_instance
+        if instance is None:
+            raise ConfigurationError("This trigger ends a task instance and was started without one.")
         key = run_key(instance)
         context = contextvars.copy_context()
         started = await asyncio.wrap_future(

@@ -95,9 +95,7 @@ class AirflowApi:
         except (ValueError, KeyError, TypeError):
             raise AirflowApiError("Airflow's answer to the login cannot be read.") from None
 
-    def _request(
-        self, method: str, path: str, body: Mapping[str, Any] | None, token: str | None
-    ) -> requests.Response:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, token: str | None) -> requests.Response:
         try:
             return requests.request(
                 method,

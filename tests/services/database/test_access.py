@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
 import pytest
+from database_builder import DatabaseBuilder
 from ledger_steps import claim, fetch_ids, plan, succeed
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 READABLE = (
     "organizations",
@@ -31,16 +33,18 @@ READABLE = (
 
 
 @contextmanager
-def signed_in(admin: Connection, user: UUID) -> Iterator[Connection]:
+def signed_in(admin: Connection, user: UUID) -> Generator[Connection]:
     """The connection as PostgREST uses it for a person with a token."""
     with admin.transaction(force_rollback=True):
         admin.execute("set local role authenticated")
-        admin.execute("select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, true)", (user,))
+        admin.execute(
+            "select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, true)", (user,)
+        )
         yield admin
 
 
 @pytest.fixture
-def tenants(build, pool) -> tuple[UUID, UUID]:
+def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[UUID, UUID]:
     """A member of an organization with a row in every table, and a member of one with nothing."""
     organization, other = build.organization(), build.organization(video_limit=None)
     tracked = build.track(organization)
@@ -63,20 +67,24 @@ def tenants(build, pool) -> tuple[UUID, UUID]:
 
 
 @pytest.mark.parametrize("table", READABLE)
-def test_a_member_reads_the_rows_of_the_own_organization(admin, tenants, table):
+def test_a_member_reads_the_rows_of_the_own_organization(
+    admin: Connection, tenants: tuple[UUID, UUID], table: str
+) -> None:
     own, _ = tenants
     with signed_in(admin, own) as connection:
         assert connection.execute(f"select from {table}").fetchall()
 
 
 @pytest.mark.parametrize("table", sorted({*READABLE} - {"organizations", "organization_members"}))
-def test_a_member_reads_nothing_of_another_organization(admin, tenants, table):
+def test_a_member_reads_nothing_of_another_organization(
+    admin: Connection, tenants: tuple[UUID, UUID], table: str
+) -> None:
     _, other = tenants
     with signed_in(admin, other) as connection:
         assert connection.execute(f"select from {table}").fetchall() == []
 
 
-def test_a_member_sees_only_the_own_organization_and_its_people(admin, tenants, build):
+def test_a_member_sees_only_the_own_organization_and_its_people(admin: Connection, tenants: tuple[UUID, UUID]) -> None:
     _, other = tenants
     with signed_in(admin, other) as connection:
         assert connection.execute("select count(*) from organizations").fetchone() == (1,)
@@ -84,7 +92,9 @@ def test_a_member_sees_only_the_own_organization_and_its_people(admin, tenants, 
 
 
 @pytest.mark.parametrize(("role", "changed"), [("owner", 1), ("admin", 1), ("member", 0), ("viewer", 0)])
-def test_owner_and_admin_alone_may_pause_and_recount_an_account(admin, build, role, changed):
+def test_owner_and_admin_alone_may_pause_and_recount_an_account(
+    admin: Connection, build: DatabaseBuilder, role: str, changed: int
+) -> None:
     organization = build.organization()
     build.track(organization)
     build.track(build.organization())
@@ -93,7 +103,7 @@ def test_owner_and_admin_alone_may_pause_and_recount_an_account(admin, build, ro
         assert cursor.rowcount == changed
 
 
-def test_people_write_nothing_else(admin, build):
+def test_people_write_nothing_else(admin: Connection, build: DatabaseBuilder) -> None:
     organization = build.organization()
     build.track(organization)
     for statement in (
@@ -109,30 +119,40 @@ def test_people_write_nothing_else(admin, build):
             connection.execute(statement)
 
 
-def test_every_table_has_row_level_security(build):
-    assert build.rows(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
-        "and not relrowsecurity"
-    ) == []
+def test_every_table_has_row_level_security(build: DatabaseBuilder) -> None:
+    assert (
+        build.rows(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+            "and not relrowsecurity"
+        )
+        == []
+    )
 
 
-def test_nobody_without_a_token_has_any_grant(build):
-    assert build.rows(
-        "select table_name, privilege_type from information_schema.role_table_grants "
-        "where grantee = 'anon' and table_schema = 'public'"
-    ) == []
+def test_nobody_without_a_token_has_any_grant(build: DatabaseBuilder) -> None:
+    assert (
+        build.rows(
+            "select table_name, privilege_type from information_schema.role_table_grants "
+            "where grantee = 'anon' and table_schema = 'public'"
+        )
+        == []
+    )
 
 
-def test_every_view_asks_with_the_rights_of_its_reader(build):
-    assert build.rows(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' "
-        "and not coalesce(reloptions @> '{security_invoker=true}', false)"
-    ) == []
+def test_every_view_asks_with_the_rights_of_its_reader(build: DatabaseBuilder) -> None:
+    assert (
+        build.rows(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' "
+            "and not coalesce(reloptions @> '{security_invoker=true}', false)"
+        )
+        == []
+    )
 
 
-def test_every_function_pins_its_search_path_and_is_closed_to_the_public(build):
-    assert build.rows(
-        """
+def test_every_function_pins_its_search_path_and_is_closed_to_the_public(build: DatabaseBuilder) -> None:
+    assert (
+        build.rows(
+            """
         select proname
         from pg_proc
         where pronamespace in ('private'::regnamespace, 'public'::regnamespace)
@@ -141,9 +161,11 @@ def test_every_function_pins_its_search_path_and_is_closed_to_the_public(build):
               or has_function_privilege('anon', oid, 'execute')
           )
         """
-    ) == []
+        )
+        == []
+    )
 
 
-def test_what_later_migrations_create_is_not_open_either(admin, build):
+def test_what_later_migrations_create_is_not_open_either(admin: Connection, build: DatabaseBuilder) -> None:
     admin.execute("create table public.later (id integer)")
     assert not build.value("select has_table_privilege('authenticated', 'public.later', 'select')")

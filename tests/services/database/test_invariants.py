@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from database_builder import DatabaseBuilder
 from ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, videos
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
@@ -27,7 +30,7 @@ BREAKS = {
 
 
 @pytest.fixture
-def sound(build, pool):
+def sound(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     """A database after a run in which everything went well."""
     build.track(build.organization(), platform="YouTube")
     key = new_key()
@@ -36,22 +39,27 @@ def sound(build, pool):
     close_run(pool, key, 0.2)
 
 
-def test_all_are_zero_after_a_sound_run(sound, admin):
+@pytest.mark.usefixtures("sound")
+def test_all_are_zero_after_a_sound_run(admin: Connection) -> None:
     assert check_invariants(admin) == dict.fromkeys(INVARIANTS, 0)
 
 
+@pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize("name", INVARIANTS)
-def test_each_counts_its_violation(sound, admin, build, name):
+def test_each_counts_its_violation(admin: Connection, build: DatabaseBuilder, name: str) -> None:
     build.run(BREAKS[name])
     assert check_invariants(admin)[name] > 0
 
 
-def test_a_picture_without_a_message_is_an_orphan(sound, admin, build):
+@pytest.mark.usefixtures("sound")
+def test_a_picture_without_a_message_is_an_orphan(admin: Connection, build: DatabaseBuilder) -> None:
     build.run("delete from thumbnail_queue")
     assert check_invariants(admin)["orphans"] == 10
 
 
-def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(build, pool, admin):
+def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(
+    build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=1)
@@ -64,12 +72,15 @@ def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(build, pool, ad
     assert check_invariants(admin)["double"] == 1
 
 
-def test_a_lowered_limit_is_no_violation_for_what_was_charged_before(sound, admin, build):
+@pytest.mark.usefixtures("sound")
+def test_a_lowered_limit_is_no_violation_for_what_was_charged_before(admin: Connection, build: DatabaseBuilder) -> None:
     build.run("update subscriptions set video_limit = 5")
     assert check_invariants(admin)["over_limit"] == 0
 
 
-def test_what_expired_before_a_later_run_was_planned_is_unfinished(build, pool, admin):
+def test_what_expired_before_a_later_run_was_planned_is_unfinished(
+    build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
+) -> None:
     build.track(build.organization())
     plan(pool)
     assert check_invariants(admin)["unfinished"] == 0

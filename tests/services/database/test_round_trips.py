@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from database_builder import DatabaseBuilder
+from database_server import DatabaseServer
 from ledger_steps import claim, fetch_ids, plan, succeed
 from psycopg_pool import ConnectionPool
 from wire_proxy import WireProxy
@@ -19,14 +21,16 @@ SAVE_LIMIT = 6
 
 
 @pytest.fixture
-def wire(server, database: str) -> Iterator[tuple[WireProxy, ConnectionPool]]:
+def wire(server: DatabaseServer, database: str) -> Iterator[tuple[WireProxy, ConnectionPool]]:
     with tempfile.TemporaryDirectory(prefix="bt-") as folder, WireProxy(Path(folder), server.socket) as proxy:
         pool = open_pool(f"host={folder} user=pipeline_login dbname={database}", connections=1)
         yield proxy, pool
         pool.close()
 
 
-def round_trips(build, wire: tuple[WireProxy, ConnectionPool], organizations: int, videos: int) -> tuple[int, int]:
+def round_trips(
+    build: DatabaseBuilder, wire: tuple[WireProxy, ConnectionPool], organizations: int, videos: int
+) -> tuple[int, int]:
     """Of claiming and of saving one fetch."""
     proxy, pool = wire
     blogger = build.blogger()
@@ -40,13 +44,17 @@ def round_trips(build, wire: tuple[WireProxy, ConnectionPool], organizations: in
     return between - before, proxy.round_trips - between
 
 
-def test_claiming_takes_at_most_three_round_trips_whatever_the_organizations(build, wire):
+def test_claiming_takes_at_most_three_round_trips_whatever_the_organizations(
+    build: DatabaseBuilder, wire: tuple[WireProxy, ConnectionPool]
+) -> None:
     few, _ = round_trips(build, wire, organizations=1, videos=5)
     many, _ = round_trips(build, wire, organizations=7, videos=5)
     assert few == many <= CLAIM_LIMIT
 
 
-def test_saving_takes_at_most_six_round_trips_whatever_the_videos(build, wire):
+def test_saving_takes_at_most_six_round_trips_whatever_the_videos(
+    build: DatabaseBuilder, wire: tuple[WireProxy, ConnectionPool]
+) -> None:
     _, few = round_trips(build, wire, organizations=1, videos=5)
     _, many = round_trips(build, wire, organizations=1, videos=50)
     assert few == many <= SAVE_LIMIT

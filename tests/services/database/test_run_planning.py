@@ -7,8 +7,11 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from database_builder import DatabaseBuilder
 from ledger_steps import claim, fetch_ids, new_key, plan, succeed, try_claim
+from psycopg_pool import ConnectionPool
 
+from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.fanout import place_by_platform
 from blogger_tracking.services.database.claims import ClaimRefused, claim_fetch
@@ -18,11 +21,11 @@ from blogger_tracking.services.usecases.end_run import close_run
 from blogger_tracking.services.usecases.plan_run import plan_run
 
 
-def decisions(build) -> dict[str, int]:
+def decisions(build: DatabaseBuilder) -> dict[str, int]:
     return dict(build.rows("select coalesce(reason, decision), count(*) from run_accounts group by 1"))
 
 
-def test_every_active_account_is_in_the_ledger_with_its_decision(build, pool):
+def test_every_active_account_is_in_the_ledger_with_its_decision(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     full = build.organization(daily=10)
     build.track(full)
     build.track(full, pending_initial_fetch=True)
@@ -40,7 +43,7 @@ def test_every_active_account_is_in_the_ledger_with_its_decision(build, pool):
     assert build.value("select active_accounts from runs") == 4
 
 
-def test_reservations_stand_in_the_usage_with_the_plan(build, pool):
+def test_reservations_stand_in_the_usage_with_the_plan(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=25, daily=10)
     for _ in range(4):
         build.track(organization)
@@ -49,13 +52,15 @@ def test_reservations_stand_in_the_usage_with_the_plan(build, pool):
     assert build.value("select sum(reserved) from fetch_allocations") == 20
 
 
-def test_a_partial_grant_is_what_was_left(build, pool):
+def test_a_partial_grant_is_what_was_left(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(video_limit=112, opening=100, daily=30))
     plan(pool)
     assert build.rows("select asked, granted, decision from fetch_allocations") == [(30, 12, "partial")]
 
 
-def test_a_blogger_of_two_organizations_is_one_fetch_with_two_allocations(build, pool):
+def test_a_blogger_of_two_organizations_is_one_fetch_with_two_allocations(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     blogger = build.blogger()
     build.track(build.organization(daily=5), blogger)
     build.track(build.organization(daily=20), blogger)
@@ -65,7 +70,7 @@ def test_a_blogger_of_two_organizations_is_one_fetch_with_two_allocations(build,
     assert build.value("select count(*) from fetch_allocations") == 2
 
 
-def test_planning_the_same_run_again_gives_the_same_plan(build, pool):
+def test_planning_the_same_run_again_gives_the_same_plan(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization()
     build.track(organization)
     key = new_key()
@@ -75,7 +80,7 @@ def test_planning_the_same_run_again_gives_the_same_plan(build, pool):
     assert build.value("select count(*) from fetches") == 1
 
 
-def test_two_airflows_may_use_the_same_run_id(build, pool):
+def test_two_airflows_may_use_the_same_run_id(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     key = new_key()
     plan(pool, key)
@@ -84,7 +89,7 @@ def test_two_airflows_may_use_the_same_run_id(build, pool):
     assert decisions(build) == {"planned": 1, "already_running": 1}
 
 
-def test_a_run_may_be_restricted(build, pool):
+def test_a_run_may_be_restricted(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization()
     wanted = build.track(organization, platform="YouTube")
     build.track(organization, platform="TikTok")
@@ -95,7 +100,7 @@ def test_a_run_may_be_restricted(build, pool):
     assert build.value("select active_accounts from runs") == 1
 
 
-def test_the_least_recently_attempted_account_comes_first(build, pool):
+def test_the_least_recently_attempted_account_comes_first(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=10, daily=10)
     accounts = [build.track(organization) for _ in range(3)]
     fetched = []
@@ -108,7 +113,7 @@ def test_the_least_recently_attempted_account_comes_first(build, pool):
     assert set(fetched) == {account.blogger_id for account in accounts}
 
 
-def test_a_blogger_that_another_live_run_has_is_left_to_it(build, pool):
+def test_a_blogger_that_another_live_run_has_is_left_to_it(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     first = plan(pool)
     assert plan(pool).instances == []
@@ -119,7 +124,7 @@ def test_a_blogger_that_another_live_run_has_is_left_to_it(build, pool):
     assert len(plan(pool).instances) == 1
 
 
-def test_what_an_ended_run_left_behind_is_released_and_says_so(build, pool):
+def test_what_an_ended_run_left_behind_is_released_and_says_so(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     key = new_key()
     plan(pool, key)
@@ -129,9 +134,13 @@ def test_what_an_ended_run_left_behind_is_released_and_says_so(build, pool):
     assert len(plan(pool).instances) == 1
 
 
-def test_what_an_expired_run_left_behind_is_released_by_the_next_planning(build, pool):
+def test_what_an_expired_run_left_behind_is_released_by_the_next_planning(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
-    plan_run(pool, new_key(), Scope(), timedelta(seconds=-1), lambda fetches: place_by_platform(fetches, max_instances=9))
+    plan_run(
+        pool, new_key(), Scope(), timedelta(seconds=-1), lambda fetches: place_by_platform(fetches, max_instances=9)
+    )
     assert len(plan(pool).instances) == 1
     assert build.rows("select state, reason from fetches order by id") == [
         ("released", "its run has expired"),
@@ -139,21 +148,24 @@ def test_what_an_expired_run_left_behind_is_released_by_the_next_planning(build,
     ]
 
 
-def test_a_fetch_whose_lease_ran_out_is_released_and_its_late_answer_refused(build, pool):
+def test_a_fetch_whose_lease_ran_out_is_released_and_its_late_answer_refused(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     with pool.connection() as connection:
         claimed = claim_fetch(connection, fetch_id, timedelta(seconds=-1), "crashed")
+    assert isinstance(claimed, Claim)
     assert len(plan(pool).instances) == 1
-    assert build.rows("select outcome, reason from fetch_attempts") == [
-        ("released", "the lease of its start ran out")
-    ]
-    with pytest.raises(Exception, match="saved nothing"):
+    assert build.rows("select outcome, reason from fetch_attempts") == [("released", "the lease of its start ran out")]
+    with pytest.raises(StaleClaimError):
         succeed(pool, claimed, returned=3)
     assert build.value("select sum(reserved) from subscription_usage") == 10
 
 
-def test_a_cleared_instance_of_an_ended_run_keeps_its_claim_while_its_lease_lasts(build, pool):
+def test_a_cleared_instance_of_an_ended_run_keeps_its_claim_while_its_lease_lasts(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     key = new_key()
     (fetch_id,) = fetch_ids(pool, plan(pool, key))
@@ -165,7 +177,7 @@ def test_a_cleared_instance_of_an_ended_run_keeps_its_claim_while_its_lease_last
     assert build.value("select charged from fetch_allocations") == 4
 
 
-def test_a_cleared_instance_of_an_old_run_gives_way_to_a_live_run(build, pool):
+def test_a_cleared_instance_of_an_old_run_gives_way_to_a_live_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     old = new_key()
     (old_fetch,) = fetch_ids(pool, plan(pool, old))
@@ -178,7 +190,7 @@ def test_a_cleared_instance_of_an_old_run_gives_way_to_a_live_run(build, pool):
     assert build.value("select state from fetches where id = %(id)s", id=old_fetch) == "succeeded"
 
 
-def test_two_planners_at_once_plan_each_blogger_once(build, pool):
+def test_two_planners_at_once_plan_each_blogger_once(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=1000)
     for _ in range(20):
         build.track(organization)
@@ -187,7 +199,7 @@ def test_two_planners_at_once_plan_each_blogger_once(build, pool):
     assert sorted(len(run.instances) for run in runs) == [0, 0, 0, 20]
 
 
-def test_the_same_slot_started_twice_is_planned_once(build, pool):
+def test_the_same_slot_started_twice_is_planned_once(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     key = new_key()
     with ThreadPoolExecutor(4) as threads:
@@ -196,7 +208,7 @@ def test_the_same_slot_started_twice_is_planned_once(build, pool):
     assert build.value("select count(*) from runs") == 1
 
 
-def test_claims_and_charges_at_once_never_pass_the_limit(build, pool):
+def test_claims_and_charges_at_once_never_pass_the_limit(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=55, daily=10)
     for _ in range(12):
         build.track(organization)
@@ -216,7 +228,7 @@ def test_claims_and_charges_at_once_never_pass_the_limit(build, pool):
         assert not any(check_invariants(connection).values())
 
 
-def test_the_batch_message_is_a_view_over_the_ledger(build, pool):
+def test_the_batch_message_is_a_view_over_the_ledger(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(daily=7)
     tracked = build.track(organization)
     plan(pool)
@@ -225,7 +237,9 @@ def test_the_batch_message_is_a_view_over_the_ledger(build, pool):
     ) == [(tracked.tracking_id, 7, organization, tracked.blogger_id, "TikTok")]
 
 
-def test_rows_that_constraints_should_have_kept_out_are_skipped_and_the_rest_goes_on(build, pool):
+def test_rows_that_constraints_should_have_kept_out_are_skipped_and_the_rest_goes_on(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     organization = build.organization()
     build.run("alter table blogger_information drop constraint blogger_information_platform_check")
     build.run("alter table blogger_information alter column external_id drop not null")
@@ -243,5 +257,3 @@ def test_rows_that_constraints_should_have_kept_out_are_skipped_and_the_rest_goe
         "invalid: no external id": 1,
         "invalid: videos count -7, expected 1 to 500": 1,
     }
-
-

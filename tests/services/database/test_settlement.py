@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from database_builder import DatabaseBuilder
 from ledger_steps import claim, fetch_ids, plan, settle, succeed, try_claim, video, videos
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError, StaleClaimError
@@ -28,13 +31,14 @@ def usage(build: DatabaseBuilder) -> tuple[int, int]:
 
 
 @pytest.fixture(autouse=True)
-def invariants_hold(build: DatabaseBuilder, pool: ConnectionPool):
+def invariants_hold(admin: Connection) -> Iterator[None]:
     yield
-    with pool.connection() as connection:
-        assert not any(check_invariants(connection).values())
+    assert not any(check_invariants(admin).values())
 
 
-def test_an_understood_answer_charges_what_came_and_frees_the_rest(build: DatabaseBuilder, pool: ConnectionPool):
+def test_an_understood_answer_charges_what_came_and_frees_the_rest(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization(daily=30))
     (fetch_id,) = fetch_ids(pool, plan(pool))
     assert usage(build) == (0, 30)
@@ -43,7 +47,9 @@ def test_an_understood_answer_charges_what_came_and_frees_the_rest(build: Databa
     assert usage(build) == (12, 0)
 
 
-def test_saving_writes_videos_links_statistics_marks_and_messages_together(build, pool):
+def test_saving_writes_videos_links_statistics_marks_and_messages_together(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     tracked = build.track(build.organization(daily=5))
     (fetch_id,) = fetch_ids(pool, plan(pool))
     settled = succeed(pool, claim(pool, fetch_id), returned=3)
@@ -57,7 +63,9 @@ def test_saving_writes_videos_links_statistics_marks_and_messages_together(build
     assert build.rows("select state, understood_state from fetches") == [("succeeded", "succeeded")]
 
 
-def test_saving_with_an_older_claim_is_refused_and_changes_nothing(build, pool):
+def test_saving_with_an_older_claim_is_refused_and_changes_nothing(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     older = claim(pool, fetch_id)
@@ -70,7 +78,7 @@ def test_saving_with_an_older_claim_is_refused_and_changes_nothing(build, pool):
     assert usage(build) == (5, 0)
 
 
-def test_a_rerun_charges_only_what_it_adds(build, pool):
+def test_a_rerun_charges_only_what_it_adds(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(daily=30, video_limit=30))
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=12)
@@ -81,7 +89,7 @@ def test_a_rerun_charges_only_what_it_adds(build, pool):
     assert usage(build) == (20, 0)
 
 
-def test_a_rerun_links_no_more_videos_than_are_charged(build, pool):
+def test_a_rerun_links_no_more_videos_than_are_charged(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(daily=10))
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=10)
@@ -90,7 +98,7 @@ def test_a_rerun_links_no_more_videos_than_are_charged(build, pool):
     assert build.value("select count(*) from organization_videos") == 10
 
 
-def test_a_failed_attempt_frees_its_reservation_and_never_marks(build, pool):
+def test_a_failed_attempt_frees_its_reservation_and_never_marks(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     error = PlatformError(ErrorKind.UNAVAILABLE, Platform.TIKTOK, "503")
@@ -102,7 +110,9 @@ def test_a_failed_attempt_frees_its_reservation_and_never_marks(build, pool):
     assert build.rows("select outcome, error_kind from fetch_attempts") == [("failed", "unavailable")]
 
 
-def test_an_understood_state_is_not_overwritten_by_a_later_failure(build, pool):
+def test_an_understood_state_is_not_overwritten_by_a_later_failure(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=10)
@@ -113,7 +123,9 @@ def test_an_understood_state_is_not_overwritten_by_a_later_failure(build, pool):
 
 
 @pytest.mark.parametrize("state", [FetchState.EMPTY, FetchState.PRIVATE, FetchState.NOT_FOUND])
-def test_an_understood_answer_without_videos_marks_and_charges_nothing(build, pool, state):
+def test_an_understood_answer_without_videos_marks_and_charges_nothing(
+    build: DatabaseBuilder, pool: ConnectionPool, state: FetchState
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     settle(pool, claim(pool, fetch_id), Outcome(state))
@@ -121,7 +133,9 @@ def test_an_understood_answer_without_videos_marks_and_charges_nothing(build, po
     assert build.value("select last_scraped_at from tracked_accounts") is not None
 
 
-def test_each_organization_gets_and_pays_for_the_newest_videos_of_its_own_grant(build, pool):
+def test_each_organization_gets_and_pays_for_the_newest_videos_of_its_own_grant(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     blogger = build.blogger()
     small, large = build.organization(), build.organization()
     build.track(small, blogger, daily=2)
@@ -140,7 +154,9 @@ def test_each_organization_gets_and_pays_for_the_newest_videos_of_its_own_grant(
     assert charged == {small: 2, large: 4}
 
 
-def test_a_rerun_keeps_a_known_number_where_the_new_answer_has_none(build, pool):
+def test_a_rerun_keeps_a_known_number_where_the_new_answer_has_none(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=7)]))
@@ -148,7 +164,7 @@ def test_a_rerun_keeps_a_known_number_where_the_new_answer_has_none(build, pool)
     assert build.rows("select views from video_statistics") == [(7,)]
 
 
-def test_no_number_is_carried_over_from_an_earlier_fetch(build, pool):
+def test_no_number_is_carried_over_from_an_earlier_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     for views in (7, None):
         (fetch_id,) = fetch_ids(pool, plan(pool))
@@ -156,7 +172,7 @@ def test_no_number_is_carried_over_from_an_earlier_fetch(build, pool):
     assert build.rows("select views from video_statistics order by fetch_id") == [(7,), (None,)]
 
 
-def test_a_joint_post_stays_where_it_was_first_seen(build, pool):
+def test_a_joint_post_stays_where_it_was_first_seen(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization()
     first, second = build.track(organization), build.track(organization)
     for fetch_id in fetch_ids(pool, plan(pool)):
@@ -165,7 +181,9 @@ def test_a_joint_post_stays_where_it_was_first_seen(build, pool):
     assert build.value("select blogger_id from videos") in {first.blogger_id, second.blogger_id}
 
 
-def test_every_video_of_a_youtube_fetch_is_queued_in_messages_of_fifty(build, pool):
+def test_every_video_of_a_youtube_fetch_is_queued_in_messages_of_fifty(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization(daily=120), platform="YouTube")
     (fetch_id,) = fetch_ids(pool, plan(pool))
     settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, videos(120, Platform.YOUTUBE)))
@@ -173,7 +191,9 @@ def test_every_video_of_a_youtube_fetch_is_queued_in_messages_of_fifty(build, po
     assert build.value("select count(*) from video_statistics") == 0
 
 
-def test_a_parked_picture_is_queued_again_only_under_a_new_address(build, pool):
+def test_a_parked_picture_is_queued_again_only_under_a_new_address(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     for address, messages in (("https://example.org/a", 1), ("https://example.org/a", 1), ("https://example.org/b", 2)):
         (fetch_id,) = fetch_ids(pool, plan(pool))
@@ -183,7 +203,7 @@ def test_a_parked_picture_is_queued_again_only_under_a_new_address(build, pool):
         build.run("update thumbnail_queue set parked_at = now(), last_error = 'gone' where parked_at is null")
 
 
-def test_a_claim_without_room_for_its_organization_is_refused(build, pool):
+def test_a_claim_without_room_for_its_organization_is_refused(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(video_limit=10))
     (fetch_id,) = fetch_ids(pool, plan(pool))
     build.run("update subscriptions set video_limit = 5")

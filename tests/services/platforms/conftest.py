@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from platform_accounts import KEY, StoppedClock
@@ -14,6 +13,7 @@ from scripted_server import ScriptedServer
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformConfig, PlatformService, create_service
 from blogger_tracking.services.platforms.pools import session_for
+from blogger_tracking.services.platforms.reading import Json
 from blogger_tracking.settings import Settings
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -47,10 +47,10 @@ def connect(platform_server: ScriptedServer, clock: StoppedClock) -> Connect:
 
 
 @pytest.fixture
-def body() -> Callable[[Platform, str], Any]:
+def body() -> Callable[[Platform, str], Json]:
     """Reads a body of the fixtures, by platform and name."""
 
-    def read(platform: Platform, name: str) -> Any:
+    def read(platform: Platform, name: str) -> Json:
         return json.loads((FIXTURES / platform.slug / f"{name}.json").read_text(encoding="utf-8"))
 
     return read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 from platform_accounts import ACCOUNTS, StoppedClock
@@ -14,13 +14,17 @@ from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformService
 from blogger_tracking.services.platforms.answers import Answer, kind_of
+from blogger_tracking.services.platforms.reading import Json
 
 YOUTUBE, TIKTOK, INSTAGRAM = Platform.YOUTUBE, Platform.TIKTOK, Platform.INSTAGRAM
 MIDNIGHT_PACIFIC = datetime(2026, 3, 11, 7, tzinfo=UTC)
 
 
-def google(reason: str, message: str = "", status: str | None = None, detail: str | None = None) -> dict[str, Any]:
-    error: dict[str, Any] = {"message": message, "errors": [{"domain": "global", "reason": reason, "message": message}]}
+def google(reason: str, message: str = "", status: str | None = None, detail: str | None = None) -> dict[str, Json]:
+    error: dict[str, Json] = {
+        "message": message,
+        "errors": [{"domain": "global", "reason": reason, "message": message}],
+    }
     if status:
         error["status"] = status
     if detail:
@@ -35,7 +39,18 @@ def hiker(detail: str, exc_type: str = "HTTPError") -> dict[str, str]:
 MONTHLY = "You have exceeded the MONTHLY quota for Requests on your current plan, BASIC."
 PER_SECOND = "You have exceeded the rate limit per second for your plan, BASIC, by the API provider"
 
-ROWS: list[tuple[str, Platform, int, Any, ErrorKind]] = [
+
+class Row(NamedTuple):
+    """An answer and its meaning."""
+
+    name: str
+    platform: Platform
+    status: int
+    body: Json
+    kind: ErrorKind
+
+
+ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ("daily units gone", YOUTUBE, 403, google("quotaExceeded"), ErrorKind.QUOTA_GONE),
     ("daily limit", YOUTUBE, 403, google("dailyLimitExceeded"), ErrorKind.QUOTA_GONE),
     (
@@ -55,15 +70,25 @@ ROWS: list[tuple[str, Platform, int, Any, ErrorKind]] = [
         ErrorKind.RATE_LIMITED,
     ),
     ("key invalid", YOUTUBE, 400, google("keyInvalid", "Bad Request"), ErrorKind.BAD_KEY),
-    ("key invalid in words", YOUTUBE, 400, google("badRequest", "API key not valid. Please pass a valid API key."),
-     ErrorKind.BAD_KEY),
+    (
+        "key invalid in words",
+        YOUTUBE,
+        400,
+        google("badRequest", "API key not valid. Please pass a valid API key."),
+        ErrorKind.BAD_KEY,
+    ),
     ("key invalid in details", YOUTUBE, 400, google("badRequest", detail="API_KEY_INVALID"), ErrorKind.BAD_KEY),
     ("API not enabled", YOUTUBE, 403, google("accessNotConfigured"), ErrorKind.BAD_KEY),
     ("address not allowed", YOUTUBE, 403, google("ipRefererBlocked"), ErrorKind.BAD_KEY),
     ("channel gone", YOUTUBE, 404, google("channelNotFound"), ErrorKind.NOT_FOUND),
     ("backend", YOUTUBE, 503, google("backendError"), ErrorKind.UNAVAILABLE),
-    ("permission denied", YOUTUBE, 403, google("SERVICE_UNAVAILABLE", status="PERMISSION_DENIED"),
-     ErrorKind.BAD_REQUEST),
+    (
+        "permission denied",
+        YOUTUBE,
+        403,
+        google("SERVICE_UNAVAILABLE", status="PERMISSION_DENIED"),
+        ErrorKind.BAD_REQUEST,
+    ),
     ("no such user or banned", TIKTOK, 200, {"statusCode": 10221}, ErrorKind.NOT_FOUND),
     ("not found", TIKTOK, 200, {"statusCode": 10202}, ErrorKind.NOT_FOUND),
     ("gone or blocked", TIKTOK, 200, {"statusCode": 10204}, ErrorKind.NOT_FOUND),
@@ -122,26 +147,21 @@ def ask_videos(service: PlatformService) -> object:
 
 
 @pytest.mark.parametrize("ask", [ask_profile, ask_videos])
-@pytest.mark.parametrize(
-    ("platform", "status", "answer", "kind"), [pytest.param(*row[1:], id=f"{row[1]}: {row[0]}") for row in ROWS]
-)
+@pytest.mark.parametrize("row", [pytest.param(Row(*row), id=f"{row[1]}: {row[0]}") for row in ROWS])
 def test_an_answer_means_what_the_table_says(
-    platform: Platform,
-    status: int,
-    answer: Any,
-    kind: ErrorKind,
+    row: Row,
     ask: Ask,
     connect: Callable[[Platform], PlatformService],
     platform_server: ScriptedServer,
     clock: StoppedClock,
 ) -> None:
     moved = {301: {"Location": "https://elsewhere.invalid/"}, 302: {"Location": "https://www.invalid/accounts/login/"}}
-    platform_server.play(Scripted(answer, status=status, headers=moved.get(status, {})))
+    platform_server.play(Scripted(row.body, status=row.status, headers=moved.get(row.status, {})))
     with pytest.raises(PlatformError) as raised:
-        ask(connect(platform))
-    assert raised.value.kind is kind
-    assert raised.value.platform is platform
-    assert clock.slept == ([1.5, 6.0] if kind in RETRIED else [])
+        ask(connect(row.platform))
+    assert raised.value.kind is row.kind
+    assert raised.value.platform is row.platform
+    assert clock.slept == ([1.5, 6.0] if row.kind in RETRIED else [])
 
 
 def test_youtubes_units_come_back_at_midnight_pacific(
@@ -160,7 +180,7 @@ def test_youtubes_units_come_back_at_midnight_pacific(
 def test_nobody_knows_when_bought_credit_comes_back(
     platform: Platform,
     status: int,
-    answer: Any,
+    answer: Json,
     connect: Callable[[Platform], PlatformService],
     platform_server: ScriptedServer,
 ) -> None:

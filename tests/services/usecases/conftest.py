@@ -1,45 +1,38 @@
-"""Real platforms' formats over real HTTP, and a real Postgres."""
+"""A sandbox that stands in for YouTube and for the servers of pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from psycopg_pool import ConnectionPool
+from platform_accounts import KEY
+from queue_steps import ShiftedClock
+from sandbox_client import NOON
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.sandbox import SandboxOptions, SandboxServer
 from blogger_tracking.services.platforms import PlatformConfig, create_service
-from blogger_tracking.services.usecases.fetch_blogger import Outside
+from blogger_tracking.services.platforms.pools import session_for
+from blogger_tracking.services.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
 
 
-@pytest.fixture(scope="session")
-def sandbox_server() -> Iterator[SandboxServer]:
-    with SandboxServer(SandboxOptions(creators_per_platform=500, traps=False, body_bytes=1000)) as server:
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(video_count=200, traps=False, time=NOON)) as server:
         yield server
+        session_for(server.youtube_url.rstrip("/")).close()
+        session_for.cache_clear()
 
 
 @pytest.fixture
-def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
-    sandbox_server.reset()
-    yield sandbox_server
-    sandbox_server.reset()
+def clock() -> ShiftedClock:
+    return ShiftedClock()
 
 
 @pytest.fixture
-def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
-    """What a fetch talks to, without pauses between retries."""
-    addresses = {
-        Platform.TIKTOK: sandbox.tiktok_url,
-        Platform.INSTAGRAM: sandbox.instagram_url,
-        Platform.YOUTUBE: sandbox.youtube_url,
-    }
-    settings = Settings(retry_base_seconds=0)
-    return Outside(
-        pool,
-        {
-            platform: create_service(platform, PlatformConfig(base_url=url, api_key="a-key"), settings=settings)
-            for platform, url in addresses.items()
-        },
-    )
+def youtube(sandbox: SandboxServer) -> YouTubeService:
+    config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
+    service = create_service(Platform.YOUTUBE, config, settings=Settings(request_retries=0))
+    assert isinstance(service, YouTubeService)
+    return service

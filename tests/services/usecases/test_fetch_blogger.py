@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from database_builder import DatabaseBuilder
 from ledger_steps import claim, fetch_ids, plan
+from psycopg import Connection
 
 from blogger_tracking.domain.ledger import FetchState
-from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.models import Account, Platform, VideoBatch
 from blogger_tracking.sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
 from blogger_tracking.services.database.invariants import check_invariants
-from blogger_tracking.services.usecases.fetch_blogger import fetch_blogger
+from blogger_tracking.services.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
+from blogger_tracking.services.usecases.plan_run import PlannedRun
 
 
 @pytest.fixture(autouse=True)
-def invariants_hold(admin):
+def invariants_hold(admin: Connection) -> Iterator[None]:
     yield
     assert not any(check_invariants(admin).values())
 
@@ -43,13 +46,15 @@ def track(build: DatabaseBuilder, creator: Creator, *, daily: int = 20, video_li
     return blogger
 
 
-def fetch_first(outside, run=None):
+def fetch_first(outside: Outside, run: PlannedRun | None = None) -> FetchReport:
     (fetch_id,) = fetch_ids(outside.pool, run or plan(outside.pool))
     return fetch_blogger(outside, fetch_id)
 
 
 @pytest.mark.parametrize("platform", Platform)
-def test_the_newest_videos_are_saved_and_charged(build, sandbox, outside, platform):
+def test_the_newest_videos_are_saved_and_charged(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside, platform: Platform
+) -> None:
     track(build, creator_of(sandbox, platform))
     report = fetch_first(outside)
     assert (report.state, report.videos_returned, report.videos_new, report.charged) == (
@@ -71,7 +76,14 @@ def test_the_newest_videos_are_saved_and_charged(build, sandbox, outside, platfo
         (CreatorKind.EMPTY, FetchState.EMPTY, "active"),
     ],
 )
-def test_private_gone_and_empty_are_outcomes(build, sandbox, outside, kind, state, account_state):
+def test_private_gone_and_empty_are_outcomes(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    outside: Outside,
+    kind: CreatorKind,
+    state: FetchState,
+    account_state: str,
+) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK, kind))
     report = fetch_first(outside)
     assert (report.state, report.failed, report.charged) == (state, False, 0)
@@ -79,7 +91,9 @@ def test_private_gone_and_empty_are_outcomes(build, sandbox, outside, kind, stat
     assert build.value("select last_scraped_at from tracked_accounts") is not None
 
 
-def test_a_renamed_blogger_is_found_by_the_stable_id(build, sandbox, outside):
+def test_a_renamed_blogger_is_found_by_the_stable_id(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     creator = creator_of(sandbox, Platform.TIKTOK, CreatorKind.RENAMED)
     blogger = track(build, creator)
     build.run(
@@ -88,7 +102,9 @@ def test_a_renamed_blogger_is_found_by_the_stable_id(build, sandbox, outside):
     assert fetch_first(outside).state is FetchState.SUCCEEDED
 
 
-def test_a_missing_sec_id_is_looked_up_once_and_stored(build, sandbox, outside):
+def test_a_missing_sec_id_is_looked_up_once_and_stored(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     creator = creator_of(sandbox, Platform.TIKTOK)
     track(build, creator)
     build.run("update blogger_information set sec_id = null")
@@ -98,7 +114,9 @@ def test_a_missing_sec_id_is_looked_up_once_and_stored(build, sandbox, outside):
     assert sandbox.request_count("TikTok", "info") == 1
 
 
-def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservation(build, sandbox, outside):
+def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservation(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     track(build, creator_of(sandbox, Platform.INSTAGRAM))
     sandbox.add_fault(Fault(FaultKind.UNAVAILABLE, platform="Instagram"))
     report = fetch_first(outside)
@@ -108,7 +126,9 @@ def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservati
     assert build.value("select last_scraped_at from tracked_accounts") is None
 
 
-def test_a_fault_after_the_first_page_keeps_what_came_as_partial(build, sandbox, outside):
+def test_a_fault_after_the_first_page_keeps_what_came_as_partial(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK, CreatorKind.LARGE), daily=100)
     sandbox.add_fault(Fault(FaultKind.SERVER_ERROR, platform="TikTok", page=2))
     report = fetch_first(outside)
@@ -118,7 +138,9 @@ def test_a_fault_after_the_first_page_keeps_what_came_as_partial(build, sandbox,
     assert report.reason
 
 
-def test_a_retry_after_a_failure_asks_for_room_again(build, sandbox, outside):
+def test_a_retry_after_a_failure_asks_for_room_again(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
     run = plan(outside.pool)
     sandbox.add_fault(Fault(FaultKind.UNAVAILABLE, platform="TikTok"))
@@ -129,7 +151,9 @@ def test_a_retry_after_a_failure_asks_for_room_again(build, sandbox, outside):
 
 
 @pytest.mark.parametrize("fault", [FaultKind.CREDIT_GONE, FaultKind.NOT_SUBSCRIBED, FaultKind.BAD_KEY])
-def test_a_key_that_is_worth_nothing_suspends_the_platform_for_the_fetches_that_follow(build, sandbox, outside, fault):
+def test_a_key_that_is_worth_nothing_suspends_the_platform_for_the_fetches_that_follow(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside, fault: FaultKind
+) -> None:
     for creator in list(sandbox.world.creators(Platform.TIKTOK, kind=CreatorKind.NORMAL))[:3]:
         track(build, creator)
     sandbox.add_fault(Fault(fault, platform="TikTok"))
@@ -140,7 +164,9 @@ def test_a_key_that_is_worth_nothing_suspends_the_platform_for_the_fetches_that_
     assert plan(outside.pool).instances == []
 
 
-def test_youtube_without_units_is_suspended_until_midnight_pacific(build, sandbox, outside):
+def test_youtube_without_units_is_suspended_until_midnight_pacific(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     track(build, creator_of(sandbox, Platform.YOUTUBE))
     sandbox.add_fault(Fault(FaultKind.QUOTA_GONE, platform="YouTube"))
     assert fetch_first(outside).failed
@@ -150,7 +176,9 @@ def test_youtube_without_units_is_suspended_until_midnight_pacific(build, sandbo
     assert until == "00:00:00"
 
 
-def test_a_long_retry_after_leaves_the_platform_alone_until_then(build, sandbox, outside):
+def test_a_long_retry_after_leaves_the_platform_alone_until_then(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
     sandbox.add_fault(Fault(FaultKind.RATE_LIMIT, platform="TikTok", seconds=3600))
     before = datetime.now(UTC)
@@ -159,26 +187,30 @@ def test_a_long_retry_after_leaves_the_platform_alone_until_then(build, sandbox,
     assert until >= before + timedelta(seconds=3599)
 
 
-def test_a_start_that_was_overtaken_while_the_platform_answered_saves_nothing(build, sandbox, outside):
+def test_a_start_that_was_overtaken_while_the_platform_answered_saves_nothing(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
     run = plan(outside.pool)
     (fetch_id,) = fetch_ids(outside.pool, run)
     service = outside.platforms[Platform.TIKTOK]
     original = service.get_user_videos_batch
 
-    def overtaken(account, target_count, max_pages=None):
-        batch = original(account, target_count, max_pages)
+    def overtaken(account: Account, target_count: int) -> VideoBatch:
+        batch = original(account, target_count)
         claim(outside.pool, fetch_id)
         return batch
 
-    service.get_user_videos_batch = overtaken
+    monkeypatch.setattr(service, "get_user_videos_batch", overtaken)
     report = fetch_blogger(outside, fetch_id)
     assert report.state is None
     assert not report.failed
     assert build.value("select count(*) from videos") == 0
 
 
-def test_a_pause_takes_effect_at_the_next_claim(build, sandbox, outside):
+def test_a_pause_takes_effect_at_the_next_claim(
+    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
     run = plan(outside.pool)
     build.run("update tracked_accounts set is_active = false")

@@ -19,7 +19,7 @@ def create_app(make_surface: Callable[[], Surface], allowed_origins: Sequence[st
 
     Documentation is not served: it would be the only thing to answer without a token.
     """
-    app = FastAPI(title="Blogger tracking", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Blogger tracking", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.make_surface = make_surface
     app.include_router(router)
     install_error_handlers(app)

@@ -96,9 +96,7 @@ def _add(
 ) -> JSONResponse:
     with surface.pool.connection() as connection:
         require_may_add(surface.admit(connection, body.organization_id, user_id))
-    added = adding(
-        Addition(user_id, body.organization_id, body.campaign_id, body.tags, body.daily_videos_count)
-    )
+    added = adding(Addition(user_id, body.organization_id, body.campaign_id, body.tags, body.daily_videos_count))
     answer = answers.tracking(added.account, added.handed_over)
     if added.kind is not AdditionKind.ALREADY_TRACKED:
         return JSONResponse(answer.model_dump(mode="json", by_alias=True))

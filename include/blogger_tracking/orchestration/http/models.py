@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from blogger_tracking.domain.initial_fetch import InitialFetchState
@@ -22,15 +22,19 @@ Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s\x00](?:
 VideosCount = Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT, strict=True)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
 
-class _Addition(_Wire):
-    organization_id: UUID
-    campaign_id: UUID | None = None
-    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] = Field(default_factory=list)
-    daily_videos_count: VideosCount | None = None
+class _Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=AliasGenerator(serialization_alias=to_camel))
+
+
+class _Addition(_Request):
+    organization_id: UUID = Field(alias="organizationId")
+    campaign_id: UUID | None = Field(default=None, alias="campaignId")
+    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
+    daily_videos_count: VideosCount | None = Field(default=None, alias="dailyVideosCount")
 
 
 class AddBlogger(_Addition):
@@ -43,19 +47,25 @@ class AddBlogger(_Addition):
 class AddFromTracking(_Addition):
     """Add a blogger that the organization knows already."""
 
-    blogger_id: UUID
+    blogger_id: UUID = Field(alias="bloggerId")
 
 
-class ChangeTracking(_Wire):
+class ChangeTracking(_Request):
     """Pause or resume a tracked account, change its count (null: the organization's). At least one of the two."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    is_active: Annotated[bool, Field(strict=True)] = True
-    daily_videos_count: VideosCount | None = None
+    is_active: bool = Field(default=True, alias="isActive", strict=True)
+    daily_videos_count: VideosCount | None = Field(default=None, alias="dailyVideosCount")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ChangeTracking:
+        if not self.model_fields_set:
+            raise ValueError("neither isActive nor dailyVideosCount is given")
+        return self
 
 
-class Blogger(_Wire):
+class Blogger(_Answer):
     """A tracked account and its blogger."""
 
     tracking_id: UUID
@@ -68,13 +78,13 @@ class Blogger(_Wire):
     channel_name: str | None
     subscribers: int | None
     thumbnail_url: str | None
-    account_state: Literal["active", "private", "not_found"]
+    account_state: str
     is_active: bool
     daily_videos_count: int
     last_scraped_at: datetime | None
 
 
-class InitialFetch(_Wire):
+class InitialFetch(_Answer):
     """How far the initial fetch is, and which DAG run has it or will have it."""
 
     state: InitialFetchState
@@ -82,7 +92,7 @@ class InitialFetch(_Wire):
     reason: str | None = None
 
 
-class LastFetch(_Wire):
+class LastFetch(_Answer):
     """The newest fetch for this account. `at` is when it last started; null: planned, not started."""
 
     state: str
@@ -90,7 +100,7 @@ class LastFetch(_Wire):
     at: datetime | None
 
 
-class Tracking(_Wire):
+class Tracking(_Answer):
     """The answer to adding and changing."""
 
     success: Literal[True] = True
@@ -105,14 +115,14 @@ class TrackingState(Tracking):
     videos_saved: int
 
 
-class ErrorBody(_Wire):
+class ErrorBody(_Answer):
     """What went wrong: a code for programs, a sentence for people."""
 
     code: str
     message: str
 
 
-class Failure(_Wire):
+class Failure(_Answer):
     """Every answer that is not a success."""
 
     success: Literal[False] = False

@@ -57,7 +57,7 @@ def answer_once(surface: Surface, key: RequestKey | None, work: Callable[[], JSO
         kept = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
         with surface.pool.connection() as connection:
             if kept:
-                keep_answer(connection, key, begun, KeptAnswer(response.status_code, json.loads(response.body)))
+                keep_answer(connection, key, begun, KeptAnswer(response.status_code, json.loads(bytes(response.body))))
         return response
     finally:
         if not kept:

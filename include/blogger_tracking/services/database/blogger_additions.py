@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -196,7 +196,7 @@ def add_known_blogger(connection: Connection, addition: Addition, blogger_id: UU
         return _track(connection, addition, blogger_id, known)
 
 
-def _lock(connection: Connection, statement: str, addition: Addition, identity: dict[str, object]) -> _Known | None:
+def _lock(connection: Connection, statement: str, addition: Addition, identity: Mapping[str, object]) -> _Known | None:
     """The tracked account if there is one. Before the blogger: settling a fetch locks the two in that order."""
     cursor = connection.cursor(row_factory=class_row(_Known))
     parameters = {"organization_id": addition.organization_id, **identity}
@@ -241,7 +241,7 @@ def _track(connection: Connection, addition: Addition, blogger_id: UUID, known: 
     return added
 
 
-def _insert_or_reactivate(connection: Connection, parameters: dict[str, object], known: _Known | None) -> Added:
+def _insert_or_reactivate(connection: Connection, parameters: Mapping[str, object], known: _Known | None) -> Added:
     if known is None:
         tracking_id = connection.cursor(row_factory=scalar_row).execute(_TRACK, parameters).fetchall()[0]
         return Added(tracking_id, AdditionKind.ADDED)

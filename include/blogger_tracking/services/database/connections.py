@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -45,7 +45,7 @@ def open_pool(conninfo: str, connections: int | None = None) -> ConnectionPool:
 
 
 @contextmanager
-def connect(conninfo: str) -> Iterator[Connection]:
+def connect(conninfo: str) -> Generator[Connection]:
     """One connection in autocommit mode. Raises DatabaseStateError when the server cannot be reached."""
     try:
         connection = psycopg.connect(
@@ -61,7 +61,7 @@ def connect(conninfo: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def pipelined_transaction(connection: Connection) -> Iterator[Pipeline]:
+def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
     """A transaction whose BEGIN and COMMIT travel with the statements around them.
 
     A round trip is made where the caller asks the pipeline to `sync`, and one at the end. psycopg's own

@@ -225,9 +225,7 @@ def _write_decisions(connection: Connection, run_id: int, plan: Plan) -> None:
     )
 
 
-def _write_fetches(
-    connection: Connection, run_id: int, moment: datetime, placements: Sequence[Placement]
-) -> None:
+def _write_fetches(connection: Connection, run_id: int, moment: datetime, placements: Sequence[Placement]) -> None:
     connection.execute(
         _INSERT_FETCHES,
         {

@@ -159,7 +159,10 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: Outcome) -> Sett
         finish = _finish(claim, outcome, moment)
         videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, finish)
         connection.execute(_FINISH_FETCH, finish)
-    added = {allocation.organization_id: charges[allocation.organization_id] - allocation.charged for allocation in allocations}
+    added = {
+        allocation.organization_id: charges[allocation.organization_id] - allocation.charged
+        for allocation in allocations
+    }
     return Settled(videos_new.fetchall()[0], added)
 
 

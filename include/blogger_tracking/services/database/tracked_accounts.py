@@ -143,7 +143,8 @@ def read_tracked_blogger(connection: Connection, tracking_id: UUID) -> TrackedBl
 def read_organization_of(connection: Connection, tracking_id: UUID) -> UUID:
     """Whose tracked account this is. Raises TrackedAccountNotFoundError."""
     cursor = connection.cursor(row_factory=scalar_row)
-    return _found(cursor.execute(_ORGANIZATION, {"tracking_id": tracking_id}).fetchall())
+    organization_id: UUID = _found(cursor.execute(_ORGANIZATION, {"tracking_id": tracking_id}).fetchall())
+    return organization_id
 
 
 def change_tracked_account(connection: Connection, organization_id: UUID, tracking_id: UUID, change: Change) -> None:

@@ -92,7 +92,7 @@ class _Walk:
             except PlatformError as error:
                 if error.kind is not ErrorKind.STALE_CURSOR or self._restarted or not self.pages:
                     raise
-                self._restarted = True
+                self._start_again()
                 position = _Position()
                 continue
             self.pages += 1
@@ -100,6 +100,12 @@ class _Walk:
                 self._add(entry)
             if len(self._in_date_order) >= self.target_count or not position.advance(page):
                 return
+
+    def _start_again(self) -> None:
+        self._restarted = True
+        # The videos stay; entries that are none come by again and would be counted twice.
+        self.skipped.clear()
+        self._seen.clear()
 
     def _add(self, entry: Entry) -> None:
         known = entry.id in self._seen

@@ -43,8 +43,8 @@ def add_blogger(
 ) -> AddedBlogger:
     """Look the blogger up on its platform, track it, and hand the wish for its first videos over.
 
-    What can be refused without the platform is refused before it is asked. Once the account is tracked nothing
-    raises any more: a wish that Airflow does not take now waits for the next batch run.
+    What can be refused without the platform is refused before it is asked. A wish that Airflow does not take now
+    waits for the next batch run.
     Raises RefusalError, and PlatformError when the platform does not describe the blogger.
     """
     name = read_username(username, platform)

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
+from pydantic import JsonValue
+
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.services.database.runs import RunKey, read_instance_fetches
 from blogger_tracking.services.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
@@ -21,16 +23,14 @@ def start_fetches(
     """
     with outside.pool.connection() as connection:
         fetch_ids = read_instance_fetches(connection, key, task_id, map_index)
-    return [
-        executor.submit(contextvars.copy_context().run, fetch_blogger, outside, fetch_id) for fetch_id in fetch_ids
-    ]
+    return [executor.submit(contextvars.copy_context().run, fetch_blogger, outside, fetch_id) for fetch_id in fetch_ids]
 
 
-def summarize(reports: Sequence[FetchReport]) -> dict[str, int | dict[str, int]]:
+def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
     """What an instance did, small enough for an XCom."""
     return {
         "bloggers": len(reports),
-        "states": dict(Counter(str(report.state or "superseded") for report in reports)),
+        "states": {**Counter(str(report.state or "superseded") for report in reports)},
         "videos": sum(report.videos_returned for report in reports),
         "videos_new": sum(report.videos_new for report in reports),
         "charged": sum(report.charged for report in reports),

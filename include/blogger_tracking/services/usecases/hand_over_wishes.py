@@ -85,7 +85,9 @@ def _hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> 
             return HandOver(InitialFetchState.STARTED, wish.run_id)
         with pool.connection() as connection:
             begin_next_attempt(connection, wish)
-    return HandOver(InitialFetchState.WAITING, wish.run_id, "Its runs end without videos; the next batch run asks again.")
+    return HandOver(
+        InitialFetchState.WAITING, wish.run_id, "Its runs end without videos; the next batch run asks again."
+    )
 
 
 def _grantable(connection: Connection) -> list[UUID]:
@@ -109,21 +111,19 @@ def _is_at_work(airflow: AirflowApi, wish: WishToHandOver, message: InitialFetch
 
 def _message(wish: WishToHandOver) -> InitialFetchMessage | None:
     try:
-        return InitialFetchMessage.model_validate(
-            {
-                "type": "blogger_initial_fetch",
-                "bloggerId": wish.blogger_id,
-                "secUid": wish.sec_id if wish.platform == Platform.TIKTOK else None,
-                "externalId": wish.external_id,
-                "platform": wish.platform,
-                "videoCount": wish.videos_count,
-                "organizationId": wish.organization_id,
-                "userId": wish.user_id,
-                "requestId": str(uuid4()),
-                "videoStatus": "tracking",
-                "timestamp": datetime.now(UTC),
-            }
-        )
+        return InitialFetchMessage.model_validate({
+            "type": "blogger_initial_fetch",
+            "bloggerId": wish.blogger_id,
+            "secUid": wish.sec_id if wish.platform == Platform.TIKTOK else None,
+            "externalId": wish.external_id,
+            "platform": wish.platform,
+            "videoCount": wish.videos_count,
+            "organizationId": wish.organization_id,
+            "userId": wish.user_id,
+            "requestId": str(uuid4()),
+            "videoStatus": "tracking",
+            "timestamp": datetime.now(UTC),
+        })
     except ValidationError as error:
         # An organization without members, say: a run speaks for one.
         logger.warning("The wish of %s cannot be handed over: %s", wish.tracking_id, error)

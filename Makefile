@@ -1,0 +1,60 @@
+# Every target sets up what it needs; `make help` names them.
+
+PYTHON ?= python3
+VENV := .venv
+SETUP := $(VENV)/set-up
+BIN := $(VENV)/bin
+
+export PYTHONPATH := $(CURDIR)/include
+
+LOCAL := $(BIN)/python -m blogger_tracking.local
+
+.PHONY: help setup run up down verify migrate check format test lock
+.DEFAULT_GOAL := help
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## Install everything into .venv. Every other target does it when needed.
+
+run: $(SETUP) ## Start the stack, load demo data, run the batch once, report, stop. Data stays for the next time.
+	@$(LOCAL) run
+
+up: $(SETUP) ## Start the stack and keep it up until Ctrl-C or `make down`.
+	@$(LOCAL) up
+
+down: $(SETUP) ## Stop a stack that is up.
+	@$(LOCAL) down
+
+verify: $(SETUP) ## Print the invariants; fails unless all are 0.
+	@$(LOCAL) verify
+
+migrate: $(SETUP) ## Bring the application's database up to this code.
+	@$(LOCAL) migrate
+
+check: $(SETUP) ## Lint, format, types, layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(SETUP) ## Format the code and fix what can be fixed.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(SETUP) ## Run all tests; arguments for pytest in PYTEST, e.g. PYTEST="-k quotas".
+	$(BIN)/pytest $(PYTEST)
+
+lock: $(SETUP) ## Resolve requirements.txt and requirements-dev.txt anew into requirements.lock.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
+		--output-file requirements.lock requirements.txt requirements-dev.txt
+
+$(SETUP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+			"Name another with: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV) (a minute or two, once)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --requirement requirements.lock
+	@touch $@

@@ -1,0 +1,18 @@
+"""Registration alone: Airflow imports this file in every process, so the app loads itself with its first request."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from blogger_tracking.orchestration.http.lazy_app import LazyApp
+
+
+class BloggerPlugin(AirflowPlugin):
+    """Mounts the HTTP surface for people at `/blogger`."""
+
+    name = "blogger"
+    fastapi_apps: ClassVar[list[dict[str, Any]]] = [
+        {"app": LazyApp(), "url_prefix": "/blogger", "name": "Blogger tracking"}
+    ]

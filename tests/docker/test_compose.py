@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from blogger_tracking.local.airflow_environment import AIRFLOW_VERSION
+from blogger_tracking.local.config import PROJECT_ROOT
+
+_TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()
+_COMPOSE: dict[str, Any] = yaml.safe_load(_TEXT)
+_SERVICES: dict[str, dict[str, Any]] = _COMPOSE["services"]
+_AIRFLOW_SERVICES = {name: service for name, service in _SERVICES.items() if "build" in service}
+_EXAMPLE = (PROJECT_ROOT / ".env.example").read_text()
+_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:[-?])([^}]*))?\}")
+_SECRET = re.compile("PASSWORD|KEY|SECRET|CONNECTION")
+_EXAMPLE_LINE = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
+
+
+def _variables() -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for name, operator, operand in _VARIABLE.findall(_TEXT):
+        found.setdefault(name, set()).add((operator, operand))
+    return found
+
+
+def _airflow_options() -> set[str]:
+    spec = find_spec("airflow")
+    if spec is None or spec.origin is None:
+        raise AssertionError("Airflow is not installed")
+    file = Path(spec.origin).parent / "config_templates" / "config.yml"
+    sections = yaml.safe_load(file.read_text())
+    return {
+        f"AIRFLOW__{name.upper()}__{option.upper()}"
+        for name, section in sections.items()
+        for option in section["options"]
+    }
+
+
+def test_the_file_is_valid_by_the_compose_specification() -> None:
+    schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
+
+    jsonschema.validate(_COMPOSE, schema)
+
+
+def test_the_processes_of_make_up_are_services_beside_a_postgres() -> None:
+    assert _SERVICES.keys() == {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer"}
+
+
+def test_every_service_that_stays_up_has_a_health_check() -> None:
+    assert [name for name, service in _SERVICES.items() if "healthcheck" not in service] == ["init"]
+
+
+def test_a_triggerer_can_be_scaled() -> None:
+    assert not _SERVICES["triggerer"].keys() & {"container_name", "ports", "hostname"}
+
+
+@pytest.mark.parametrize("name", sorted(_variables()))
+def test_a_secret_has_no_default_and_its_absence_is_refused(name: str) -> None:
+    if _SECRET.search(name):
+        assert {operator for operator, _ in _variables()[name]} == {":?"}
+    else:
+        assert {operator for operator, _ in _variables()[name]} == {":-"}
+
+
+def test_the_example_names_exactly_the_variables_that_are_used() -> None:
+    assert {name for name, _ in _EXAMPLE_LINE.findall(_EXAMPLE)} == _variables().keys()
+
+
+def test_the_example_gives_the_same_defaults_and_no_secret() -> None:
+    defaults = {name: operand for name, uses in _variables().items() for operator, operand in uses if operator == ":-"}
+
+    assert {name: value for name, value in _EXAMPLE_LINE.findall(_EXAMPLE) if value} == defaults
+
+
+def test_the_example_has_a_sentence_for_each_variable() -> None:
+    for block in _EXAMPLE.strip().split("\n\n")[1:]:
+        *comment, assignment = block.splitlines()
+        assert comment, assignment
+        assert all(line.startswith("# ") for line in comment), assignment
+        assert _EXAMPLE_LINE.match(assignment), assignment
+
+
+@pytest.mark.parametrize("service", _AIRFLOW_SERVICES)
+def test_every_setting_of_airflow_exists(service: str) -> None:
+    named = {name for name in _SERVICES[service]["environment"] if name.startswith("AIRFLOW__")}
+
+    assert named
+    assert named <= _airflow_options()
+
+
+def test_every_path_that_is_mounted_or_copied_exists() -> None:
+    dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
+    copied = [path for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE) for path in line.split()]
+    mounted = [
+        volume.split(":")[0]
+        for service in _SERVICES.values()
+        for volume in service.get("volumes", [])
+        if volume.startswith(".")
+    ]
+
+    assert copied
+    assert mounted
+    assert [path for path in (*copied, *mounted) if not (PROJECT_ROOT / path).exists()] == []
+
+
+def test_every_copied_path_is_in_the_build_context() -> None:
+    dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
+    copied = {path for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE) for path in line.split()}
+    admitted = re.findall(r"^!(.+)$", (PROJECT_ROOT / ".dockerignore").read_text(), re.MULTILINE)
+
+    assert set(admitted) == copied
+
+
+def test_every_volume_that_is_used_is_declared() -> None:
+    used = {
+        volume.split(":")[0]
+        for service in _SERVICES.values()
+        for volume in service.get("volumes", [])
+        if not volume.startswith(".")
+    }
+
+    assert used == _COMPOSE["volumes"].keys()
+
+
+def test_the_image_is_of_the_airflow_that_the_code_was_written_for() -> None:
+    assert (PROJECT_ROOT / "Dockerfile").read_text().startswith(f"FROM apache/airflow:{AIRFLOW_VERSION}\n")

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg
+import requests
+
+from blogger_tracking.local.stack import Stack
+
+_PATIENCE_SECONDS = 60
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.1)
+
+
+def test_every_process_of_a_started_stack_runs(stack: Stack) -> None:
+    expected = {"postgres", "sandbox", "api-server", "scheduler", "dag-processor", "triggerer"}
+
+    assert {name for name, state in stack.states().items() if state.pid > 0} == expected
+
+
+def test_airflow_answers_its_administrator_and_nobody_without_a_token(stack: Stack) -> None:
+    nobody = requests.get(f"{stack.api_url}/api/v2/dags", timeout=10)
+
+    assert nobody.status_code == requests.codes.unauthorized
+    assert stack.client().import_errors() == []
+
+
+def test_a_killed_process_is_started_again(stack: Stack) -> None:
+    killed = stack.pid("triggerer")
+
+    stack.kill("triggerer")
+
+    _wait_until(lambda: stack.states()["triggerer"].pid not in {0, killed})
+
+
+def test_airflow_keeps_its_data_in_postgres_with_a_bound_on_forgotten_transactions(stack: Stack) -> None:
+    metadata = stack.environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
+    with psycopg.connect(metadata) as connection:
+        bound = connection.execute("show idle_in_transaction_session_timeout").fetchone()
+
+    assert bound == ("1min",)

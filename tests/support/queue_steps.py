@@ -1,0 +1,72 @@
+"""Fills the queues as a fetch would, and lets time pass for their consumers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from database_builder import DatabaseBuilder
+from ledger_steps import claim, fetch_ids, plan, settle
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.models import CommonVideo, Platform
+from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.database.settlement import Outcome
+from blogger_tracking.services.usecases.drain_queue import Clock
+
+
+@dataclass
+class ShiftedClock:
+    """The real time plus what a test has let pass; sleeping takes no time."""
+
+    passed: timedelta = timedelta()
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.passed += timedelta(seconds=seconds)
+
+    def wait(self, **duration: float) -> None:
+        self.passed += timedelta(**duration)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(now=self.now, sleep=self.sleep)
+
+
+def plan_one(build: DatabaseBuilder, pool: ConnectionPool, platform: Platform, videos: int) -> int:
+    """A planned fetch of a new blogger, for that many videos."""
+    tracked = build.track(build.organization(daily=videos), platform=platform)
+    (fetch_id,) = fetch_ids(pool, plan(pool, scope=Scope(bloggers=(tracked.blogger_id,))))
+    return fetch_id
+
+
+def queue_videos(build: DatabaseBuilder, pool: ConnectionPool, video_ids: Sequence[str]) -> int:
+    """A YouTube fetch that returned these videos, without pictures; its id."""
+    fetch_id = plan_one(build, pool, Platform.YOUTUBE, len(video_ids))
+    found = [_video(video_id, Platform.YOUTUBE, None) for video_id in video_ids]
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, found))
+    return fetch_id
+
+
+def queue_pictures(build: DatabaseBuilder, pool: ConnectionPool, addresses: Sequence[str], first: int = 1) -> None:
+    """A TikTok fetch that returned videos numbered from `first` with these pictures."""
+    fetch_id = plan_one(build, pool, Platform.TIKTOK, len(addresses))
+    found = [_video(str(number), Platform.TIKTOK, address) for number, address in enumerate(addresses, first)]
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, found))
+
+
+def _video(video_id: str, platform: Platform, thumbnail_url: str | None) -> CommonVideo:
+    return CommonVideo(
+        external_video_id=video_id,
+        platform=platform,
+        video_url=f"https://example.org/{video_id}",
+        title=video_id,
+        thumbnail_url=thumbnail_url,
+        published_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
