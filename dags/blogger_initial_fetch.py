@@ -1,4 +1,4 @@
-"""### The first videos of a new blogger
+"""### The first videos of a new blogger.
 
 Runs when a blogger is added: `POST /blogger/add` triggers it, and so may anybody who may trigger it over Airflow's REST
 API. The run conf is the message; *Trigger* shows its keys. Runs that `/blogger` triggers are called

@@ -20,7 +20,7 @@ _SERVICES: dict[str, dict[str, Any]] = _COMPOSE["services"]
 _AIRFLOW_SERVICES = {name: service for name, service in _SERVICES.items() if "build" in service}
 _EXAMPLE = (PROJECT_ROOT / ".env.example").read_text()
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:[-?])([^}]*))?\}")
-_SECRET = re.compile("PASSWORD|KEY|SECRET|CONNECTION")
+_SECRET = re.compile(r"PASSWORD|KEY|SECRET|CONNECTION")
 _EXAMPLE_LINE = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from fleet import Fleet
 
 from blogger_tracking.local.config import SandboxConfig, StackConfig
 from blogger_tracking.local.stack import Stack
@@ -13,6 +15,21 @@ from blogger_tracking.local.stack import Stack
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Postgres, the sandbox at a low latency and a whole Airflow; empty but migrated."""
-    folder = tmp_path_factory.mktemp("stack")
-    with Stack(StackConfig(folder=folder, sandbox=SandboxConfig(latency_ms=20)), print) as running:
+    config = StackConfig(
+        folder=tmp_path_factory.mktemp("stack"),
+        sandbox=SandboxConfig(latency_ms=20),
+        environment={
+            # No cron run comes between the tests, and a retry is not waited for.
+            "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
+            "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
+        },
+    )
+    with Stack(config, print) as running:
         yield running
+
+
+@pytest.fixture
+def fleet(stack: Stack) -> Iterator[Fleet]:
+    """An organization of its own in the stack's database, and the creators it tracks."""
+    with psycopg.connect(stack.admin_dsn, autocommit=True) as connection:
+        yield Fleet(connection)

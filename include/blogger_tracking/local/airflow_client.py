@@ -90,6 +90,10 @@ class AirflowClient:
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task], "only_failed": False}
         self._call("POST", f"/dags/{dag_id}/clearTaskInstances", body)
 
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Have all of a run done again."""
+        self._call("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", {"dry_run": False})
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> object:
         """What a task instance returned."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"

@@ -61,7 +61,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         return summary
 
 
-@task(retries=2, retry_delay=timedelta(seconds=30))
+@task(multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
 def hand_over_wishes() -> dict[str, int]:
     """Trigger the initial fetches that are still wished for; the number of wishes by what became of them."""
     return hand_over_open_wishes(database_pool(), airflow_api())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -272,6 +275,21 @@ def test_services_of_one_process_share_connections_and_pace() -> None:
     assert limiter_for(Platform.TIKTOK, 5) is limiter_for(Platform.TIKTOK, 5)
     assert limiter_for(Platform.TIKTOK, 5) is not limiter_for(Platform.YOUTUBE, 5)
     session_for.cache_clear()
+
+
+def test_a_forked_process_speaks_over_connections_and_limiters_of_its_own() -> None:
+    script = """
+import os
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.services.platforms.pools import limiter_for, session_for
+session_for("https://a.invalid"), limiter_for(Platform.TIKTOK, 5)
+child = os.fork()
+if child == 0:
+    os._exit(session_for.cache_info().currsize + limiter_for.cache_info().currsize)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

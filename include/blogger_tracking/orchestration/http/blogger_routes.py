@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -109,7 +109,7 @@ def _add(
 
 
 @contextmanager
-def _look_up(surface: Surface) -> Iterator[None]:
+def _look_up(surface: Surface) -> Generator[None]:
     """A platform that hangs may hold some threads of the server, and not all that Airflow's own routes need."""
     if not surface.look_ups.acquire(blocking=False):
         raise BusyError(_BUSY_SECONDS)

@@ -85,9 +85,7 @@ def _hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> 
             return HandOver(InitialFetchState.STARTED, wish.run_id)
         with pool.connection() as connection:
             begin_next_attempt(connection, wish)
-    return HandOver(
-        InitialFetchState.WAITING, wish.run_id, "Its runs end without videos; the next batch run asks again."
-    )
+    raise AirflowApiError(f"each of {_ROUNDS} runs for it was over at once")
 
 
 def _grantable(connection: Connection) -> list[UUID]:

@@ -1,0 +1,173 @@
+"""The batch run in a real Airflow: scheduler, API server, DAG processor and triggerer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from fleet import Fleet
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.local.airflow_client import AirflowClient, TaskInstance
+from blogger_tracking.local.errors import StackError
+from blogger_tracking.local.stack import Stack
+
+DAG_ID = "blogger_batch_fetch"
+PATIENCE_SECONDS = 150
+FETCH_TASKS = {f"fetch_{platform.slug}" for platform in Platform}
+
+
+def run_batch(client: AirflowClient, conf: dict[str, list[str]]) -> tuple[str, str]:
+    """The id and the final state of a run."""
+    run_id = client.trigger(DAG_ID, conf)["dag_run_id"]
+    return run_id, client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"]
+
+
+def fetch_instances(client: AirflowClient, run_id: str) -> list[TaskInstance]:
+    return [
+        instance
+        for instance in client.task_instances(DAG_ID, run_id)
+        if instance["task_id"] in FETCH_TASKS and instance["map_index"] >= 0
+    ]
+
+
+def set_fault(stack: Stack, **fault: object) -> None:
+    requests.post(f"{stack.sandbox_url}/_sandbox/faults", json=fault, timeout=10).raise_for_status()
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(stack: Stack) -> None:
+    requests.delete(f"{stack.sandbox_url}/_sandbox/faults", timeout=10).raise_for_status()
+
+
+def test_a_run_over_rest_fetches_each_blogger_in_an_instance_that_says_who_it_is_for(
+    stack: Stack, fleet: Fleet
+) -> None:
+    for platform in Platform:
+        fleet.track(platform, 2)
+    client = stack.client()
+    run_id, state = run_batch(client, fleet.scope())
+    assert state == "success"
+    instances = fetch_instances(client, run_id)
+    assert {instance["state"] for instance in instances} == {"success"}
+    assert {instance["rendered_map_index"] for instance in instances} == {
+        f"{creator.platform} · @{creator.username}" for creator in fleet.creators.values()
+    }
+    assert fleet.charged() == 6 * 10
+    assert fleet.violations() == {}
+
+
+def test_an_instance_has_a_summary_and_a_log_of_what_was_asked_came_and_was_saved(stack: Stack, fleet: Fleet) -> None:
+    (blogger,) = fleet.track(Platform.TIKTOK)
+    client = stack.client()
+    run_id, _ = run_batch(client, fleet.scope())
+    assert client.xcom(DAG_ID, run_id, "fetch_tiktok", 0) == {
+        "bloggers": 1,
+        "states": {"succeeded": 1},
+        "videos": 10,
+        "videos_new": 10,
+        "charged": 10,
+    }
+    log = client.log(DAG_ID, run_id, "fetch_tiktok", 0)
+    username = fleet.creators[blogger].username
+    assert f"Asking TikTok for the 10 newest videos of @{username}" in log
+    assert f"@{username} succeeded" in log
+    assert "10 videos on" in log
+
+
+def test_clearing_one_instance_while_another_run_is_going_fetches_it_again_and_charges_nothing_twice(
+    stack: Stack, fleet: Fleet
+) -> None:
+    first, second = fleet.track(Platform.TIKTOK, 2)
+    client = stack.client()
+    run_id, _ = run_batch(client, {**fleet.scope(), "bloggers": [str(first)]})
+    set_fault(stack, kind="hang", creator=fleet.creators[second].external_id, seconds=40, times=1)
+    set_fault(stack, kind="hang", creator=fleet.creators[second].sec_id, seconds=40, times=1)
+    other = client.trigger(DAG_ID, {**fleet.scope(), "bloggers": [str(second)]})["dag_run_id"]
+    client.clear(DAG_ID, run_id, "fetch_tiktok", 0)
+    client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)
+    attempts = """
+        select count(*) from fetch_attempts
+        join fetch_allocations using (fetch_id)
+        where organization_id = %(organization)s and outcome = 'succeeded'
+    """
+    assert fleet.value(attempts) == 2
+    assert fleet.charged() == 10
+    assert client.wait_for_run(DAG_ID, other, PATIENCE_SECONDS)["state"] == "success"
+    assert fleet.charged() == 20
+    assert fleet.violations() == {}
+
+
+def test_clearing_a_whole_run_keeps_its_plan_and_charges_nothing_twice(stack: Stack, fleet: Fleet) -> None:
+    fleet.track(Platform.INSTAGRAM, 2)
+    client = stack.client()
+    run_id, _ = run_batch(client, fleet.scope())
+    fleet.track(Platform.INSTAGRAM)
+    client.clear_run(DAG_ID, run_id)
+    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    assert len(fetch_instances(client, run_id)) == 2
+    assert fleet.charged() == 20
+    assert fleet.violations() == {}
+
+
+def test_a_failed_fetch_is_tried_again_by_airflow(stack: Stack, fleet: Fleet) -> None:
+    (blogger,) = fleet.track(Platform.TIKTOK)
+    set_fault(stack, kind="blocked", creator=fleet.creators[blogger].sec_id, times=1)
+    client = stack.client()
+    run_id, state = run_batch(client, fleet.scope())
+    assert state == "success"
+    assert [instance["try_number"] for instance in fetch_instances(client, run_id)] == [2]
+    assert fleet.violations() == {}
+
+
+def test_a_run_is_red_when_every_fetch_of_a_platform_failed_and_green_once_they_were_cleared(
+    stack: Stack, fleet: Fleet
+) -> None:
+    (blogger,) = fleet.track(Platform.TIKTOK)
+    fleet.track(Platform.INSTAGRAM, 9)
+    set_fault(stack, kind="blocked", creator=fleet.creators[blogger].sec_id)
+    client = stack.client()
+    run_id, state = run_batch(client, fleet.scope())
+    assert state == "failed"
+    assert "every fetch of TikTok failed" in client.log(DAG_ID, run_id, "gate")
+    assert fleet.charged() == 90
+    assert fleet.violations() == {}
+    requests.delete(f"{stack.sandbox_url}/_sandbox/faults", timeout=10).raise_for_status()
+    client.clear(DAG_ID, run_id, "fetch_tiktok", 0)
+    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    assert fleet.charged() == 100
+    assert fleet.violations() == {}
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [{"platforms": ["MySpace"]}, {"organizations": ["not-a-uuid"]}, {"bloggers": "all"}],
+)
+def test_a_restriction_that_makes_no_sense_is_refused_when_the_run_is_triggered(
+    stack: Stack, conf: dict[str, object]
+) -> None:
+    with pytest.raises(StackError, match="400"):
+        stack.client().trigger(DAG_ID, conf)
+
+
+def test_a_worker_does_the_same_work_where_there_is_no_triggerer(stack: Stack, fleet: Fleet, tmp_path: Path) -> None:
+    for platform in Platform:
+        fleet.track(platform)
+    environment = stack.environment() | {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}
+    conf = f'{{"organizations": ["{fleet.organization}"]}}'
+    finished = subprocess.run(
+        [Path(sys.executable).with_name("airflow"), "dags", "test", DAG_ID, "--conf", conf],
+        env=os.environ | environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
+    assert fleet.charged() == 30
+    assert fleet.violations() == {}

@@ -1,0 +1,58 @@
+"""A run that the scheduler itself created, with the cron string as the setting it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from fleet import Fleet
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.local.airflow_client import DagRun
+from blogger_tracking.local.config import SandboxConfig, StackConfig
+from blogger_tracking.local.stack import Stack
+
+DAG_ID = "blogger_batch_fetch"
+PATIENCE_SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose batch run is due every minute."""
+    config = StackConfig(
+        folder=tmp_path_factory.mktemp("busy"),
+        sandbox=SandboxConfig(latency_ms=20),
+        environment={"BLOGGER_TRACKING_SCHEDULE": "* * * * *"},
+    )
+    with Stack(config, print) as running:
+        yield running
+
+
+def first_run_with_fetches(stack: Stack, fleet: Fleet) -> DagRun:
+    """The scheduled run that planned the fleet, once it has ended."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    client = stack.client()
+    while time.monotonic() < deadline:
+        planned = fleet.value("select min(dag_run_id) from runs join fetches on fetches.run_id = runs.id")
+        if planned is not None:
+            return client.wait_for_run(DAG_ID, str(planned), PATIENCE_SECONDS)
+        time.sleep(1)
+    raise AssertionError("the scheduler created no run")
+
+
+def test_the_scheduler_creates_a_run_that_fetches_from_all_three_platforms(busy_stack: Stack) -> None:
+    with psycopg.connect(busy_stack.admin_dsn, autocommit=True) as connection:
+        fleet = Fleet(connection)
+        for platform in Platform:
+            fleet.track(platform, 2)
+        run = first_run_with_fetches(busy_stack, fleet)
+        assert run["run_type"] == "scheduled"
+        assert run["state"] == "success"
+        states = fleet.build.rows(
+            "select platform, state, count(*) from fetches where run_id = (select min(run_id) from fetches) "
+            "group by platform, state order by platform"
+        )
+        assert states == [(platform.value, "succeeded", 2) for platform in sorted(Platform)]
+        assert fleet.violations() == {}

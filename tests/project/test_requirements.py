@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from blogger_tracking.local.airflow_environment import AIRFLOW_VERSION
+from blogger_tracking.local.config import PROJECT_ROOT
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", re.MULTILINE)
+
+
+def _pins(file: str) -> dict[str, str]:
+    return {_normal(name): version for name, version in _PIN.findall((PROJECT_ROOT / file).read_text())}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_every_direct_dependency_is_pinned_to_the_version_that_is_locked(file: str) -> None:
+    locked = _pins("requirements.lock")
+    lines = [line for line in (PROJECT_ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
+
+    assert len(_pins(file)) == len(lines)
+    assert {name: locked.get(name) for name in _pins(file)} == _pins(file)
+
+
+def test_the_code_is_written_for_the_airflow_that_is_installed() -> None:
+    assert _pins("requirements.txt")["apache-airflow"] == AIRFLOW_VERSION
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements.lock", "Makefile"])
+def test_where_packages_come_from_is_the_machines_to_say(file: str) -> None:
+    text = (PROJECT_ROOT / file).read_text()
+
+    assert "://" not in text
+    assert "index-url" not in text.replace("--no-emit-index-url", "")

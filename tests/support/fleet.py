@@ -1,0 +1,70 @@
+"""Bloggers of the sandbox that one organization of one test tracks, in the database of a running stack."""
+
+from __future__ import annotations
+
+import itertools
+from uuid import UUID
+
+from database_builder import DatabaseBuilder
+from psycopg import Connection
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.sandbox import Creator, CreatorKind, World
+from blogger_tracking.services.database.invariants import check_invariants
+
+_WORLD = World()
+_unused = {platform: itertools.count() for platform in Platform}
+
+
+class Fleet:
+    """One organization and its tracked accounts. No creator is in two fleets of a session."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.build = DatabaseBuilder(connection)
+        self.organization = self.build.organization(video_limit=100_000)
+        self.creators: dict[UUID, Creator] = {}
+
+    def track(self, platform: Platform, count: int = 1) -> list[UUID]:
+        """Track ordinary creators nobody tracks yet; return their blogger ids."""
+        return [self._track(platform) for _ in range(count)]
+
+    def scope(self) -> dict[str, list[str]]:
+        """The conf of a run over this fleet alone."""
+        return {"organizations": [str(self.organization)]}
+
+    def value(self, statement: str) -> object:
+        """The first column of the first row; `%(organization)s` is the fleet's."""
+        found: object = self.build.value(statement, organization=self.organization)
+        return found
+
+    def charged(self) -> object:
+        """What the organization was charged."""
+        return self.value(
+            "select videos_fetched from subscription_usage where organization_id = %(organization)s"
+        )
+
+    def violations(self) -> dict[str, int]:
+        """The invariants that do not hold."""
+        return {name: count for name, count in check_invariants(self._connection).items() if count}
+
+    def _track(self, platform: Platform) -> UUID:
+        creator = next(
+            creator
+            for index in _unused[platform]
+            if (creator := _WORLD.creator(platform, index)).kind is CreatorKind.NORMAL
+        )
+        blogger: UUID = self.build.value(
+            """
+            insert into blogger_information (platform, username, external_id, sec_id)
+            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
+            returning id
+            """,
+            platform=creator.platform,
+            username=creator.username,
+            external_id=creator.external_id,
+            sec_id=creator.sec_id,
+        )
+        self.build.track(self.organization, blogger)
+        self.creators[blogger] = creator
+        return blogger
