@@ -19,14 +19,14 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from blogger_tracking.domain.fanout import fetch_task_id
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.batch import BATCH_PARAMS, end_batch, labels_of, plan_batch
+from blogger_tracking.orchestration.batch import BATCH_DAG_ID, BATCH_PARAMS, end_batch, labels_of, plan_batch
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()
 
 with DAG(
-    dag_id="blogger_batch_fetch",
+    dag_id=BATCH_DAG_ID,
     # Without a start date, so that nothing missed is made up for when somebody unpauses it.
     schedule=CronTriggerTimetable(settings.schedule, timezone="UTC"),
     catchup=False,

@@ -17,7 +17,8 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
-from blogger_tracking.orchestration.initial_fetch import INITIAL_FETCH_PARAMS, FetchInitialVideosOperator
+from blogger_tracking.orchestration.assets import QUEUES
+from blogger_tracking.orchestration.initial_fetch import INITIAL_FETCH_PARAMS, FetchInitialVideosOperator, free_wish
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()
@@ -36,6 +37,8 @@ with DAG(
 ):
     FetchInitialVideosOperator(
         task_id="fetch",
+        outlets=QUEUES,
         retries=settings.initial_fetch_retries,
         retry_delay=timedelta(seconds=settings.initial_fetch_retry_delay_seconds),
+        on_failure_callback=free_wish,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,16 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.services.database.connections import open_pool
 
 _numbers = itertools.count()
+
+# Before anything imports Airflow, which writes its configuration to the home of whoever runs the tests.
+_airflow_home = tempfile.mkdtemp(prefix="bt-airflow-")
+os.environ["AIRFLOW_HOME"] = _airflow_home
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(_airflow_home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

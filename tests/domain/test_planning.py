@@ -200,3 +200,28 @@ def test_a_row_that_makes_no_sense_is_skipped_with_what_is_wrong_and_costs_nothi
         "videos count 501, expected 1 to 500",
     ]
     assert len(result.fetches) == 1
+
+
+def test_youtube_bloggers_beyond_the_units_left_are_skipped_and_others_are_not() -> None:
+    accounts = [account(number, platform="YouTube", videos_count=50) for number in range(3)] + [account(9)]
+    made = plan(accounts, with_quota(1000, youtube_units_left=4))
+    assert Counter(fetch.platform for fetch in made.fetches) == {Platform.YOUTUBE: 2, Platform.TIKTOK: 1}
+    assert [(skip.reason, skip.account.tracking_id) for skip in made.skips] == [
+        (SkipReason.DAILY_UNITS, accounts[2].tracking_id)
+    ]
+
+
+def test_a_skip_for_the_units_uses_up_nothing_of_the_subscription() -> None:
+    accounts = [account(1, platform="YouTube", videos_count=50), account(2, videos_count=50)]
+    made = plan(accounts, with_quota(50, youtube_units_left=0))
+    assert [fetch.platform for fetch in made.fetches] == [Platform.TIKTOK]
+
+
+def test_a_second_organization_of_a_youtube_blogger_pays_no_second_listing() -> None:
+    accounts = [
+        account(number, organization=organization, blogger=BLOGGERS[0], platform="YouTube", videos_count=50)
+        for number, organization in enumerate(ORGANIZATIONS[:2])
+    ]
+    quotas = {each: Quota(each, START, START + timedelta(days=30), 50) for each in ORGANIZATIONS[:2]}
+    made = plan(accounts, Circumstances(quotas=quotas, youtube_units_left=2))
+    assert [len(fetch.allocations) for fetch in made.fetches] == [2]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.youtube_quota import PACIFIC, next_quota_reset
+from blogger_tracking.domain.youtube_quota import PACIFIC, UnitBudget, next_quota_reset
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,27 @@ def test_the_reset_is_to_come_within_a_day_and_at_midnight_there(now: datetime) 
     assert now < reset <= now + timedelta(hours=25)
     assert reset.astimezone(PACIFIC).time() == time(0)
     assert reset.tzinfo is UTC
+
+
+@given(st.lists(st.integers(1, 500), max_size=30), st.integers(0, 400))
+def test_planned_fetches_never_need_more_units_than_are_left(counts: list[int], left: int) -> None:
+    budget = UnitBudget(left)
+    planned = []
+    for videos in counts:
+        if budget.covers(videos):
+            budget.spend(videos)
+            planned.append(videos)
+    assert sum(ceil(videos / 50) for videos in planned) + ceil(sum(planned) / 50) <= left
+
+
+def test_a_fetch_that_grows_pays_the_difference_alone() -> None:
+    budget = UnitBudget(4)
+    budget.spend(50)
+    assert not budget.covers(101)
+    assert budget.covers(100, instead_of=50)
+    budget.spend(100, instead_of=50)
+    assert not budget.covers(1)
+
+
+def test_without_a_bound_everything_is_covered() -> None:
+    assert UnitBudget(None).covers(10**9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +26,23 @@ def _no_connections_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def databases_config(tmp_path: Path) -> StackConfig:
+def folder() -> Iterator[Path]:
+    """A folder for a stack, outside pytest's own: each session of pytest makes those private again, all of them."""
+    with tempfile.TemporaryDirectory(prefix="bt-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def databases_config(folder: Path) -> StackConfig:
     """Only the databases, in a folder of the test's own."""
-    return StackConfig(folder=tmp_path / "var", only_databases=True)
+    return StackConfig(folder=folder, only_databases=True)
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def databases() -> Iterator[Stack]:
     """One running stack of databases for tests that only read from it."""
-    with Stack(StackConfig(folder=tmp_path_factory.mktemp("databases"), only_databases=True)) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="bt-") as path,
+        Stack(StackConfig(folder=Path(path), only_databases=True)) as running,
+    ):
         yield running

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,14 @@ def test_nothing_is_said_of_a_database_that_the_user_provides() -> None:
 
     assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in environment
     assert "AIRFLOW_CONN_BLOGGER_DB" not in environment
+
+
+def test_only_beside_the_sandbox_are_pictures_taken_from_this_machine() -> None:
+    variable = "BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"
+    elsewhere = replace(_ENDPOINTS, sandbox_url=None)
+
+    assert _environment()[variable] == "true"
+    assert variable not in airflow_environment(StackConfig(), StackSecrets(), elsewhere)
 
 
 def test_another_airflow_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

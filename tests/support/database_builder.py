@@ -105,6 +105,15 @@ class DatabaseBuilder:
         )
         return user
 
+    def campaign(self, organization: UUID) -> UUID:
+        """A campaign without bloggers."""
+        campaign: UUID = self.value(
+            "insert into campaigns (organization_id, name) values (%(organization)s, %(name)s) returning id",
+            organization=organization,
+            name=f"Campaign {next(_numbers)}",
+        )
+        return campaign
+
     def blogger(self, platform: str = "TikTok", *, external_id: str | None = None, sec_id: str | None = None) -> UUID:
         """A blogger nobody tracks yet."""
         number = next(_numbers)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.domain.models import Platform
@@ -23,6 +23,18 @@ _Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
 _OptionalIdentifier = Annotated[
     _Identifier | None, WithJsonSchema({"type": ["string", "null"], "pattern": _IDENTIFIER})
 ]
+
+
+def _refuse_lookalikes(value: object) -> object:
+    """A text of digits or a truth value is no number; 30.0 is one, in JSON."""
+    if isinstance(value, str | bool):
+        raise ValueError("a number is expected")  # noqa: TRY004 - pydantic reports ValueError as a fault of the input
+    return value
+
+
+VideosCount = Annotated[int, BeforeValidator(_refuse_lookalikes), Field(ge=1, le=MAX_VIDEOS_COUNT)]
+"""How many videos a fetch may ask for, as JSON has it."""
+
 _PlatformName = Annotated[Platform, WithJsonSchema({"type": "string", "enum": [each.value for each in Platform]})]
 
 
@@ -36,7 +48,7 @@ class InitialFetchMessage(BaseModel):
     sec_uid: _OptionalIdentifier = Field(alias="secUid")
     external_id: _Identifier = Field(alias="externalId")
     platform: _PlatformName
-    video_count: int = Field(alias="videoCount", ge=1, le=MAX_VIDEOS_COUNT, strict=True)
+    video_count: VideosCount = Field(alias="videoCount")
     organization_id: UUID = Field(alias="organizationId")
     user_id: UUID = Field(alias="userId")
     request_id: str = Field(alias="requestId", min_length=1, max_length=200)

@@ -1,10 +1,19 @@
-"""The rules of the two queues: how often a message is tried, and when a call is worth its unit. Pure."""
+"""The two queues and their rules: how often a message is tried, and when a call is worth its unit. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """A queue, by the name of its table."""
+
+    VIDEO_BATCHES = "high_priority_queue"
+    THUMBNAILS = "thumbnail_queue"
+
 
 PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
 """How long a message rests after its first, second … failed attempt (contract of the queues)."""

@@ -65,13 +65,13 @@ def _name_in_address(typed: str, platform: Platform) -> str:
         raise InvalidUsernameError(f"This is no address of a {platform} profile.")
     if owner is not platform:
         raise InvalidUsernameError(f"This is an address of {owner}, but the platform is {platform}.")
-    found = _PATHS[platform].fullmatch(unquote(address.path).rstrip("/"))
+    found = _PATHS[platform].fullmatch(address.path.replace("%40", "@").rstrip("/"))
     if found is None:
         raise InvalidUsernameError(
             f"This address of {platform} does not name a profile. Open the profile and copy its address, "
             "or type the name."
         )
-    return _checked(found["name"], platform)
+    return _checked(unquote(found["name"]), platform)
 
 
 def _split(typed: str) -> SplitResult:

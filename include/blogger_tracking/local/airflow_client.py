@@ -85,9 +85,14 @@ class AirflowClient:
         return list(self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances"))
 
     def clear(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
-        """Have one task instance done again."""
-        task = task_id if map_index < 0 else [task_id, map_index]
-        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task], "only_failed": False}
+        """Have one task instance done again, and what follows it, as the UI does."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
+            "only_failed": False,
+            "include_downstream": True,
+        }
         self._call("POST", f"/dags/{dag_id}/clearTaskInstances", body)
 
     def clear_run(self, dag_id: str, run_id: str) -> None:

@@ -24,6 +24,7 @@ from blogger_tracking.local.generated_secrets import StackSecrets
 AIRFLOW_VERSION = "3.3.2"
 ADMIN_LOGIN = "admin"
 DEPLOYMENT_VARIABLE = "BLOGGER_TRACKING_DEPLOYMENT"
+LOCAL_ISSUER = "http://localhost/auth/v1"
 METADATA_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
@@ -60,6 +61,8 @@ def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: E
     tuned = {setting.variable: setting.value for setting in TUNED_SETTINGS}
     tuned["AIRFLOW__CORE__PARALLELISM"] = str(config.parallelism)
     tuned[DEPLOYMENT_VARIABLE] = secrets.deployment
+    if endpoints.sandbox_url is not None:
+        tuned["BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"] = "true"
     return {
         **tuned,
         **_connections(secrets, endpoints),
@@ -70,7 +73,10 @@ def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: E
 
 
 def _connections(secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
-    connections = {"airflow_api": http_connection(endpoints.api_url, secrets.admin_password, ADMIN_LOGIN)}
+    connections = {
+        "airflow_api": http_connection(endpoints.api_url, secrets.admin_password, ADMIN_LOGIN),
+        "supabase_auth": http_connection(LOCAL_ISSUER, secrets.supabase_secret),
+    }
     if endpoints.pipeline_dsn is not None:
         connections[PIPELINE_CONNECTION] = postgres_connection(endpoints.pipeline_dsn)
     if endpoints.admin_dsn is not None:

@@ -46,6 +46,7 @@ class StackSecrets:
     jwt_secret: str = field(default_factory=_key, repr=False)
     admin_password: str = field(default_factory=_password, repr=False)
     sandbox_key: str = field(default_factory=_key, repr=False)
+    supabase_secret: str = field(default_factory=_key, repr=False)
 
 
 def load_secrets(folder: Path) -> StackSecrets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-from blogger_tracking.services.database.queues import Queue
+from blogger_tracking.domain.queues import Queue
 
 HIGH_PRIORITY_QUEUE = Asset(Queue.VIDEO_BATCHES.value)
 THUMBNAIL_QUEUE = Asset(Queue.THUMBNAILS.value)

@@ -16,10 +16,13 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from blogger_tracking.domain.fanout import fetch_task_id, place_by_platform
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.assets import QUEUES
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
     from blogger_tracking.services.database.planning import Scope
+
+BATCH_DAG_ID = "blogger_batch_fetch"
 
 _IDS: dict[str, Any] = {"type": ["null", "array"], "items": {"type": "string", "format": "uuid"}, "uniqueItems": True}
 
@@ -39,7 +42,7 @@ BATCH_PARAMS = {
 """What a run by hand may be restricted to; Airflow refuses anything else when the run is triggered."""
 
 
-@task(task_id="plan", multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
+@task(task_id="plan", multiple_outputs=False, outlets=QUEUES, retries=2, retry_delay=timedelta(seconds=30))
 def plan_batch() -> dict[str, list[str]]:
     """Plan the run; give each platform's instances by their labels."""
     from blogger_tracking.orchestration.connections import database_pool

@@ -123,15 +123,15 @@ def get_connection(connection_id: str) -> Connection:
 
 
 def conninfo(connection: Connection) -> str:
-    """A Postgres Connection as libpq reads it; the extras are libpq's own parameters (sslmode, options, …)."""
-    return make_conninfo(
-        host=connection.host,
-        port=connection.port,
-        user=connection.login,
-        password=connection.password,
-        dbname=connection.schema,
-        **connection.extra_dejson,
-    )
+    """A Postgres Connection as libpq reads it. Its extras are libpq's own parameters, and win."""
+    parts = {
+        "host": connection.host,
+        "port": connection.port,
+        "user": connection.login,
+        "password": connection.password,
+        "dbname": connection.schema,
+    }
+    return make_conninfo("", **{name: value for name, value in parts.items() if value} | connection.extra_dejson)
 
 
 def _sentry_dsn() -> str | None:

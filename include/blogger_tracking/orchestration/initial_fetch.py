@@ -1,8 +1,10 @@
-"""The initial fetch as Airflow runs it: its parameters, its one task, and the batch's handing over of open wishes."""
+"""The initial fetch as Airflow runs it: its parameters, its one task, and the batch's handing over of open wishes.
+
+DAG files import it: what only a running task needs is imported when it runs.
+"""
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import Any
 
@@ -16,14 +18,7 @@ from blogger_tracking.domain.initial_fetch import (
     MessageMismatchError,
     message_schemas,
 )
-from blogger_tracking.orchestration.connections import airflow_api, database_pool
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
-from blogger_tracking.orchestration.run_keys import run_key
-from blogger_tracking.services.usecases.hand_over_wishes import hand_over_open_wishes
-from blogger_tracking.services.usecases.plan_initial_fetch import end_initial_fetch, plan_initial_fetch
-from blogger_tracking.settings import get_settings
-
-logger = logging.getLogger(__name__)
 
 INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schemas().items()}
 """The keys of the message; Airflow refuses a run whose conf lacks one or does not fit."""
@@ -41,6 +36,11 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan, fetch, save. Raises AirflowSkipException, AirflowFailException, AirflowException."""
+        from blogger_tracking.orchestration.connections import database_pool
+        from blogger_tracking.orchestration.run_keys import run_key
+        from blogger_tracking.services.usecases.plan_initial_fetch import end_initial_fetch, plan_initial_fetch
+        from blogger_tracking.settings import get_settings
+
         key = run_key(context["ti"])
         message = _message(context["dag_run"].conf or {})
         timeout = timedelta(minutes=get_settings().initial_fetch_timeout_minutes)
@@ -61,9 +61,21 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         return summary
 
 
+def free_wish(context: Context) -> None:
+    """Let other runs have the wish of a run that failed for good."""
+    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.run_keys import run_key
+    from blogger_tracking.services.usecases.plan_initial_fetch import end_initial_fetch
+
+    end_initial_fetch(database_pool(), run_key(context["ti"]))
+
+
 @task(multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
 def hand_over_wishes() -> dict[str, int]:
     """Trigger the initial fetches that are still wished for; the number of wishes by what became of them."""
+    from blogger_tracking.orchestration.connections import airflow_api, database_pool
+    from blogger_tracking.services.usecases.hand_over_wishes import hand_over_open_wishes
+
     return hand_over_open_wishes(database_pool(), airflow_api())
 
 

@@ -16,6 +16,7 @@ from psycopg import connect
 
 from blogger_tracking.domain.fanout import instance_label
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.batch import BATCH_DAG_ID
 from blogger_tracking.orchestration.connections import BLOGGER_DB, conninfo, get_connection
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.services.database.runs import RunKey, find_run, read_instances
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCH_DAG_ID = "blogger_batch_fetch"
-
 LOOK_UP_SECONDS = 2
 """How long the scheduler waits for the labels of a run; without them it goes on."""
+
+CONNECT_SECONDS = 2
+"""The least that libpq knows; the thread that waits is nobody's but the look-up's."""
 
 RUNS_REMEMBERED = 8
 """Airflow creates the instances of a run within a few of the scheduler's loops."""
@@ -46,6 +48,11 @@ def label_instance(task_instance: TaskInstance) -> None:
         task_instance._rendered_map_index = label  # noqa: SLF001
 
 
+def forget_runs() -> None:
+    """Look every run up again."""
+    _labels_of.cache_clear()
+
+
 @lru_cache(RUNS_REMEMBERED)
 def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
     """The labels of a run by task and map index; none when they cannot be had, and then it is not asked again."""
@@ -57,9 +64,9 @@ def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
 
 
 def _look_up(key: RunKey) -> dict[tuple[str, int], str]:
-    limits = f"-c statement_timeout={LOOK_UP_SECONDS * 1000}"
     address = conninfo(get_connection(BLOGGER_DB))
-    with connect(address, connect_timeout=LOOK_UP_SECONDS, options=limits, prepare_threshold=None) as connection:
+    with connect(address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
+        connection.execute("select set_config('statement_timeout', %s, true)", (f"{LOOK_UP_SECONDS}s",))
         run_id = find_run(connection, key)
         instances = [] if run_id is None else read_instances(connection, run_id)
     return {

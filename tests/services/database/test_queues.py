@@ -9,10 +9,10 @@ from database_builder import DatabaseBuilder
 from psycopg_pool import ConnectionPool
 from queue_steps import queue_pictures, queue_videos
 
+from blogger_tracking.domain.queues import Queue
 from blogger_tracking.services.database.queues import (
     Delivery,
     Failure,
-    Queue,
     count_messages,
     fail,
     finish,
@@ -158,7 +158,9 @@ def test_a_requeued_message_starts_over(line: Line) -> None:
     assert len(line.requeue()) == 2
 
 
-def test_of_several_parked_messages_about_one_picture_only_the_newest_comes_back(build, pool) -> None:
+def test_of_several_parked_messages_about_one_picture_only_the_newest_comes_back(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     line = Line(Queue.THUMBNAILS, pool)
     for address in ("https://example.org/old.jpg", "https://example.org/new.jpg"):
         queue_pictures(build, pool, [address])
@@ -169,7 +171,7 @@ def test_of_several_parked_messages_about_one_picture_only_the_newest_comes_back
     assert line.requeue() == []
 
 
-def test_a_parked_message_is_not_requeued_beside_one_that_waits(build, pool) -> None:
+def test_a_parked_message_is_not_requeued_beside_one_that_waits(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     line = Line(Queue.THUMBNAILS, pool)
     queue_pictures(build, pool, ["https://example.org/old.jpg"])
     line.now = datetime.now(UTC)

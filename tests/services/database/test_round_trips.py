@@ -10,11 +10,17 @@ import pytest
 from database_builder import DatabaseBuilder
 from database_server import DatabaseServer
 from ledger_steps import claim, fetch_ids, plan, succeed
+from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
 from wire_proxy import WireProxy
 
 from blogger_tracking.services.database.connections import open_pool
 from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.platforms import PlatformConfig
+from blogger_tracking.services.platforms.youtube import YouTubeService
+from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
+from blogger_tracking.services.usecases.store_thumbnails import ThumbnailStorer
+from blogger_tracking.settings import Settings
 
 CLAIM_LIMIT = 3
 SAVE_LIMIT = 6
@@ -58,3 +64,22 @@ def test_saving_takes_at_most_six_round_trips_whatever_the_videos(
     _, few = round_trips(build, wire, organizations=1, videos=5)
     _, many = round_trips(build, wire, organizations=1, videos=50)
     assert few == many <= SAVE_LIMIT
+
+
+class ClosedStore:
+    """A PictureStore that nobody should ask."""
+
+    def write(self, key: str, content: bytes) -> str:
+        raise AssertionError(key, content)
+
+
+def test_a_consumer_that_finds_nothing_to_do_takes_one_round_trip(wire: tuple[WireProxy, ConnectionPool]) -> None:
+    proxy, pool = wire
+    youtube = YouTubeService(PlatformConfig.model_validate({"base_url": "http://localhost", "api_key": KEY}))
+    consumers = (StatisticsRefresher(pool, youtube, Settings()), ThumbnailStorer(pool, ClosedStore(), Settings()))
+    with pool.connection():
+        """The pool has its connection now."""
+    for consumer in consumers:
+        before = proxy.round_trips
+        assert consumer.run() == {}
+        assert proxy.round_trips - before == 1

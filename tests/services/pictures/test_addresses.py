@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from blogger_tracking.services.pictures.addresses import Target, resolve_target
+from blogger_tracking.services.pictures.addresses import Resolve, Target, resolve_target
 from blogger_tracking.services.pictures.errors import PictureError
 
 PUBLIC = "93.184.216.34"
@@ -19,7 +19,7 @@ NOT_PUBLIC = [
     "192.168.1.1",
     "169.254.169.254",
     "100.64.0.1",
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - asked for, not bound to
     "224.0.0.1",
     "240.0.0.1",
     "255.255.255.255",
@@ -36,8 +36,8 @@ NOT_PUBLIC = [
 ]
 
 
-def leads_to(*ips: str):
-    return lambda host: list(ips)
+def leads_to(*ips: str) -> Resolve:
+    return lambda _: ips
 
 
 def refused(url: str, *ips: str, allow_loopback: bool = False) -> PictureError:

@@ -91,6 +91,16 @@ def test_clips_come_first_and_posts_add_the_videos_that_are_no_reels(
     assert (batch.pages, batch.interrupted_by) == (3, None)
 
 
+def test_posts_leave_reels_to_the_clips_but_count_them_toward_the_target(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    posts = instagram("medias_v2")
+    posts["response"]["more_available"], posts["next_page_id"] = True, "QVFDcG9zdHM=="
+    platform_server.play(NO_ENTRIES, posts)
+    assert ids(service.get_user_videos_batch(MIRA, 2)) == [22, 2]
+    assert len(platform_server.asked) == 2
+
+
 def test_a_reel_that_stands_in_both_lists_keeps_the_plays_of_the_clips(both_lists: dict[int, CommonVideo]) -> None:
     assert both_lists[9] == CommonVideo(
         external_video_id=media_id(9),
@@ -173,6 +183,16 @@ def test_case_3_pinned_reels_and_posts_do_not_displace_newer_ones(
 ) -> None:
     platform_server.play(instagram("clips_v2"), instagram("medias_v2"))
     assert ids(service.get_user_videos_batch(MIRA, 2)) == [9, 22]
+
+
+def test_case_3_pinned_reels_do_not_count_as_the_newest_before_others_are_known(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    first, second = instagram("clips_v2"), instagram("clips_v2")
+    pinned, newest, earlier, *_ = first["response"]["items"]
+    first["response"]["items"], second["response"]["items"] = [pinned, newest], [earlier]
+    platform_server.play(first, second, NO_ENTRIES)
+    assert ids(service.get_user_videos_batch(MIRA, 2)) == [9, 8]
 
 
 @pytest.mark.parametrize(
@@ -274,3 +294,18 @@ def test_max_pages_bounds_both_lists_together(
     platform_server.play(instagram("clips_v2"), instagram("medias_v2"))
     assert service.get_user_videos_batch(MIRA, 30, max_pages=1).pages == 1
     assert len(platform_server.asked) == 1
+
+
+def test_by_default_both_lists_may_be_read_as_deep_as_the_target_needs(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    reel = instagram("clips_v2")["response"]["items"][1]
+
+    def page(number: int) -> dict[str, Json]:
+        photo = reel["media"] | {"pk": number, "media_type": 1}
+        return {"response": {"items": [photo]}, "next_page_id": f"cursor {number}"}
+
+    platform_server.play(*[page(number) for number in range(1, 40)])
+    batch = service.get_user_videos_batch(MIRA, 24)
+    needed_for_each, extra = 2, 3
+    assert batch.pages == 2 * needed_for_each + extra

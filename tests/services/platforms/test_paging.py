@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import CommonVideo, Platform
-from blogger_tracking.services.platforms.entries import Entry, Page, SkipReason
+from blogger_tracking.services.platforms.entries import Entry, Page, SkipReason, read_entries
 from blogger_tracking.services.platforms.paging import ReadPage, collect, pages_needed
+from blogger_tracking.services.platforms.reading import Json, UnreadableBodyError
 
 TODAY = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -147,6 +148,18 @@ def test_case_15_a_fault_on_the_first_page_is_raised() -> None:
     with pytest.raises(PlatformError) as raised:
         collect(read, 10, 10)
     assert raised.value.kind is ErrorKind.PRIVATE
+
+
+def test_case_13_an_item_that_no_video_can_be_made_of_is_skipped_and_the_others_stay() -> None:
+    def read(item: Json) -> Entry:
+        return Entry(str(item), CommonVideo.model_validate(video(1).model_dump() | {"published_at": item}))
+
+    assert [entry.skipped for entry in read_entries([1, "soon", 3], read)] == [None, SkipReason.UNREADABLE, None]
+
+
+def test_a_page_of_which_nothing_can_be_read_is_no_page() -> None:
+    with pytest.raises(UnreadableBodyError, match="none of 2 entries"):
+        read_entries([1, 2], lambda _: Entry(None, skipped=SkipReason.UNREADABLE))
 
 
 def forgetful(times: int) -> ReadPage:

@@ -125,6 +125,26 @@ def test_case_3_a_pinned_item_does_not_displace_a_newer_one(
     assert list(listed(service, target_count=1)) == [NEWEST]
 
 
+def test_case_3_pinned_items_do_not_count_as_the_newest_before_others_are_known(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    first, second = tiktok("posts_web_wrapped"), tiktok("posts_web_wrapped")
+    pinned, newest, *_, earlier = first["data"]["itemList"]
+    first["data"]["itemList"], second["data"]["itemList"] = [pinned, newest], [earlier]
+    platform_server.play(first, second)
+    assert list(listed(service, target_count=2)) == [newest["id"], earlier["id"]]
+
+
+def test_case_4_a_cursor_back_to_the_start_ends_the_list(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    page = tiktok("posts_web_wrapped")
+    page["data"]["cursor"] = "0"
+    platform_server.play(page)
+    assert len(listed(service)) == 4
+    assert len(platform_server.asked) == 1
+
+
 def test_case_12_an_overflown_counter_is_unknown(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:

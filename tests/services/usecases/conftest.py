@@ -1,4 +1,4 @@
-"""A sandbox that stands in for YouTube and for the servers of pictures."""
+"""Real platforms' formats over real HTTP, and a real Postgres."""
 
 from __future__ import annotations
 
@@ -6,23 +6,51 @@ from collections.abc import Iterator
 
 import pytest
 from platform_accounts import KEY
+from psycopg_pool import ConnectionPool
 from queue_steps import ShiftedClock
 from sandbox_client import NOON
+from youtube_ids import VIDEOS_LISTED
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.sandbox import SandboxOptions, SandboxServer
 from blogger_tracking.services.platforms import PlatformConfig, create_service
-from blogger_tracking.services.platforms.pools import session_for
 from blogger_tracking.services.platforms.youtube import YouTubeService
+from blogger_tracking.services.usecases.fetch_blogger import Outside
 from blogger_tracking.settings import Settings
 
 
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer(SandboxOptions(video_count=200, traps=False, time=NOON)) as server:
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    options = SandboxOptions(
+        creators_per_platform=500, traps=False, body_bytes=1000, video_count=VIDEOS_LISTED, time=NOON
+    )
+    with SandboxServer(options) as server:
         yield server
-        session_for(server.youtube_url.rstrip("/")).close()
-        session_for.cache_clear()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
+    sandbox_server.reset()
+    yield sandbox_server
+    sandbox_server.reset()
+
+
+@pytest.fixture
+def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
+    """What a fetch talks to, without pauses between retries."""
+    addresses = {
+        Platform.TIKTOK: sandbox.tiktok_url,
+        Platform.INSTAGRAM: sandbox.instagram_url,
+        Platform.YOUTUBE: sandbox.youtube_url,
+    }
+    settings = Settings(retry_base_seconds=0)
+    return Outside(
+        pool,
+        {
+            platform: create_service(platform, PlatformConfig(base_url=url, api_key="a-key"), settings=settings)
+            for platform, url in addresses.items()
+        },
+    )
 
 
 @pytest.fixture
@@ -32,7 +60,6 @@ def clock() -> ShiftedClock:
 
 @pytest.fixture
 def youtube(sandbox: SandboxServer) -> YouTubeService:
+    """YouTube's service without retries."""
     config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
-    service = create_service(Platform.YOUTUBE, config, settings=Settings(request_retries=0))
-    assert isinstance(service, YouTubeService)
-    return service
+    return YouTubeService(config, settings=Settings(request_retries=0))

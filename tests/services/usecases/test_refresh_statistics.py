@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from math import ceil
-from typing import Any
 
 import pytest
 from database_builder import DatabaseBuilder
@@ -15,23 +15,21 @@ from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
 from queue_steps import ShiftedClock, plan_one, queue_videos
 from sandbox_client import NOON
+from youtube_ids import newest_ids
 
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.youtube_quota import next_quota_reset
-from blogger_tracking.sandbox import Catalogue, CreatorKind, Fault, FaultKind, SandboxServer
+from blogger_tracking.sandbox import CreatorKind, Fault, FaultKind, SandboxServer
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.database.settlement import Outcome
 from blogger_tracking.services.database.youtube_units import UnitUse, read_run_units
 from blogger_tracking.services.platforms import PlatformConfig, create_service
-from blogger_tracking.services.platforms.youtube import YouTubeService
+from blogger_tracking.services.platforms.youtube import YouTubeService, YouTubeVideo
 from blogger_tracking.services.usecases.fetch_blogger import Outside, fetch_blogger
 from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
 from blogger_tracking.settings import Settings
-
-VIDEOS_LISTED = 200
-"""By each creator of the sandbox (conftest.py)."""
 
 
 class Consumer:
@@ -42,8 +40,8 @@ class Consumer:
         self.youtube = youtube
         self.clock = clock
 
-    def run(self, **changed: Any) -> Counter[str]:
-        settings = Settings(**{"statistics_threads": 2, "queue_seconds_per_run": 30} | changed)
+    def run(self, **changed: object) -> Counter[str]:
+        settings = Settings.model_validate({"statistics_threads": 2, "queue_seconds_per_run": 30} | changed)
         return StatisticsRefresher(self.pool, self.youtube, settings, self.clock.clock).run()
 
 
@@ -53,19 +51,10 @@ def consumer(pool: ConnectionPool, youtube: YouTubeService, clock: ShiftedClock)
 
 
 @pytest.fixture(autouse=True)
-def invariants_hold(build: DatabaseBuilder, pool: ConnectionPool):
+def invariants_hold(pool: ConnectionPool) -> Iterator[None]:
     yield
     with pool.connection() as connection:
         assert not any(check_invariants(connection).values())
-
-
-def newest_ids(
-    sandbox: SandboxServer, count: int, creator: int = 0, kind: CreatorKind = CreatorKind.NORMAL
-) -> list[str]:
-    """The ids of a creator's newest videos."""
-    owner = next(islice(sandbox.world.creators("YouTube", kind), creator, None))
-    newest = Catalogue(sandbox.world, owner, VIDEOS_LISTED).newest(int(NOON.timestamp()))
-    return [sandbox.world.identifiers.youtube_video(owner.index, newest - step) for step in range(count)]
 
 
 def video_calls(sandbox: SandboxServer) -> int:
@@ -82,7 +71,9 @@ def open_messages(build: DatabaseBuilder) -> list[tuple[int, datetime]]:
 
 
 @pytest.mark.parametrize("queued", [49, 50, 51, 120])
-def test_queued_ids_are_asked_for_in_as_few_calls_as_they_need(build, sandbox, consumer, queued: int) -> None:
+def test_queued_ids_are_asked_for_in_as_few_calls_as_they_need(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, queued: int
+) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, queued))
     assert consumer.run() == {"calls": ceil(queued / 50), "videos": queued, "unseen": 0}
     assert video_calls(sandbox) == ceil(queued / 50)
@@ -91,14 +82,16 @@ def test_queued_ids_are_asked_for_in_as_few_calls_as_they_need(build, sandbox, c
     assert not open_messages(build)
 
 
-def test_calls_are_filled_across_bloggers(build, sandbox, consumer) -> None:
+def test_calls_are_filled_across_bloggers(build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer) -> None:
     for creator in range(5):
         queue_videos(build, consumer.pool, newest_ids(sandbox, 20, creator))
     consumer.run()
     assert (video_calls(sandbox), with_statistics(build)) == (2, 100)
 
 
-def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(build, sandbox, consumer) -> None:
+def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     bloggers, videos = 3, 60
     organization = build.organization(daily=videos)
     for creator in islice(sandbox.world.creators("YouTube", CreatorKind.NORMAL), bloggers):
@@ -115,7 +108,9 @@ def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(build, sand
     assert sum(units.values()) == sandbox.youtube_units
 
 
-def test_hidden_counts_are_null_and_the_date_and_length_are_those_of_the_video_itself(build, sandbox, consumer) -> None:
+def test_hidden_counts_are_null_and_the_date_and_length_are_those_of_the_video_itself(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     video_ids = newest_ids(sandbox, 50)
     truths = consumer.youtube.get_videos(video_ids)
     hidden = next(video for video in truths.values() if video.statistics and video.statistics.likes is None)
@@ -132,7 +127,9 @@ def test_hidden_counts_are_null_and_the_date_and_length_are_those_of_the_video_i
     assert hidden.duration_seconds
 
 
-def test_the_date_of_a_broadcast_follows_youtube(build, sandbox, consumer) -> None:
+def test_the_date_of_a_broadcast_follows_youtube(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     video_ids = newest_ids(sandbox, 1)
     queue_videos(build, consumer.pool, video_ids)
     consumer.run()
@@ -145,7 +142,9 @@ def test_the_date_of_a_broadcast_follows_youtube(build, sandbox, consumer) -> No
     )
 
 
-def test_private_and_deleted_videos_are_acknowledged_and_marked_as_unseen(build, sandbox, consumer) -> None:
+def test_private_and_deleted_videos_are_acknowledged_and_marked_as_unseen(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     private = newest_ids(sandbox, 2, kind=CreatorKind.PRIVATE)
     queue_videos(build, consumer.pool, [*newest_ids(sandbox, 3), *private, "deleted-vid"])
     assert consumer.run() == {"calls": 1, "videos": 6, "unseen": 3}
@@ -155,7 +154,9 @@ def test_private_and_deleted_videos_are_acknowledged_and_marked_as_unseen(build,
     assert not open_messages(build)
 
 
-def test_a_video_is_removed_after_several_misses_apart_and_back_as_soon_as_it_is_seen(build, sandbox, consumer) -> None:
+def test_a_video_is_removed_after_several_misses_apart_and_back_as_soon_as_it_is_seen(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     video_ids = newest_ids(sandbox, 1)
     sandbox.clock.set(datetime(2015, 1, 1, tzinfo=UTC))
     for hours, lookups, removed in ((0, 1, False), (1, 1, False), (6, 2, False), (12, 3, True)):
@@ -169,7 +170,9 @@ def test_a_video_is_removed_after_several_misses_apart_and_back_as_soon_as_it_is
     assert build.rows("select unseen_lookups, unseen_at, removed_at from videos") == [(0, None, None)]
 
 
-def test_a_video_that_two_fetches_queued_is_asked_once_and_gets_statistics_for_both(build, sandbox, consumer) -> None:
+def test_a_video_that_two_fetches_queued_is_asked_once_and_gets_statistics_for_both(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     video_ids = newest_ids(sandbox, 10)
     fetches = {queue_videos(build, consumer.pool, video_ids) for _ in range(2)}
     consumer.run()
@@ -180,7 +183,7 @@ def test_a_video_that_two_fetches_queued_is_asked_once_and_gets_statistics_for_b
 
 
 def test_when_the_quota_ends_in_the_middle_the_rest_waits_for_the_reset_without_counting_an_attempt(
-    build, sandbox, consumer
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 120)
     queue_videos(build, consumer.pool, video_ids)
@@ -196,7 +199,9 @@ def test_when_the_quota_ends_in_the_middle_the_rest_waits_for_the_reset_without_
     assert with_statistics(build) == 120
 
 
-def test_messages_queued_while_youtube_is_suspended_wait_untouched(build, sandbox, consumer) -> None:
+def test_messages_queued_while_youtube_is_suspended_wait_untouched(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 50))
     build.run("""
         insert into platform_suspensions values ('YouTube', now() + interval '1 hour', 'quotaExceeded', now())
@@ -206,7 +211,9 @@ def test_messages_queued_while_youtube_is_suspended_wait_untouched(build, sandbo
     assert [attempts for attempts, _ in open_messages(build)] == [0]
 
 
-def test_the_days_budget_is_not_overspent_by_several_consumers_threads(build, sandbox, consumer) -> None:
+def test_the_days_budget_is_not_overspent_by_several_consumers_threads(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 200))
     done = consumer.run(youtube_daily_units=3, statistics_threads=4)
     assert (done["calls"], done["postponed"]) == (3, 1)
@@ -214,7 +221,9 @@ def test_the_days_budget_is_not_overspent_by_several_consumers_threads(build, sa
     assert video_calls(sandbox) == 3
 
 
-def test_units_are_counted_per_request_and_pacific_day(build, sandbox, pool, clock) -> None:
+def test_units_are_counted_per_request_and_pacific_day(
+    build: DatabaseBuilder, sandbox: SandboxServer, pool: ConnectionPool, clock: ShiftedClock
+) -> None:
     config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
     retrying = create_service(Platform.YOUTUBE, config, settings=Settings(request_retries=2, retry_base_seconds=0))
     assert isinstance(retrying, YouTubeService)
@@ -226,7 +235,9 @@ def test_units_are_counted_per_request_and_pacific_day(build, sandbox, pool, clo
     assert counted == [(pacific, 3)]
 
 
-def test_after_an_error_the_message_rests_and_only_what_is_missing_is_asked_again(build, sandbox, consumer) -> None:
+def test_after_an_error_the_message_rests_and_only_what_is_missing_is_asked_again(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     video_ids = newest_ids(sandbox, 60)
     queue_videos(build, consumer.pool, video_ids[:40])
     queue_videos(build, consumer.pool, video_ids[40:])
@@ -238,7 +249,9 @@ def test_after_an_error_the_message_rests_and_only_what_is_missing_is_asked_agai
     assert with_statistics(build) == 60
 
 
-def test_a_call_that_is_not_full_waits_while_fetches_under_way_may_fill_it(build, sandbox, consumer) -> None:
+def test_a_call_that_is_not_full_waits_while_fetches_under_way_may_fill_it(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 30))
     under_way = plan_one(build, consumer.pool, Platform.YOUTUBE, 30)
     assert consumer.run(queue_seconds_per_run=0) == {}
@@ -246,7 +259,9 @@ def test_a_call_that_is_not_full_waits_while_fetches_under_way_may_fill_it(build
     assert consumer.run() == {"calls": 1, "videos": 30, "unseen": 0}
 
 
-def test_a_call_that_is_not_full_waits_no_longer_than_set(build, sandbox, consumer) -> None:
+def test_a_call_that_is_not_full_waits_no_longer_than_set(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 30))
     plan_one(build, consumer.pool, Platform.YOUTUBE, 30)
     consumer.clock.wait(minutes=30)
@@ -254,7 +269,7 @@ def test_a_call_that_is_not_full_waits_no_longer_than_set(build, sandbox, consum
 
 
 def test_a_consumer_that_starts_before_the_fetches_does_their_work_while_the_run_goes_on(
-    build, sandbox, consumer, monkeypatch: pytest.MonkeyPatch
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creator = next(sandbox.world.creators("YouTube", CreatorKind.NORMAL))
     tracked = build.track(build.organization(daily=60), build.blogger("YouTube", external_id=creator.external_id))
@@ -268,12 +283,12 @@ def test_a_consumer_that_starts_before_the_fetches_does_their_work_while_the_run
 
 
 def test_an_answer_for_a_message_that_somebody_else_has_taken_meanwhile_saves_nothing(
-    build, sandbox, consumer, monkeypatch: pytest.MonkeyPatch
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 10))
     ask = consumer.youtube.get_videos
 
-    def ask_slowly(video_ids: list[str]) -> Any:
+    def ask_slowly(video_ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
         build.run("update high_priority_queue set receipt = gen_random_uuid()")
         return ask(video_ids)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from database_builder import DatabaseBuilder
@@ -30,7 +30,7 @@ class Shelf:
         self._lock = threading.Lock()
 
     def write(self, key: str, content: bytes) -> str:
-        if self.out_of_order:
+        if self.out_of_order or not content:
             raise StorageError("the disk is full")
         with self._lock:
             self.written.append(key)
@@ -45,8 +45,9 @@ class Consumer:
         self.clock = clock
         self.shelf = Shelf()
 
-    def run(self, **changed: Any) -> Counter[str]:
-        settings = Settings(**{"thumbnail_allow_loopback": True, "thumbnail_threads": 4, "thumbnail_messages": 5} | changed)
+    def run(self, **changed: object) -> Counter[str]:
+        usual = {"thumbnail_allow_loopback": True, "thumbnail_threads": 4, "thumbnail_messages": 5}
+        settings = Settings.model_validate(usual | changed)
         return ThumbnailStorer(self.pool, self.shelf, settings, self.clock.clock).run()
 
 
@@ -56,7 +57,7 @@ def consumer(pool: ConnectionPool, clock: ShiftedClock) -> Consumer:
 
 
 @pytest.fixture(autouse=True)
-def invariants_hold(build: DatabaseBuilder, pool: ConnectionPool):
+def invariants_hold(pool: ConnectionPool) -> Iterator[None]:
     yield
     with pool.connection() as connection:
         assert not any(check_invariants(connection).values())
@@ -73,7 +74,9 @@ def states(build: DatabaseBuilder) -> list[tuple[int, bool, bool, str | None]]:
     """)
 
 
-def test_every_picture_is_stored_once_under_platform_and_id_and_its_place_recorded(build, sandbox, consumer) -> None:
+def test_every_picture_is_stored_once_under_platform_and_id_and_its_place_recorded(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, f"picture-{number}") for number in range(12)])
     assert consumer.run() == {"stored": 12, "skipped": 0, "failed": 0}
     assert sorted(consumer.shelf.written) == sorted(f"tiktok/{number}.jpg" for number in range(1, 13))
@@ -82,7 +85,9 @@ def test_every_picture_is_stored_once_under_platform_and_id_and_its_place_record
     assert consumer.run() == {}
 
 
-def test_a_picture_that_is_stored_already_is_not_downloaded_again(build, sandbox, consumer) -> None:
+def test_a_picture_that_is_stored_already_is_not_downloaded_again(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, "one")])
     build.run("update videos set thumbnail_path = 'shelf/tiktok/1.jpg'")
     assert consumer.run() == {"stored": 0, "skipped": 1, "failed": 0}
@@ -100,7 +105,7 @@ def test_a_picture_that_is_stored_already_is_not_downloaded_again(build, sandbox
     ],
 )
 def test_an_address_without_a_picture_is_parked_at_once_with_its_reason(
-    build, sandbox, consumer, picture: str, reason: str
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, picture: str, reason: str
 ) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, picture)])
     assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
@@ -112,14 +117,18 @@ def test_an_address_without_a_picture_is_parked_at_once_with_its_reason(
     assert consumer.run() == {}
 
 
-def test_without_the_sandboxs_setting_loopback_is_refused(build, sandbox, consumer) -> None:
+def test_without_the_sandboxs_setting_loopback_is_refused(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, "one")])
     consumer.run(thumbnail_allow_loopback=False)
     assert states(build)[0][2]
     assert sandbox.request_count("YouTube", "thumbnail") == 0
 
 
-def test_a_server_in_trouble_is_asked_again_after_a_pause(build, sandbox, consumer) -> None:
+def test_a_server_in_trouble_is_asked_again_after_a_pause(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, "one")])
     sandbox.add_fault(Fault(FaultKind.UNAVAILABLE, path="thumbnails", times=1))
     assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
@@ -128,7 +137,9 @@ def test_a_server_in_trouble_is_asked_again_after_a_pause(build, sandbox, consum
     assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
 
 
-def test_a_storage_out_of_order_costs_an_attempt_and_loses_nothing(build, sandbox, consumer) -> None:
+def test_a_storage_out_of_order_costs_an_attempt_and_loses_nothing(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, "one")])
     consumer.shelf.out_of_order = True
     consumer.run()
@@ -138,13 +149,13 @@ def test_a_storage_out_of_order_costs_an_attempt_and_loses_nothing(build, sandbo
     assert consumer.run()["stored"] == 1
 
 
-def test_one_bad_address_holds_up_no_other(build, sandbox, consumer) -> None:
+def test_one_bad_address_holds_up_no_other(build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, picture) for picture in (*SPECIAL, "a", "b", "c")])
     assert consumer.run() == {"stored": 3, "skipped": 0, "failed": 5}
 
 
 def test_a_consumer_that_starts_before_the_fetches_waits_for_their_pictures(
-    build, sandbox, consumer, monkeypatch: pytest.MonkeyPatch
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch_id = plan_one(build, consumer.pool, Platform.TIKTOK, 10)
 
@@ -158,7 +169,9 @@ def test_a_consumer_that_starts_before_the_fetches_waits_for_their_pictures(
     assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
 
 
-def test_three_consumers_at_once_store_each_picture_once(build, sandbox, consumer) -> None:
+def test_three_consumers_at_once_store_each_picture_once(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
     queue_pictures(build, consumer.pool, [address(sandbox, f"picture-{number}") for number in range(40)])
     threads = [threading.Thread(target=consumer.run) for _ in range(3)]
     for thread in threads:

@@ -9,9 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from blogger_tracking.domain.initial_fetch import InitialFetchState
+from blogger_tracking.domain.initial_fetch import InitialFetchState, VideosCount
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.quotas import MAX_VIDEOS_COUNT
 from blogger_tracking.domain.usernames import LONGEST_INPUT
 
 MAX_TAGS = 50
@@ -19,7 +18,6 @@ MAX_TAGS = 50
 
 # Postgres holds no NUL, and a tag of nothing but blanks says nothing.
 Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s\x00](?:[^\x00]*[^\s\x00])?$")]
-VideosCount = Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT, strict=True)]
 
 
 class _Request(BaseModel):

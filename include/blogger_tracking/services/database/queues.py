@@ -10,21 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row, scalar_row
 
-from blogger_tracking.domain.queues import MAX_ATTEMPTS, PAUSES
-
-
-class Queue(StrEnum):
-    """A queue, by the name of its table."""
-
-    VIDEO_BATCHES = "high_priority_queue"
-    THUMBNAILS = "thumbnail_queue"
+from blogger_tracking.domain.queues import MAX_ATTEMPTS, PAUSES, Queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.domain.queues import Queue
 from blogger_tracking.services.database.queues import (
     ParkedMessage,
-    Queue,
     QueueCounts,
     count_messages,
     list_parked,

@@ -71,20 +71,23 @@ def plan_initial_fetch(
 
 
 def end_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
-    """Note that the run is over: it holds the wish no longer."""
+    """Note that the run is over: it holds the wish no longer, and what it left unfinished is released."""
     with pool.connection() as connection, connection.transaction():
+        moment = serialize_planning(connection)
         run_id = find_run(connection, key)
         if run_id is not None:
-            end_run(connection, run_id, connection.execute("select clock_timestamp()").fetchall()[0][0])
+            end_run(connection, run_id, moment)
+            release_stale_fetches(connection, moment)
 
 
 def _resume(connection: Connection, key: RunKey, run_id: int, tracking_id: UUID, expires_at: datetime) -> str | None:
-    reopen_run(connection, key, expires_at)
     reason = connection.cursor(row_factory=scalar_row).execute(_SKIPPED_BEFORE, {"run_id": run_id}).fetchone()
-    if reason is None:
-        take_wish(connection, tracking_id, run_id)
-        logger.info("Planned before: the plan of run %s stands.", run_id)
-    return reason
+    if reason is not None:
+        return str(reason)
+    reopen_run(connection, key, expires_at)
+    take_wish(connection, tracking_id, run_id)
+    logger.info("Planned before: the plan of run %s stands.", run_id)
+    return None
 
 
 def _plan(

@@ -16,10 +16,10 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.errors import PlatformError
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.queues import Demand, WantedVideo, fill_calls
+from blogger_tracking.domain.queues import Demand, Queue, WantedVideo, fill_calls
 from blogger_tracking.domain.suspensions import suspended_until
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, next_quota_reset
-from blogger_tracking.services.database.queues import Delivery, Failure, Queue, fail, give_back, take
+from blogger_tracking.services.database.queues import Delivery, Failure, fail, give_back, take
 from blogger_tracking.services.database.settlement import suspend_platform
 from blogger_tracking.services.database.video_lookups import UnseenRule, is_suspended, read_demand, save_lookup
 from blogger_tracking.services.database.youtube_units import UnitUse, record_units, reserve_unit

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.domain.queues import Demand
-from blogger_tracking.services.database.queues import Delivery, Failure, Message, Queue, fail, finish, take
+from blogger_tracking.domain.queues import Demand, Queue
+from blogger_tracking.services.database.queues import Delivery, Failure, Message, fail, finish, take
 from blogger_tracking.services.database.thumbnails import PictureOwner, read_owners, read_picture_demand, record_paths
 from blogger_tracking.services.pictures.download import PictureDownloader
 from blogger_tracking.services.pictures.errors import PictureError

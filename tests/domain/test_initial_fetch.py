@@ -1,0 +1,117 @@
+"""The message of the initial fetch and the rule of who may have the wish: contracts sections 2 and 7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import jsonschema
+import pytest
+from pydantic import ValidationError
+
+from blogger_tracking.domain.initial_fetch import InitialFetchMessage, Wish, initial_run_id, message_schemas
+
+MESSAGE: Mapping[str, Any] = {
+    "type": "blogger_initial_fetch",
+    "bloggerId": str(uuid4()),
+    "secUid": "MS4wLjAB",
+    "externalId": "6800000000000000123",
+    "platform": "TikTok",
+    "videoCount": 30,
+    "organizationId": str(uuid4()),
+    "userId": str(uuid4()),
+    "requestId": "request-1",
+    "videoStatus": "tracking",
+    "timestamp": "2026-01-02T03:04:05.678Z",
+}
+
+MALFORMED = [
+    ("type", "video_batch"),
+    ("bloggerId", "7"),
+    ("secUid", 7),
+    ("secUid", ""),
+    ("externalId", ""),
+    ("externalId", "a b"),
+    ("externalId", 6800000000000000123),
+    ("platform", "tiktok"),
+    ("videoCount", 0),
+    ("videoCount", 501),
+    ("videoCount", "30"),
+    ("videoCount", 1.5),
+    ("videoCount", True),
+    ("organizationId", None),
+    ("userId", ""),
+    ("requestId", ""),
+    ("videoStatus", "done"),
+    ("timestamp", "yesterday"),
+    ("timestamp", "2026-01-02T03:04:05"),
+]
+
+
+def schema_accepts(key: str, value: object) -> bool:
+    checker = jsonschema.Draft202012Validator(
+        message_schemas()[key], format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    return checker.is_valid(value)
+
+
+def test_schemas_and_model_accept_the_message() -> None:
+    assert InitialFetchMessage.model_validate(MESSAGE).video_count == 30
+    assert set(message_schemas()) == set(MESSAGE)
+    assert all(schema_accepts(key, value) for key, value in MESSAGE.items())
+
+
+def test_what_the_system_sends_itself_is_the_message() -> None:
+    sent = InitialFetchMessage.model_validate(MESSAGE).model_dump(mode="json", by_alias=True)
+    assert all(schema_accepts(key, value) for key, value in sent.items())
+    assert InitialFetchMessage.model_validate(sent) == InitialFetchMessage.model_validate(MESSAGE)
+
+
+@pytest.mark.parametrize(("key", "value"), MALFORMED)
+def test_schemas_and_model_refuse_the_same(key: str, value: object) -> None:
+    assert not schema_accepts(key, value)
+    with pytest.raises(ValidationError):
+        InitialFetchMessage.model_validate({**MESSAGE, key: value})
+
+
+@pytest.mark.parametrize("key", MESSAGE)
+def test_every_key_must_be_there(key: str) -> None:
+    with pytest.raises(ValidationError):
+        InitialFetchMessage.model_validate({name: value for name, value in MESSAGE.items() if name != key})
+
+
+@pytest.mark.parametrize("more", [{"unknown": 1}, {"blogger_id": str(uuid4())}, {"platform": "YouTube"}])
+def test_unknown_keys_and_keys_that_contradict_each_other_are_refused(more: Mapping[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        InitialFetchMessage.model_validate({**MESSAGE, **more})
+
+
+def wish(**changed: Any) -> Wish:
+    state = {"pending": True, "fetched": False, "attempt": 1, "owner_id": None, "owner_over": False, "owner_run_id": None}
+    return Wish(**{**state, **changed})
+
+
+@pytest.mark.parametrize(
+    ("state", "run_id", "may"),
+    [
+        (wish(), None, True),
+        (wish(pending=False), None, True),
+        (wish(owner_id=7), 7, True),
+        (wish(owner_id=7, fetched=True), 7, True),
+        (wish(owner_id=7), None, False),
+        (wish(owner_id=7), 8, False),
+        (wish(owner_id=7, owner_over=True), 8, True),
+        (wish(owner_id=7, owner_over=True, fetched=True), 8, False),
+        (wish(fetched=True), None, False),
+    ],
+)
+def test_the_owner_may_always_go_on_and_others_only_when_it_is_over_without_videos(
+    state: Wish, run_id: int | None, may: bool
+) -> None:
+    assert (state.why_not(run_id) is None) is may
+
+
+def test_run_ids_are_deterministic_and_such_as_airflow_accepts() -> None:
+    tracking_id = uuid4()
+    assert initial_run_id(tracking_id, 2) == f"initial__{tracking_id}__2"

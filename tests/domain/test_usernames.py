@@ -1,0 +1,104 @@
+"""Names and profile addresses, in all their spellings."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.refusals import InvalidUsernameError
+from blogger_tracking.domain.usernames import read_username
+
+PLAIN = st.text(string.ascii_letters + string.digits + "_", min_size=3, max_size=20)
+SCHEMES = st.sampled_from(["", "https://", "http://", "HTTPS://", "//"])
+ENDS = st.sampled_from(["", "/", "?lang=en&x=1", "#videos", "/?igsh=abc==", "/videos", "/video/7300?is_copy_url=1#a"])
+PREFIXES = {
+    Platform.TIKTOK: ["tiktok.com/@", "www.tiktok.com/@", "m.tiktok.com/@", "vm.tiktok.com/@", "WWW.TikTok.com/@"],
+    Platform.INSTAGRAM: ["instagram.com/", "www.instagram.com/", "m.instagram.com/", "instagr.am/", "instagram.com/_u/"],
+    Platform.YOUTUBE: ["youtube.com/c/", "www.youtube.com/user/", "m.youtube.com/c/", "youtube.com./c/"],
+}
+
+
+@given(st.sampled_from(Platform), PLAIN, st.sampled_from(["", "@"]), st.sampled_from(["", " ", "\n"]))
+def test_a_name_is_itself_with_or_without_at(platform: Platform, name: str, at: str, space: str) -> None:
+    assert read_username(f"{space}{at}{name}{space}", platform).removeprefix("@") == name
+
+
+@given(st.data(), st.sampled_from(Platform), SCHEMES, PLAIN, ENDS)
+def test_every_profile_address_names_its_owner(
+    data: st.DataObject, platform: Platform, scheme: str, name: str, end: str
+) -> None:
+    if platform is Platform.INSTAGRAM:
+        name = f"n{name}"  # no name that Instagram keeps for itself
+    prefix = data.draw(st.sampled_from(PREFIXES[platform]))
+    assert read_username(f"{scheme}{prefix}{name}{end}", platform) == name
+
+
+@given(st.data(), PLAIN, st.sampled_from(Platform), st.sampled_from(Platform))
+def test_an_address_of_another_platform_is_refused_by_name(
+    data: st.DataObject, name: str, platform: Platform, other: Platform
+) -> None:
+    if platform is other:
+        return
+    address = data.draw(st.sampled_from(PREFIXES[other])) + name
+    with pytest.raises(InvalidUsernameError, match=f"address of {other}, but the platform is {platform}"):
+        read_username(address, platform)
+
+
+@given(st.text(max_size=60), st.sampled_from(Platform))
+def test_whatever_is_typed_gives_a_name_or_a_refusal(text: str, platform: Platform) -> None:
+    try:
+        name = read_username(text, platform)
+    except InvalidUsernameError:
+        return
+    assert name
+    assert not set(name) & set("/?#& \x00\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("https://www.youtube.com/@some-handle/shorts", "@some-handle"),
+        ("https://youtube.com/channel/UCabcdefghijklmnopqrstuv/about?x=1", "UCabcdefghijklmnopqrstuv"),
+        ("youtube.com/@%E3%83%86%E3%82%B9%E3%83%88", "@テスト"),
+        ("@handle", "@handle"),
+        ("UCabcdefghijklmnopqrstuv", "UCabcdefghijklmnopqrstuv"),
+    ],
+)
+def test_youtube_handles_keep_their_at_and_channel_ids_are_names(address: str, asked: str) -> None:
+    assert read_username(address, Platform.YOUTUBE) == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("", Platform.TIKTOK),
+        ("  ", Platform.TIKTOK),
+        ("two words", Platform.TIKTOK),
+        ("x" * 25, Platform.TIKTOK),
+        ("x" * 3000, Platform.YOUTUBE),
+        ("tiktok.com", Platform.TIKTOK),
+        ("https://vm.tiktok.com/ZMabcdef/", Platform.TIKTOK),
+        ("https://www.tiktok.com/video/7300", Platform.TIKTOK),
+        ("https://www.instagram.com/p/Cabc/", Platform.INSTAGRAM),
+        ("https://www.instagram.com/reel/Cabc", Platform.INSTAGRAM),
+        ("https://www.instagram.com/", Platform.INSTAGRAM),
+        ("https://youtu.be/dQw4w9WgXcQ", Platform.YOUTUBE),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", Platform.YOUTUBE),
+        ("https://example.org/@name", Platform.TIKTOK),
+        ("https://nottiktok.com/@name", Platform.TIKTOK),
+        ("https://tiktok.com.example.org/@name", Platform.TIKTOK),
+        ("https://tiktok.com@example.org/@name", Platform.TIKTOK),
+        ("ftp://tiktok.com/@name", Platform.TIKTOK),
+        ("https://[tiktok.com/@name", Platform.TIKTOK),
+        ("https://www.tiktok.com/@a%2Fb", Platform.TIKTOK),
+        ("https://www.tiktok.com/@a%20b", Platform.TIKTOK),
+        ("../../admin", Platform.INSTAGRAM),
+    ],
+)
+def test_what_names_nobody_is_refused(text: str, platform: Platform) -> None:
+    with pytest.raises(InvalidUsernameError):
+        read_username(text, platform)

@@ -1,0 +1,66 @@
+"""What every DAG promises, whatever it does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
+
+from blogger_tracking.domain.fanout import fetch_task_id
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.batch import BATCH_DAG_ID
+
+ROOT = Path(__file__).parents[2]
+DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
+LONGEST_TABLE_OF_CONTENTS = 80
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, DAG]:
+    bag = DagBag(ROOT / "dags")
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+def test_every_file_holds_the_dag_of_its_name(dags: dict[str, DAG]) -> None:
+    assert sorted(dags) == [file.stem for file in DAG_FILES]
+
+
+@pytest.mark.parametrize("name", [file.stem for file in DAG_FILES])
+def test_every_dag_is_documented_tagged_running_when_new_and_never_catches_up(dags: dict[str, DAG], name: str) -> None:
+    dag = dags[name]
+    assert dag.doc_md, f"{name} needs a module docstring passed as doc_md"
+    assert "bloggers" in dag.tags, f"{name} needs the tag 'bloggers'"
+    assert dag.is_paused_upon_creation is False
+    assert dag.catchup is False
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_a_dag_file_is_a_table_of_contents(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= LONGEST_TABLE_OF_CONTENTS
+
+
+def test_the_batch_runs_at_midnight_and_noon_utc(dags: dict[str, DAG]) -> None:
+    assert dags[BATCH_DAG_ID].timetable.expression == "0 0,12 * * *"
+
+
+def test_the_first_run_of_the_batch_is_the_next_slot_and_none_that_was_missed(dags: dict[str, DAG]) -> None:
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(dags[BATCH_DAG_ID]))
+    restriction = TimeRestriction(earliest=dags[BATCH_DAG_ID].start_date, latest=None, catchup=False)
+    first = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    assert first is not None
+    assert first.run_after > datetime.now(UTC)
+
+
+def test_each_platform_has_a_mapped_task_and_the_gate_comes_after_all_of_them(dags: dict[str, DAG]) -> None:
+    batch = dags[BATCH_DAG_ID]
+    fetches = {fetch_task_id(platform) for platform in Platform}
+    assert all(batch.get_task(task_id).is_mapped for task_id in fetches)
+    gate = batch.get_task("gate")
+    assert fetches <= gate.upstream_task_ids
+    assert gate.trigger_rule == "all_done"

@@ -1,0 +1,26 @@
+"""A consumer of the high priority queue in a process of its own, so that a test can kill it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from platform_accounts import KEY
+
+from blogger_tracking.services.database.connections import open_pool
+from blogger_tracking.services.platforms import PlatformConfig
+from blogger_tracking.services.platforms.youtube import YouTubeService
+from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
+from blogger_tracking.settings import Settings
+
+
+def main(conninfo: str, youtube_url: str, settings: str) -> None:
+    """Consume until nothing is left."""
+    config = PlatformConfig.model_validate({"base_url": youtube_url, "api_key": KEY})
+    pool = open_pool(conninfo, connections=4)
+    StatisticsRefresher(pool, YouTubeService(config), Settings.model_validate(json.loads(settings))).run()
+    pool.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,67 @@
+"""People of organizations, and how they call the HTTP surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import requests
+from access_tokens import token_for
+from database_builder import DatabaseBuilder
+
+ALLOWED_ORIGIN = "https://ui.example"
+"""The page that people's browsers have open."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in an organization, with a browser."""
+
+    session: requests.Session
+    url: str
+    user_id: UUID
+    organization_id: UUID
+
+    def add(self, username: str, platform: str = "TikTok", *, key: str | None = None, **more: Any) -> requests.Response:
+        body = {"username": username, "platform": platform, "organizationId": str(self.organization_id), **more}
+        return self.call("POST", "/blogger/add", body, key=key)
+
+    def add_from_tracking(self, blogger_id: UUID, **more: Any) -> requests.Response:
+        body = {"bloggerId": str(blogger_id), "organizationId": str(self.organization_id), **more}
+        return self.call("POST", "/blogger/add-from-tracking", body)
+
+    def read(self, tracking_id: object) -> requests.Response:
+        return self.call("GET", f"/blogger/{tracking_id}")
+
+    def change(self, tracking_id: object, **changes: Any) -> requests.Response:
+        return self.call("PATCH", f"/blogger/{tracking_id}", changes)
+
+    def call(self, method: str, path: str, body: object = None, *, key: str | None = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token_for(self.user_id)}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return self.session.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=30)
+
+
+class People:
+    """Makes people."""
+
+    def __init__(self, build: DatabaseBuilder, session: requests.Session, url: str) -> None:
+        self._build = build
+        self._session = session
+        self._url = url
+
+    def person(self, role: str = "member", organization: UUID | None = None, *, blogger_limit: int = 100) -> Person:
+        """Somebody with a role, in an organization of their own unless one is given."""
+        organization = organization or self._build.organization()
+        self._build.run(
+            "update subscriptions set blogger_limit = %(limit)s where organization_id = %(organization)s",
+            limit=blogger_limit,
+            organization=organization,
+        )
+        return self.calling(self._build.member(organization, role), organization)
+
+    def calling(self, user: UUID, organization: UUID) -> Person:
+        """A person who speaks of an organization, whether or not they belong to it."""
+        return Person(self._session, self._url, user, organization)

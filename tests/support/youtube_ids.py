@@ -1,0 +1,21 @@
+"""Ids of videos that the sandbox's YouTube has."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from sandbox_client import NOON
+
+from blogger_tracking.sandbox import Catalogue, CreatorKind, SandboxServer
+
+VIDEOS_LISTED = 200
+"""By each creator of a sandbox that these ids are for."""
+
+
+def newest_ids(
+    sandbox: SandboxServer, count: int, creator: int = 0, kind: CreatorKind = CreatorKind.NORMAL
+) -> list[str]:
+    """The ids of a creator's newest videos at noon, the newest first."""
+    owner = next(islice(sandbox.world.creators("YouTube", kind), creator, None))
+    newest = Catalogue(sandbox.world, owner, VIDEOS_LISTED).newest(int(NOON.timestamp()))
+    return [sandbox.world.identifiers.youtube_video(owner.index, newest - step) for step in range(count)]
