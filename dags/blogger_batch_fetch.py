@@ -40,7 +40,10 @@ with DAG(
     plan = plan_batch()
     gate = end_batch()
     for platform in Platform:
-        labels = labels_of.override(task_id=f"{platform.slug}_instances")(platform.value, plan)
+        labels = labels_of.override(task_id=f"{platform.slug}_instances")(
+            platform.value,
+            plan,  # type: ignore[arg-type]  # what the task returns is put in its place when this one runs
+        )
         fetched = FetchBloggersOperator.partial(
             task_id=fetch_task_id(platform),
             map_index_template="{{ task.instance_label }}",

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -62,13 +63,19 @@ def test_a_second_stack_is_refused_with_a_word_on_the_first(
     assert "make down" in capsys.readouterr().err
 
 
-def test_a_taken_port_ends_a_start_with_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_ends_a_start_with_one_line_and_leaves_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     with socket.create_server((LOOPBACK, 0)) as server:
         port = str(server.getsockname()[1])
 
         assert main(["up", "--folder", str(folder), "--api-port", port]) == 1
 
     assert capsys.readouterr().err.strip().count("\n") == 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_down_without_a_stack_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -104,6 +105,8 @@ def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_goes_on(data
 
 def test_a_postgres_that_dies_is_started_again(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack:
+        # One that dies right after its start is tried again in any case.
+        _wait_until(lambda: stack.states()["postgres"].state == "RUNNING")
         before = stack.pid("postgres")
         stack.kill("postgres")
 
@@ -113,10 +116,12 @@ def test_a_postgres_that_dies_is_started_again(databases_config: StackConfig) ->
 def test_what_a_killed_owner_left_running_is_ended_by_the_next_start(databases_config: StackConfig) -> None:
     with _owned_by_another_process(databases_config.folder) as owner:
         abandoned = _postmaster(databases_config)
+        sockets = Path(json.loads((databases_config.folder / "stack.json").read_text())["sockets"])
         owner.kill()
 
     with Stack(databases_config) as stack:
         assert not abandoned.is_running()
+        assert not sockets.exists()
         assert _answers(stack.pipeline_dsn)
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
 from blogger_tracking.domain.fanout import fetch_task_id
+from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.assets import HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE
 from blogger_tracking.orchestration.batch import BATCH_DAG_ID
 
 ROOT = Path(__file__).parents[2]
@@ -42,16 +44,19 @@ def test_every_dag_is_documented_tagged_running_when_new_and_never_catches_up(da
 
 @pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
 def test_a_dag_file_is_a_table_of_contents(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= LONGEST_TABLE_OF_CONTENTS
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST_TABLE_OF_CONTENTS
 
 
 def test_the_batch_runs_at_midnight_and_noon_utc(dags: dict[str, DAG]) -> None:
-    assert dags[BATCH_DAG_ID].timetable.expression == "0 0,12 * * *"
+    timetable = dags[BATCH_DAG_ID].timetable
+    assert isinstance(timetable, CronTriggerTimetable)
+    assert timetable.expression == "0 0,12 * * *"
 
 
 def test_the_first_run_of_the_batch_is_the_next_slot_and_none_that_was_missed(dags: dict[str, DAG]) -> None:
     dag = DagSerialization.from_dict(DagSerialization.to_dict(dags[BATCH_DAG_ID]))
-    restriction = TimeRestriction(earliest=dags[BATCH_DAG_ID].start_date, latest=None, catchup=False)
+    assert dag.start_date is None
+    restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
     first = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     assert first is not None
     assert first.run_after > datetime.now(UTC)
@@ -64,3 +69,28 @@ def test_each_platform_has_a_mapped_task_and_the_gate_comes_after_all_of_them(da
     gate = batch.get_task("gate")
     assert fetches <= gate.upstream_task_ids
     assert gate.trigger_rule == "all_done"
+
+
+@pytest.mark.parametrize(
+    ("name", "queue"), [("youtube_video_batch", HIGH_PRIORITY_QUEUE), ("video_thumbnails", THUMBNAIL_QUEUE)]
+)
+def test_a_consumer_starts_when_its_queue_is_announced_and_every_five_minutes_before_other_work(
+    dags: dict[str, DAG], name: str, queue: Asset
+) -> None:
+    schedule = dags[name].timetable
+    assert isinstance(schedule, AssetOrTimeSchedule)
+    assert schedule.asset_condition == queue
+    assert schedule.timetable == CronTriggerTimetable("*/5 * * * *", timezone="UTC")
+    (task,) = dags[name].tasks
+    others = [other for dag in dags.values() for other in dag.tasks if dag.dag_id == BATCH_DAG_ID]
+    assert task.priority_weight > max(other.priority_weight for other in others)
+
+
+@pytest.mark.parametrize(("name", "task_id"), [(BATCH_DAG_ID, "plan"), (INITIAL_FETCH_DAG_ID, "fetch")])
+def test_both_queues_are_announced_by_a_task_that_runs_in_a_worker(
+    dags: dict[str, DAG], name: str, task_id: str
+) -> None:
+    task = dags[name].get_task(task_id)
+    assert task.outlets == [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
+    # An instance that starts straight in the triggerer emits no asset event.
+    assert not task.start_from_trigger

@@ -98,5 +98,5 @@ class StaleClaimError(BloggerTrackingError):
     """A newer start of the same fetch has taken over: this one may save nothing."""
 
 
-class InvalidTrackedAccountError(BloggerTrackingError):
-    """A row of the tracked accounts cannot be planned, and why."""
+class UnplannedInstanceError(BloggerTrackingError):
+    """A task instance was started that the ledger has nothing for."""

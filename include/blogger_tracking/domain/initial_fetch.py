@@ -32,7 +32,7 @@ def _refuse_lookalikes(value: object) -> object:
     return value
 
 
-VideosCount = Annotated[int, BeforeValidator(_refuse_lookalikes), Field(ge=1, le=MAX_VIDEOS_COUNT)]
+VideosCount = Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT), BeforeValidator(_refuse_lookalikes)]
 """How many videos a fetch may ask for, as JSON has it."""
 
 _PlatformName = Annotated[Platform, WithJsonSchema({"type": "string", "enum": [each.value for each in Platform]})]

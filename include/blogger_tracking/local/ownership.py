@@ -17,6 +17,7 @@ class RunningStack:
     """A stack that is up: the process that owns it and where its parts are."""
 
     pid: int
+    sockets: str
     api_url: str
     pipeline_dsn: str
     admin_dsn: str | None
@@ -53,6 +54,13 @@ class Ownership:
     def announce(self, stack: RunningStack) -> None:
         """Tell others where the stack is."""
         write_private(_state_file(self._folder), asdict(stack))
+
+    def abandoned(self) -> RunningStack | None:
+        """What the last owner told others, if it ended without giving up."""
+        try:
+            return _read_state(self._folder)
+        except StackError:
+            return None
 
     def give_up(self) -> None:
         """Let somebody else have it."""

@@ -42,7 +42,6 @@ def _say_nothing(message: str) -> None:
 class _Up:
     """What a stack knows once it was decided how it runs."""
 
-    sockets: Path
     secrets: StackSecrets
     parts: StackParts
     supervisor: Supervisor
@@ -59,6 +58,7 @@ class Stack:
         self.config = config or StackConfig()
         self._progress = progress
         self._ownership = Ownership(self.config.folder)
+        self._sockets: Path | None = None
         self._up: _Up | None = None
 
     def __enter__(self) -> Self:
@@ -94,9 +94,9 @@ class Stack:
             self._progress("Stopping")
             self._up.supervisor.shutdown()
         end_leftovers(self.config.folder, self.config.postgres_data)
-        if self._up is not None:
-            shutil.rmtree(self._up.sockets, ignore_errors=True)
-        self._up = None
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+        self._up = self._sockets = None
         self._ownership.give_up()
 
     @property
@@ -174,13 +174,17 @@ class Stack:
     def _launch(self) -> None:
         config = self.config
         end_leftovers(config.folder, config.postgres_data)
+        if (abandoned := self._ownership.abandoned()) is not None:
+            shutil.rmtree(abandoned.sockets, ignore_errors=True)
         config.airflow_home.mkdir(parents=True, exist_ok=True)
         secrets = load_secrets(config.folder)
         write_private(config.passwords_file, {ADMIN_LOGIN: secrets.admin_password})
-        sockets = make_socket_folder()
+        sockets = self._sockets = make_socket_folder()
         parts = choose_parts(config, sockets)
-        self._up = _Up(sockets, secrets, parts, Supervisor(config.folder, sockets))
-        self._ownership.announce(RunningStack(os.getpid(), self.api_url, self.pipeline_dsn, parts.admin_dsn))
+        self._up = _Up(secrets, parts, Supervisor(config.folder, sockets))
+        self._ownership.announce(
+            RunningStack(os.getpid(), str(sockets), self.api_url, self.pipeline_dsn, parts.admin_dsn)
+        )
         if parts.postgres is not None:
             parts.postgres.prepare()
         self._up.supervisor.launch(process_groups(config, parts), self.environment())

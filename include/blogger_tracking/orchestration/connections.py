@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterator, Mapping
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
+from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.once import once_per_process
 from blogger_tracking.orchestration.sentry import start_sentry
 from blogger_tracking.services.airflow_api import AirflowApi
 from blogger_tracking.services.database.connections import open_pool
@@ -31,37 +28,6 @@ AIRFLOW_API = "airflow_api"
 SENTRY = "sentry"
 """Connection id of Sentry; its password is the DSN. Optional."""
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-REMEMBER_FAILURE_SECONDS = 5
-"""A thousand instances that start at once get one answer about an unreachable database, not one time-out each."""
-
-
-def once_per_process(make: Callable[P, R]) -> Callable[P, R]:
-    """Like functools.cache for many threads that ask first at once; a failure is remembered for a moment."""
-    lock = threading.Lock()
-    made: dict[tuple[object, ...], R] = {}
-    failed: dict[tuple[object, ...], tuple[float, BloggerTrackingError]] = {}
-
-    @wraps(make)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        with lock:
-            if args in made:
-                return made[args]
-            at, error = failed.get(args, (float("-inf"), None))
-            if error and time.monotonic() - at < REMEMBER_FAILURE_SECONDS:
-                raise error
-            try:
-                made[args] = make(*args, **kwargs)
-            except BloggerTrackingError as failure:
-                failed[args] = (time.monotonic(), failure)
-                raise
-            return made[args]
-
-    return guarded
-
 
 @once_per_process
 def outside() -> Outside:
@@ -70,7 +36,20 @@ def outside() -> Outside:
     Raises ConfigurationError and DatabaseStateError, each with what to do.
     """
     start_sentry(_sentry_dsn())
-    return Outside(pool=database_pool(), platforms={platform: platform_service(platform) for platform in Platform})
+    return Outside(pool=database_pool(), platforms=_Platforms())
+
+
+class _Platforms(Mapping[Platform, PlatformService]):
+    """The clients, each made when it is first asked for: nobody needs the key of a platform that is not tracked."""
+
+    def __getitem__(self, platform: Platform) -> PlatformService:
+        return platform_service(platform)
+
+    def __iter__(self) -> Iterator[Platform]:
+        return iter(Platform)
+
+    def __len__(self) -> int:
+        return len(Platform)
 
 
 @once_per_process

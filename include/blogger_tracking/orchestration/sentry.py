@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 import sentry_sdk
-from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.integrations.logging import EventHandler, LoggingIntegration
 
+from blogger_tracking.services.alerts import alerts
 from blogger_tracking.settings import get_settings
 
 FLUSH_SECONDS = 2
@@ -14,14 +15,20 @@ FLUSH_SECONDS = 2
 
 
 def start_sentry(dsn: str | None) -> None:
-    """Report warnings and errors of this process, if there is a DSN. Local variables are never sent."""
+    """Report errors and alerts of this process, if there is a DSN.
+
+    Ordinary warnings stay in the log. Local variables, requests and command lines are never sent.
+    """
     if not dsn:
         return
     sentry_sdk.init(
         dsn=dsn,
         include_local_variables=False,
-        send_default_pii=False,
+        max_request_body_size="never",
+        auto_enabling_integrations=False,
         shutdown_timeout=FLUSH_SECONDS,
         environment=get_settings().deployment,
-        integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.WARNING)],
+        integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],
     )
+    if not any(isinstance(handler, EventHandler) for handler in alerts.handlers):
+        alerts.addHandler(EventHandler(logging.WARNING))

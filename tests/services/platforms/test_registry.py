@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from platform_accounts import KEY
+from pydantic import ValidationError
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
@@ -52,6 +53,12 @@ def test_a_key_that_no_header_can_carry_is_refused_without_repeating_it(key: str
 
 def test_the_key_is_in_no_representation_of_the_config() -> None:
     assert KEY not in repr(CONFIG) + str(CONFIG) + CONFIG.model_dump_json()
+
+
+def test_the_key_is_in_no_error_about_another_field() -> None:
+    with pytest.raises(ValidationError) as raised:
+        PlatformConfig.model_validate({"api_key": KEY})
+    assert KEY not in str(raised.value)
 
 
 def test_a_config_keeps_address_and_key_without_the_blanks_around_them() -> None:

@@ -7,10 +7,11 @@ from functools import cache
 
 from fastapi import FastAPI
 
-from blogger_tracking.orchestration.connections import airflow_api, get_connection, once_per_process, outside
+from blogger_tracking.orchestration.connections import airflow_api, get_connection, outside
 from blogger_tracking.orchestration.http.app import create_app
 from blogger_tracking.orchestration.http.rate_limit import OrganizationRateLimit
 from blogger_tracking.orchestration.http.surface import Surface
+from blogger_tracking.orchestration.once import once_per_process
 from blogger_tracking.services.supabase_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.settings import get_settings
 

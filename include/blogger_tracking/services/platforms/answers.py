@@ -75,7 +75,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(_TIKTOK, _ANY, ErrorKind.NOT_FOUND, code=r"10221|10202|10204"),
     Rule(_TIKTOK, _ANY, ErrorKind.PRIVATE, code=r"10222|10216"),
     # 10231: not shown in the gateway's region. -1: turned away, with an empty `userInfo` that looks like nobody.
-    Rule(_TIKTOK, _ANY, ErrorKind.BLOCKED, code=r"10231|-1"),
+    # Codes that nobody has described are taken for a refusal of the same sort, too.
     Rule(_TIKTOK, _FINE, ErrorKind.BLOCKED, code=r"-?[1-9][0-9]*"),
     Rule(_TIKTOK, _only(429), ErrorKind.QUOTA_GONE, words=r"\b(monthly|daily) quota\b"),
     Rule(_TIKTOK, _only(403), ErrorKind.BAD_KEY, words=r"not subscribed|invalid api key"),

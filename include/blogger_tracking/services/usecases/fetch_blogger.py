@@ -14,10 +14,11 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.errors import ErrorKind, PlatformError, StaleClaimError
+from blogger_tracking.domain.errors import ConfigurationError, ErrorKind, PlatformError, StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform, VideoBatch
 from blogger_tracking.domain.suspensions import suspended_until
+from blogger_tracking.services.alerts import alerts
 from blogger_tracking.services.database.claims import ClaimRefused, claim_fetch
 from blogger_tracking.services.database.settlement import Outcome, settle_fetch, suspend_platform
 from blogger_tracking.services.database.youtube_units import UnitUse, record_units
@@ -69,7 +70,7 @@ def fetch_blogger(outside: Outside, fetch_id: int) -> FetchReport:
         return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
     _log_claim(claim)
     with count_requests() as meter:
-        outcome = _ask(outside.platforms[claim.account.platform], claim)
+        outcome = _ask(outside, claim)
     if claim.account.platform is Platform.YOUTUBE and meter.requests:
         # Apart from the saving: they are spent also when a newer start has taken over.
         with outside.pool.connection() as connection:
@@ -77,12 +78,15 @@ def fetch_blogger(outside: Outside, fetch_id: int) -> FetchReport:
     return _settle(outside, claim, outcome, started)
 
 
-def _ask(service: PlatformService, claim: Claim) -> Outcome:
+def _ask(outside: Outside, claim: Claim) -> Outcome:
     try:
+        service = outside.platforms[claim.account.platform]
         batch = service.get_user_videos_batch(claim.account, claim.target_count)
     except PlatformError as error:
         state = _STATES.get(error.kind, FetchState.FAILED)
         return Outcome(state, error=error, reason=str(error))
+    except ConfigurationError as error:
+        return Outcome(FetchState.FAILED, reason=str(error))
     return Outcome(
         state=_state(batch),
         videos=batch,
@@ -130,7 +134,7 @@ def _settle(outside: Outside, claim: Claim, outcome: Outcome, started: float) ->
 def _suspend(connection: Connection, error: PlatformError) -> None:
     until = suspended_until(error, datetime.now(UTC), get_settings())
     if until and suspend_platform(connection, error.platform, until, str(error)):
-        logger.error("%s is left alone until %s: %s.", error.platform, until.isoformat(), error)
+        alerts.warning("%s is left alone until %s: %s.", error.platform, until.isoformat(), error)
 
 
 def _log_claim(claim: Claim) -> None:

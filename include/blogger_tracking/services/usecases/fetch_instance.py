@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future
 
 from pydantic import JsonValue
 
+from blogger_tracking.domain.errors import UnplannedInstanceError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.services.database.runs import RunKey, read_instance_fetches
 from blogger_tracking.services.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
@@ -19,10 +20,16 @@ def start_fetches(
 ) -> list[Future[FetchReport]]:
     """Start what this task instance has to do: its bloggers without an understood state, or all if all have one.
 
-    Each runs in the caller's context, so that its log lines find their way to the instance's log.
+    Each runs in the caller's context, so that its log lines find their way to the instance's log. Raises
+    UnplannedInstanceError when the ledger gives this instance nothing to do.
     """
     with outside.pool.connection() as connection:
         fetch_ids = read_instance_fetches(connection, key, task_id, map_index)
+    if not fetch_ids:
+        raise UnplannedInstanceError(
+            f"The ledger has no bloggers for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
+            "Clear the task `plan`, or start a new run."
+        )
     return [executor.submit(contextvars.copy_context().run, fetch_blogger, outside, fetch_id) for fetch_id in fetch_ids]
 
 

@@ -1,0 +1,95 @@
+"""What reaches Sentry, and what never does: contracts section 8."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
+
+import pytest
+import sentry_sdk
+
+from blogger_tracking.orchestration.sentry import start_sentry
+from blogger_tracking.services.alerts import alerts
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+class Receiver:
+    """A Sentry that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+        received = self.bodies
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.append((gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).decode())
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def text(self) -> str:
+        """Everything that was sent, once it has arrived."""
+        sentry_sdk.flush(5)
+        return "\n".join(self.bodies)
+
+    def messages(self) -> list[str]:
+        """What the events are about; their breadcrumbs apart."""
+        events = [json.loads(line) for line in self.text().splitlines() if '"logentry"' in line]
+        return [event["logentry"]["formatted"] for event in events]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    start_sentry(f"http://{KEY}@127.0.0.1:{receiver.server.server_port}/1")
+    yield receiver
+    sentry_sdk.get_client().close()
+    sentry_sdk.init()
+    alerts.handlers.clear()
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+def test_an_alert_is_sent_and_an_ordinary_warning_is_not(receiver: Receiver) -> None:
+    logging.getLogger("airflow.somewhere").warning("ordinary")
+    alerts.warning("%s is left alone", "TikTok")
+    assert receiver.messages() == ["TikTok is left alone"]
+
+
+def test_an_alert_is_sent_once_however_often_sentry_is_started(receiver: Receiver) -> None:
+    start_sentry(f"http://{KEY}@127.0.0.1:{receiver.server.server_port}/1")
+    alerts.warning("only once")
+    assert receiver.messages() == ["only once"]
+
+
+def test_local_variables_are_never_sent(receiver: Receiver) -> None:
+    secret = str(uuid4())
+
+    def fail() -> None:
+        api_key = secret
+        raise ValueError(len(api_key))
+
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("blogger_tracking.any").exception("it failed")
+    sent = receiver.text()
+    assert "it failed" in sent
+    assert secret not in sent
+
+
+def test_without_a_dsn_nothing_is_started() -> None:
+    start_sentry(None)
+    assert sentry_sdk.get_client().dsn is None
