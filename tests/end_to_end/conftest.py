@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,19 +15,21 @@ from blogger_tracking.local.stack import Stack
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """Postgres, the sandbox at a low latency and a whole Airflow; empty but migrated."""
-    config = StackConfig(
-        folder=tmp_path_factory.mktemp("stack"),
-        sandbox=SandboxConfig(latency_ms=20),
-        environment={
-            # No cron run comes between the tests, and a retry is not waited for.
-            "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-            "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
-        },
-    )
-    with Stack(config, print) as running:
-        yield running
+    # Not pytest's own folder: as root it is closed to the user that Postgres runs as.
+    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
+        config = StackConfig(
+            folder=Path(folder),
+            sandbox=SandboxConfig(latency_ms=20),
+            environment={
+                # No cron run comes between the tests, and a retry is not waited for.
+                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
+                "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
+            },
+        )
+        with Stack(config, print) as running:
+            yield running
 
 
 @pytest.fixture

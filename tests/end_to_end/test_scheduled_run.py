@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,15 +21,16 @@ PATIENCE_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
-def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def busy_stack() -> Iterator[Stack]:
     """A stack whose batch run is due every minute."""
-    config = StackConfig(
-        folder=tmp_path_factory.mktemp("busy"),
-        sandbox=SandboxConfig(latency_ms=20),
-        environment={"BLOGGER_TRACKING_SCHEDULE": "* * * * *"},
-    )
-    with Stack(config, print) as running:
-        yield running
+    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
+        config = StackConfig(
+            folder=Path(folder),
+            sandbox=SandboxConfig(latency_ms=20),
+            environment={"BLOGGER_TRACKING_SCHEDULE": "* * * * *"},
+        )
+        with Stack(config, print) as running:
+            yield running
 
 
 def first_run_with_fetches(stack: Stack, fleet: Fleet) -> DagRun:

@@ -23,10 +23,10 @@ from blogger_tracking.settings import get_settings
 
 def instance(run_id: str, map_index: int = 0, dag_id: str = BATCH_DAG_ID) -> TaskInstance:
     """A task instance as the scheduler has it while it creates it."""
-    task = EmptyOperator(task_id="fetch_tiktok")
-    DAG(dag_id, schedule=None).add_task(task)
-    serialized = DagSerialization.from_dict(DagSerialization.to_dict(task.dag)).get_task("fetch_tiktok")
-    return TaskInstance(serialized, dag_version_id=None, run_id=run_id, map_index=map_index)
+    with DAG(dag_id, schedule=None) as dag:
+        EmptyOperator(task_id="fetch_tiktok")
+    task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("fetch_tiktok")
+    return TaskInstance(task, dag_version_id=None, run_id=run_id, map_index=map_index)
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ class WireProxy:
                 time.sleep(self._delay)
             server.sendall(data)
         server.close()
+        client.close()
 
     def _to_client(self, server: socket.socket, client: socket.socket, turn: _Turn) -> None:
         try:
