@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/include
 
 LOCAL := $(BIN)/python -m blogger_tracking.local
 
-.PHONY: help setup run up down verify migrate check format test lock
+.PHONY: help setup run up down verify queues requeue migrate check format test lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -28,6 +28,12 @@ down: $(SETUP) ## Stop a stack that is up.
 
 verify: $(SETUP) ## Print the invariants; fails unless all are 0.
 	@$(LOCAL) verify
+
+queues: $(SETUP) ## Show how the queues stand, and what is parked in them.
+	@$(LOCAL) queues
+
+requeue: $(SETUP) ## Let everything that is parked in the queues be tried again.
+	@$(LOCAL) requeue
 
 migrate: $(SETUP) ## Bring the application's database up to this code.
 	@$(LOCAL) migrate

@@ -8,6 +8,7 @@ Fetches the newest videos of every active tracked account and saves them, within
    beyond 1,000 of a platform). *Clear* an instance to fetch its blogger again: nothing is charged twice.
 3. **gate** ends the run, logs a summary per platform and organization, and is red when every fetch of a platform
    failed or too many did. A blogger that is private, gone or without videos is an outcome, not a failure.
+4. **hand_over_wishes** triggers `blogger_initial_fetch` for new bloggers whose first videos are still missing.
 
 To fetch less, trigger it with *organizations*, *platforms* or *bloggers*. Bloggers that another run is fetching at that
 moment are skipped as `already_running`.
@@ -21,6 +22,7 @@ from blogger_tracking.domain.fanout import fetch_task_id
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch import BATCH_DAG_ID, BATCH_PARAMS, end_batch, labels_of, plan_batch
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.orchestration.initial_fetch import hand_over_wishes
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()
@@ -39,6 +41,7 @@ with DAG(
 ):
     plan = plan_batch()
     gate = end_batch()
+    plan >> hand_over_wishes()
     for platform in Platform:
         labels = labels_of.override(task_id=f"{platform.slug}_instances")(
             platform.value,

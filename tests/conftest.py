@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from database_builder import DatabaseBuilder
 from database_server import DatabaseServer
+from hypothesis import settings
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.services.database.connections import open_pool
@@ -23,6 +24,11 @@ _numbers = itertools.count()
 _airflow_home = tempfile.mkdtemp(prefix="bt-airflow-")
 os.environ["AIRFLOW_HOME"] = _airflow_home
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
+# The same examples every time, however slow the machine is.
+settings.register_profile("reproducible", derandomize=True, deadline=None)
+settings.load_profile("reproducible")
 
 
 def pytest_unconfigure() -> None:

@@ -17,7 +17,13 @@ SCHEMES = st.sampled_from(["", "https://", "http://", "HTTPS://", "//"])
 ENDS = st.sampled_from(["", "/", "?lang=en&x=1", "#videos", "/?igsh=abc==", "/videos", "/video/7300?is_copy_url=1#a"])
 PREFIXES = {
     Platform.TIKTOK: ["tiktok.com/@", "www.tiktok.com/@", "m.tiktok.com/@", "vm.tiktok.com/@", "WWW.TikTok.com/@"],
-    Platform.INSTAGRAM: ["instagram.com/", "www.instagram.com/", "m.instagram.com/", "instagr.am/", "instagram.com/_u/"],
+    Platform.INSTAGRAM: [
+        "instagram.com/",
+        "www.instagram.com/",
+        "m.instagram.com/",
+        "instagr.am/",
+        "instagram.com/_u/",
+    ],
     Platform.YOUTUBE: ["youtube.com/c/", "www.youtube.com/user/", "m.youtube.com/c/", "youtube.com./c/"],
 }
 

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
 
+from blogger_tracking.domain.queues import Queue
 from blogger_tracking.local.report import Report, print_report, write_report
+from blogger_tracking.services.database.queues import ParkedMessage, QueueCounts
 from blogger_tracking.services.database.summaries import OrganizationSummary, PlatformSummary
+from blogger_tracking.services.usecases.manage_queues import QueueState
 
 _REPORT = Report(
     dag_run_state="success",
@@ -29,9 +33,19 @@ _REPORT = Report(
     fetches_by_state={"succeeded": 2},
     videos_saved=40,
     seconds=12.3,
+    queues={"thumbnail_queue": QueueCounts(waiting=0, done=7, parked=1)},
+    youtube_units={"listing": 2, "statistics": 1},
     invariants={"lost": 0, "double": 0},
     green=True,
 )
+
+_QUEUES = [
+    QueueState(
+        Queue.THUMBNAILS,
+        QueueCounts(waiting=0, done=7, parked=1),
+        [ParkedMessage(3, 1, 1, datetime(2026, 11, 23, tzinfo=UTC), "404: the picture is gone")],
+    )
+]
 
 
 def test_a_report_is_sound_when_the_run_is_green_and_every_invariant_is_zero() -> None:
@@ -59,6 +73,14 @@ def test_a_written_report_has_the_promised_keys(tmp_path: Path) -> None:
 def test_a_printed_report_says_why_accounts_were_skipped() -> None:
     output = StringIO()
 
-    print_report(_REPORT, Console(file=output, width=120))
+    print_report(_REPORT, _QUEUES, Console(file=output, width=120))
 
     assert "3 no_active_subscription" in output.getvalue()
+
+
+def test_a_printed_report_says_why_messages_are_parked() -> None:
+    output = StringIO()
+
+    print_report(_REPORT, _QUEUES, Console(file=output, width=120))
+
+    assert "404: the picture is gone" in output.getvalue()

@@ -12,7 +12,8 @@ import jwt
 import pytest
 from access_tokens import ISSUER, SECRET, claims_of, token_for
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
@@ -22,28 +23,25 @@ from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.refusals import NotAuthenticatedError
 from blogger_tracking.services.supabase_tokens import KeysUnavailableError, SupabaseAuthConfig, TokenVerifier
 
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
+
 USER = uuid4()
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-def published(**keys: PrivateKeyTypes) -> dict[str, list[dict[str, str]]]:
+def published(**keys: PrivateKey) -> dict[str, list[dict[str, str]]]:
     """A key set as Supabase publishes it, by key id."""
-    return {
-        "keys": [
-            {
-                **(ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else RSAAlgorithm).to_jwk(
-                    key.public_key(), as_dict=True
-                ),
-                "kid": key_id,
-                "use": "sig",
-            }
-            for key_id, key in keys.items()
-        ]
-    }
+    return {"keys": [{**public_part(key), "kid": key_id, "use": "sig"} for key_id, key in keys.items()]}
 
 
-def signed(key: object, algorithm: str, key_id: str | None = None, **changed: object) -> str:
+def public_part(key: PrivateKey) -> dict[str, str]:
+    if isinstance(key, RSAPrivateKey):
+        return RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+
+
+def signed(key: PrivateKey | str, algorithm: str, key_id: str | None = None, **changed: object) -> str:
     headers = {"kid": key_id} if key_id else None
     return jwt.encode(claims_of(USER, **changed), key, algorithm=algorithm, headers=headers)
 
@@ -72,7 +70,7 @@ def test_a_token_signed_with_the_secret_tells_the_user(by_secret: TokenVerifier)
 
 @pytest.mark.parametrize(("key", "algorithm", "key_id"), [(RSA_KEY, "RS256", "rsa"), (EC_KEY, "ES256", "ec")])
 def test_a_token_signed_with_a_published_key_tells_the_user(
-    by_keys: TokenVerifier, key: object, algorithm: str, key_id: str
+    by_keys: TokenVerifier, key: PrivateKey, algorithm: str, key_id: str
 ) -> None:
     assert by_keys.user_id(signed(key, algorithm, key_id)) == USER
 
@@ -105,7 +103,15 @@ def unsigned() -> str:
 
 @pytest.mark.parametrize(
     "token",
-    ["", "x", "a.b.c", "ä.ö.ü", unsigned(), signed("another-secret-of-at-least-32-bytes-length", "HS256"), signed(SECRET, "HS512")],
+    [
+        "",
+        "x",
+        "a.b.c",
+        "ä.ö.ü",
+        unsigned(),
+        signed("another-secret-of-at-least-32-bytes-length", "HS256"),
+        signed(SECRET, "HS512"),
+    ],
 )
 def test_a_token_not_signed_with_the_secret_is_refused(by_secret: TokenVerifier, token: str) -> None:
     with pytest.raises(NotAuthenticatedError):

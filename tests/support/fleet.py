@@ -48,12 +48,16 @@ class Fleet:
         """The invariants that do not hold."""
         return {name: count for name, count in check_invariants(self._connection).items() if count}
 
-    def _track(self, platform: Platform) -> UUID:
-        creator = next(
+    def untracked(self, platform: Platform) -> Creator:
+        """An ordinary creator nobody tracks yet."""
+        return next(
             creator
             for index in _unused[platform]
             if (creator := _WORLD.creator(platform, index)).kind is CreatorKind.NORMAL
         )
+
+    def _track(self, platform: Platform) -> UUID:
+        creator = self.untracked(platform)
         blogger: UUID = self.build.value(
             """
             insert into blogger_information (platform, username, external_id, sec_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import requests
@@ -16,29 +15,32 @@ ALLOWED_ORIGIN = "https://ui.example"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in an organization, with a browser."""
+    """Somebody in an organization, with a browser; `token` is needed where tests cannot make one."""
 
     session: requests.Session
     url: str
     user_id: UUID
     organization_id: UUID
+    token: str = ""
 
-    def add(self, username: str, platform: str = "TikTok", *, key: str | None = None, **more: Any) -> requests.Response:
+    def add(
+        self, username: str, platform: str = "TikTok", *, key: str | None = None, **more: object
+    ) -> requests.Response:
         body = {"username": username, "platform": platform, "organizationId": str(self.organization_id), **more}
         return self.call("POST", "/blogger/add", body, key=key)
 
-    def add_from_tracking(self, blogger_id: UUID, **more: Any) -> requests.Response:
+    def add_from_tracking(self, blogger_id: UUID, **more: object) -> requests.Response:
         body = {"bloggerId": str(blogger_id), "organizationId": str(self.organization_id), **more}
         return self.call("POST", "/blogger/add-from-tracking", body)
 
     def read(self, tracking_id: object) -> requests.Response:
         return self.call("GET", f"/blogger/{tracking_id}")
 
-    def change(self, tracking_id: object, **changes: Any) -> requests.Response:
+    def change(self, tracking_id: object, **changes: object) -> requests.Response:
         return self.call("PATCH", f"/blogger/{tracking_id}", changes)
 
     def call(self, method: str, path: str, body: object = None, *, key: str | None = None) -> requests.Response:
-        headers = {"Authorization": f"Bearer {token_for(self.user_id)}"}
+        headers = {"Authorization": f"Bearer {self.token or token_for(self.user_id)}"}
         if key is not None:
             headers["Idempotency-Key"] = key
         return self.session.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=30)

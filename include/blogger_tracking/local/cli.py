@@ -21,6 +21,8 @@ _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "up": commands.up,
     "down": commands.down,
     "verify": commands.verify,
+    "queues": commands.queues,
+    "requeue": commands.requeue,
     "migrate": commands.migrate,
 }
 

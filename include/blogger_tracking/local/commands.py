@@ -21,10 +21,19 @@ from blogger_tracking.local.demo import load_demo
 from blogger_tracking.local.errors import StackError
 from blogger_tracking.local.leftovers import end_leftovers
 from blogger_tracking.local.ownership import running_stack
-from blogger_tracking.local.report import gather_report, invariant_table, print_report, write_report
+from blogger_tracking.local.queue_watch import queue_tables, wait_for_queues
+from blogger_tracking.local.report import (
+    gather_report,
+    invariant_table,
+    print_report,
+    titled_table,
+    write_report,
+)
 from blogger_tracking.local.stack import Stack
 from blogger_tracking.services.database.connections import connect, require_ready
 from blogger_tracking.services.database.invariants import check_invariants
+from blogger_tracking.services.usecases.manage_queues import read_queues
+from blogger_tracking.services.usecases.manage_queues import requeue as requeue_parked
 
 _DOWN_SECONDS = 180.0
 _WATCH_SECONDS = 2.0
@@ -39,10 +48,12 @@ def run(config: StackConfig, console: Console) -> int:
         with connect(stack.pipeline_dsn) as connection:
             deployment = stack.environment()[DEPLOYMENT_VARIABLE]
             run_id, state = run_batch(stack.client(), connection, deployment, say)
-            report = gather_report(connection, run_id, state, time.monotonic() - begin)
+            seconds = time.monotonic() - begin
+            queues = wait_for_queues(connection, say)
+            report = gather_report(connection, run_id, state, seconds)
         file = config.folder / "report.json"
         write_report(report, file)
-        print_report(report, console)
+        print_report(report, queues, console)
         say(f"The run ended as {state} after {report.seconds:.0f} s; the same figures are in {file}")
     return 0 if report.is_sound else 1
 
@@ -90,6 +101,24 @@ def verify(config: StackConfig, console: Console) -> int:
         invariants = check_invariants(connection)
     console.print(invariant_table(invariants))
     return 1 if any(invariants.values()) else 0
+
+
+def queues(config: StackConfig, console: Console) -> int:
+    """Print how the queues stand, and what is parked in them."""
+    with _database(config, PIPELINE_CONNECTION) as connection:
+        require_ready(connection)
+        console.print(queue_tables(read_queues(connection), titled_table))
+    return 0
+
+
+def requeue(config: StackConfig, console: Console) -> int:
+    """Let everything that is parked be tried again."""
+    with _database(config, PIPELINE_CONNECTION) as connection:
+        require_ready(connection)
+        for state in read_queues(connection):
+            messages = requeue_parked(connection, state.queue)
+            console.print(f"{state.queue}: {len(messages)} parked messages wait again.", highlight=False)
+    return 0
 
 
 def migrate(config: StackConfig, console: Console) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,18 +13,25 @@ from rich.console import Console
 from rich.table import Table
 
 from blogger_tracking.local.batch_run import read_states
+from blogger_tracking.local.queue_watch import queue_tables
 from blogger_tracking.services.database.invariants import check_invariants
+from blogger_tracking.services.database.queues import QueueCounts
 from blogger_tracking.services.database.summaries import (
     OrganizationSummary,
     PlatformSummary,
     read_organization_summaries,
     read_platform_summaries,
 )
+from blogger_tracking.services.database.youtube_units import read_run_units
+from blogger_tracking.services.usecases.manage_queues import QueueState, read_queues
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run. `seconds` is from the trigger to the end; `green` that Airflow ended it as a success."""
+    """One run. `seconds` is from the trigger to the end; `green` that Airflow ended it as a success.
+
+    `queues` holds the counts of all messages so far; `youtube_units` what the run cost of the day's budget, by use.
+    """
 
     dag_run_state: str
     organizations: list[OrganizationSummary]
@@ -32,6 +39,8 @@ class Report:
     fetches_by_state: dict[str, int]
     videos_saved: int
     seconds: float
+    queues: dict[str, QueueCounts]
+    youtube_units: dict[str, int]
     invariants: dict[str, int]
     green: bool
 
@@ -51,6 +60,8 @@ def gather_report(connection: Connection, run_id: int, dag_run_state: str, secon
         fetches_by_state=read_states(connection, run_id),
         videos_saved=sum(platform.videos for platform in platforms),
         seconds=round(seconds, 1),
+        queues={state.queue.value: state.counts for state in read_queues(connection)},
+        youtube_units={use.value: units for use, units in read_run_units(connection, run_id).items()},
         invariants=check_invariants(connection),
         green=dag_run_state == "success",
     )
@@ -61,14 +72,16 @@ def write_report(report: Report, file: Path) -> None:
     file.write_text(json.dumps(asdict(report), indent=2, default=str), encoding="utf-8")
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Print a report's tables."""
-    console.print(_organization_table(report), _platform_table(report), invariant_table(report.invariants))
+def print_report(report: Report, queues: Sequence[QueueState], console: Console) -> None:
+    """Print a report's tables, and what is parked in the queues."""
+    console.print(_organization_table(report), _platform_table(report), queue_tables(queues, titled_table))
+    console.print(f"YouTube units of this run: {_counts(report.youtube_units)}", highlight=False)
+    console.print(invariant_table(report.invariants))
 
 
 def invariant_table(invariants: Mapping[str, int]) -> Table:
     """The invariants with how often each is violated."""
-    table = _table("Invariants", "invariant")
+    table = titled_table("Invariants", "invariant")
     table.add_column("violations", justify="right")
     for name, violations in invariants.items():
         table.add_row(name, str(violations), style="bold red" if violations else None)
@@ -76,7 +89,7 @@ def invariant_table(invariants: Mapping[str, int]) -> Table:
 
 
 def _organization_table(report: Report) -> Table:
-    table = _table("Organizations", "organization")
+    table = titled_table("Organizations", "organization")
     for column in ("limit", "used before", "reserved", "fetched", "charged"):
         table.add_column(column, justify="right")
     table.add_column("skipped")
@@ -91,7 +104,7 @@ def _organization_table(report: Report) -> Table:
 
 
 def _platform_table(report: Report) -> Table:
-    table = _table("Platforms", "platform")
+    table = titled_table("Platforms", "platform")
     table.add_column("fetched", justify="right")
     table.add_column("states")
     for column in ("videos", "of them new", "seconds"):
@@ -108,7 +121,8 @@ def _platform_table(report: Report) -> Table:
     return table
 
 
-def _table(title: str, first_column: str) -> Table:
+def titled_table(title: str, first_column: str) -> Table:
+    """An empty table with its first column."""
     return Table(first_column, title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
 
 

@@ -54,7 +54,7 @@ def plan_batch() -> dict[str, list[str]]:
     planned = plan_run(
         database_pool(),
         run_key(context["ti"]),
-        _scope(context["params"]),
+        scope_of(context["params"]),
         timedelta(minutes=settings.run_timeout_minutes),
         partial(
             place_by_platform, max_instances=settings.max_instances_per_platform, fixed=settings.bloggers_per_instance
@@ -83,7 +83,8 @@ def end_batch() -> None:
         )
 
 
-def _scope(params: dict[str, Any]) -> Scope:
+def scope_of(params: dict[str, Any]) -> Scope:
+    """What the run is restricted to."""
     from blogger_tracking.services.database.planning import Scope
 
     return Scope(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Context, Param, task
+from airflow.sdk import Context, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from blogger_tracking.domain.initial_fetch import (
     MessageMismatchError,
     message_schemas,
 )
+from blogger_tracking.orchestration.batch import scope_of
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 
 INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schemas().items()}
@@ -76,7 +77,7 @@ def hand_over_wishes() -> dict[str, int]:
     from blogger_tracking.orchestration.connections import airflow_api, database_pool
     from blogger_tracking.services.usecases.hand_over_wishes import hand_over_open_wishes
 
-    return hand_over_open_wishes(database_pool(), airflow_api())
+    return hand_over_open_wishes(database_pool(), airflow_api, scope_of(get_current_context()["params"]))
 
 
 def _message(conf: dict[str, Any]) -> InitialFetchMessage:

@@ -30,7 +30,6 @@ from blogger_tracking.services.usecases.fetch_blogger import Outside
 from blogger_tracking.settings import Settings
 
 
-
 @pytest.fixture(scope="module")
 def sandbox_server() -> Iterator[SandboxServer]:
     with SandboxServer(SandboxOptions(video_count=60, traps=False, time=NOON)) as server:
@@ -63,7 +62,9 @@ def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
         pool,
         {
             platform: create_service(
-                platform, PlatformConfig(base_url=url, api_key=SecretStr(KEY), requests_per_second=1000), settings=settings
+                platform,
+                PlatformConfig(base_url=url, api_key=SecretStr(KEY), requests_per_second=1000),
+                settings=settings,
             )
             for platform, url in urls.items()
         },

@@ -83,9 +83,7 @@ def test_a_database_that_cannot_be_reached_is_503_without_a_word_about_it(
     assert "secret_name" not in answer.text
 
 
-def test_an_error_nobody_foresaw_is_500_without_a_word_about_it(
-    surface: Surface, build: DatabaseBuilder, http: requests.Session
-) -> None:
+def test_an_error_nobody_foresaw_is_500_without_a_word_about_it(build: DatabaseBuilder, http: requests.Session) -> None:
     def fail() -> Surface:
         raise RuntimeError("secret detail")
 

@@ -142,9 +142,7 @@ def test_a_platform_that_fails_is_503_or_502_without_its_words(
 def test_a_platform_that_is_left_alone_is_not_asked(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
-    build.run(
-        "insert into platform_suspensions values ('TikTok', now() + interval '1 minute', 'secret reason', now())"
-    )
+    build.run("insert into platform_suspensions values ('TikTok', now() + interval '1 minute', 'secret reason', now())")
     answer = people.person().add(username(sandbox))
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_paused")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from database_builder import DatabaseBuilder
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from people import People
-from schemathesis import Case, GenerationMode
+from schemathesis import BaseSchema, Case, GenerationMode
 
 from blogger_tracking.orchestration.http.app import create_app
 from blogger_tracking.orchestration.http.surface import Surface
@@ -29,50 +30,56 @@ bounded = settings(
 )
 
 
-@pytest.mark.parametrize(("path", "method"), ROUTES)
+@pytest.fixture
+def document(surface: Surface) -> BaseSchema:
+    return schemathesis.openapi.from_dict(create_app(lambda: surface, []).openapi())
+
+
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_every_answer_is_as_the_document_says_and_none_is_a_fault(
-    people: People, build: DatabaseBuilder, surface: Surface, url: str, path: str, method: str, mode: GenerationMode
+    people: People, build: DatabaseBuilder, document: BaseSchema, route: tuple[str, str], mode: GenerationMode
 ) -> None:
     person = people.person("owner")
     tracked = build.track(person.organization_id)
-    document = schemathesis.openapi.from_dict(create_app(lambda: surface, []).openapi())
+    path, method = route
     operation = document[path][method]
 
     @bounded
     @given(case=operation.as_strategy(generation_mode=mode), own=st.booleans())
-    def fuzz(case: Case, own: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
+    def fuzz(case: Case[Any], own: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
         if mode is GenerationMode.POSITIVE:
             _avoid_refusals_that_no_schema_tells(case)
             if own:
                 _speak_of(case, str(person.organization_id), str(tracked.tracking_id))
         headers = {"Authorization": f"Bearer {token_for(person.user_id)}"}
-        case.call_and_validate(base_url=f"{url}/blogger", headers=headers)
+        case.call_and_validate(base_url=f"{person.url}/blogger", headers=headers)
 
     fuzz()
 
 
-@pytest.mark.parametrize(("path", "method"), ROUTES)
-def test_whatever_is_sent_without_a_token_is_401(surface: Surface, url: str, path: str, method: str) -> None:
-    operation = schemathesis.openapi.from_dict(create_app(lambda: surface, []).openapi())[path][method]
+@pytest.mark.parametrize("route", ROUTES)
+def test_whatever_is_sent_without_a_token_is_401(document: BaseSchema, url: str, route: tuple[str, str]) -> None:
+    path, method = route
+    operation = document[path][method]
 
     @bounded
     @given(case=operation.as_strategy())
-    def fuzz(case: Case) -> None:
+    def fuzz(case: Case[Any]) -> None:
         case.headers.pop("Authorization", None)
         assert case.call(base_url=f"{url}/blogger").status_code == requests.codes.unauthorized
 
     fuzz()
 
 
-def _avoid_refusals_that_no_schema_tells(case: Case) -> None:
+def _avoid_refusals_that_no_schema_tells(case: Case[Any]) -> None:
     if isinstance(case.body, dict) and "username" in case.body:
         case.body["username"] = "somebody"
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid4())
 
 
-def _speak_of(case: Case, organization_id: str, tracking_id: str) -> None:
+def _speak_of(case: Case[Any], organization_id: str, tracking_id: str) -> None:
     """Of what is there: most made-up ids lead nowhere."""
     if isinstance(case.body, dict) and "organizationId" in case.body:
         case.body["organizationId"] = organization_id

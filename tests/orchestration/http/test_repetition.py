@@ -44,7 +44,7 @@ def test_a_key_with_another_body_is_422(people: People, sandbox: SandboxServer) 
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_key_is_one_persons_and_one_routes(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
+def test_a_key_is_one_persons_and_one_routes(people: People, sandbox: SandboxServer) -> None:
     person = people.person()
     colleague = people.person(organization=person.organization_id)
     first = person.add(name(sandbox, 0), key="k")
@@ -67,9 +67,7 @@ def test_after_24_hours_the_key_is_new(people: People, sandbox: SandboxServer, b
     assert person.add(name(sandbox, 1), key="k").status_code == 200
 
 
-def test_of_requests_with_one_key_at_once_one_is_served(
-    people: People, sandbox: SandboxServer, build: DatabaseBuilder
-) -> None:
+def test_of_requests_with_one_key_at_once_one_is_served(people: People, sandbox: SandboxServer) -> None:
     person = people.person()
     with ThreadPoolExecutor(6) as executor:
         answers = list(executor.map(lambda _: person.add(name(sandbox), key="k"), range(6)))

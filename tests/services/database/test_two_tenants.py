@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -34,7 +34,7 @@ READABLE = [
 
 
 @contextmanager
-def speaking_for(admin: Connection, user: UUID) -> Iterator[Connection]:
+def speaking_for(admin: Connection, user: UUID) -> Generator[Connection]:
     """A transaction as PostgREST opens it for a person's token."""
     with admin.transaction(force_rollback=True):
         admin.execute("set local role authenticated")
@@ -89,7 +89,7 @@ def test_owners_and_admins_change_their_own_tracked_accounts_and_nobody_elses(
 @pytest.mark.parametrize(
     "statement",
     [
-        "insert into tracked_accounts (organization_id, blogger_id) select organization_id, blogger_id from tracked_accounts",
+        "insert into tracked_accounts select * from tracked_accounts",
         "update tracked_accounts set initial_videos_fetched = false",
         "delete from tracked_accounts",
         "update organization_members set role = 'owner'",

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.initial_fetch import InitialFetchMessage, InitialFetchState
 from blogger_tracking.services.airflow_api import AirflowApi, AirflowApiError, DagRunState
+from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.database.runs import RunKey
 from blogger_tracking.services.usecases.hand_over_wishes import HandOver, hand_over, hand_over_open_wishes
 from blogger_tracking.services.usecases.plan_initial_fetch import plan_initial_fetch
@@ -96,9 +97,9 @@ def test_an_airflow_that_does_not_answer_leaves_the_wish_open(
     assert outcome is not None
     assert outcome.state is InitialFetchState.WAITING
     with pytest.raises(AirflowApiError):
-        hand_over_open_wishes(pool, api)
+        hand_over_open_wishes(pool, lambda: api, Scope())
     airflow.down = False
-    assert hand_over_open_wishes(pool, api) == {"started": 1}
+    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1}
 
 
 def test_a_granted_wish_is_not_handed_over(build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi) -> None:
@@ -112,12 +113,26 @@ def test_the_batch_hands_over_what_the_rule_would_grant(
     granted, without_room, paused = wished(build), wished(build, video_limit=9), wished(build)
     build.run("update tracked_accounts set is_active = false where id = %(id)s", id=paused.tracking_id)
     build.track(granted.organization_id)
-    assert hand_over_open_wishes(pool, api) == {"started": 1}
+    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1}
     assert set(airflow.states) == {run_id(granted)}
     build.run("update subscriptions set video_limit = 10")
     airflow.states[run_id(granted)] = "success"
-    assert hand_over_open_wishes(pool, api) == {"started": 2}
+    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 2}
     assert set(airflow.states) == {run_id(granted), run_id(granted, 2), run_id(without_room)}
+
+
+def test_a_restricted_batch_hands_over_within_its_scope(
+    build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
+) -> None:
+    wished(build)
+    chosen = wished(build)
+    assert hand_over_open_wishes(pool, lambda: api, Scope(organizations=(chosen.organization_id,))) == {"started": 1}
+    assert set(airflow.states) == {run_id(chosen)}
+
+
+def test_without_an_open_wish_airflow_is_not_needed(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization())
+    assert hand_over_open_wishes(pool, lambda: pytest.fail("asked for"), Scope()) == {}
 
 
 def test_a_blogger_that_is_being_fetched_just_now_is_handed_over_all_the_same(
@@ -126,7 +141,7 @@ def test_a_blogger_that_is_being_fetched_just_now_is_handed_over_all_the_same(
     tracked = wished(build)
     build.track(build.organization(), tracked.blogger_id)
     plan(pool)
-    assert hand_over_open_wishes(pool, api) == {"started": 1}
+    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1}
     assert set(airflow.states) == {run_id(tracked)}
 
 
@@ -149,7 +164,7 @@ def test_an_organization_without_members_waits_and_holds_up_nobody(
 ) -> None:
     wished(build, members=0)
     wished(build)
-    assert hand_over_open_wishes(pool, api) == {"started": 1, "waiting": 1}
+    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1, "waiting": 1}
 
 
 def test_a_token_is_kept_and_renewed_when_it_is_refused(airflow: AirflowStandIn, api: AirflowApi) -> None:

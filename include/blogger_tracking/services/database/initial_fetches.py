@@ -18,6 +18,7 @@ from blogger_tracking.domain.initial_fetch import (
 )
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.planning import TrackedAccount
+from blogger_tracking.services.database.planning import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,11 @@ select
 from tracked_accounts
 join organizations on organizations.id = tracked_accounts.organization_id
 join blogger_information on blogger_information.id = tracked_accounts.blogger_id
-where tracked_accounts.pending_initial_fetch and tracked_accounts.is_active
+where tracked_accounts.pending_initial_fetch
+  and tracked_accounts.is_active
+  and (%(organizations)s::uuid[] is null or tracked_accounts.organization_id = any(%(organizations)s))
+  and (%(platforms)s::text[] is null or blogger_information.platform = any(%(platforms)s))
+  and (%(bloggers)s::uuid[] is null or tracked_accounts.blogger_id = any(%(bloggers)s))
 """
 
 
@@ -245,9 +250,10 @@ def begin_next_attempt(connection: Connection, wish: WishToHandOver) -> None:
     connection.execute(_NEXT_ATTEMPT, parameters)
 
 
-def read_accounts_with_open_wish(connection: Connection) -> list[TrackedAccount]:
-    """The active accounts that still wish for their initial fetch, as planning would see them without the wish."""
-    return connection.cursor(row_factory=class_row(TrackedAccount)).execute(_ACCOUNTS_WITH_OPEN_WISH).fetchall()
+def read_accounts_with_open_wish(connection: Connection, scope: Scope) -> list[TrackedAccount]:
+    """The active accounts in scope that wish for their initial fetch, as planning would see them without the wish."""
+    cursor = connection.cursor(row_factory=class_row(TrackedAccount))
+    return cursor.execute(_ACCOUNTS_WITH_OPEN_WISH, scope.parameters()).fetchall()
 
 
 def _require_same_blogger(message: InitialFetchMessage, addressed: _Addressed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -27,7 +28,7 @@ from blogger_tracking.services.database.initial_fetches import (
     read_accounts_with_open_wish,
     read_wish_to_hand_over,
 )
-from blogger_tracking.services.database.planning import read_circumstances
+from blogger_tracking.services.database.planning import Scope, read_circumstances
 
 logger = logging.getLogger(__name__)
 
@@ -60,14 +61,18 @@ def hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> H
     return HandOver(InitialFetchState.WAITING, wish.run_id, reason)
 
 
-def hand_over_open_wishes(pool: ConnectionPool, airflow: AirflowApi) -> dict[str, int]:
-    """Hand over every open wish that the subscription rule would grant now; return how many by state.
+def hand_over_open_wishes(pool: ConnectionPool, airflow_api: Callable[[], AirflowApi], scope: Scope) -> dict[str, int]:
+    """Hand over every open wish in scope that the subscription rule would grant now; return how many by state.
 
     The rule is asked without reserving anything: the run that gets a wish asks it again, and that answer counts.
-    Raises AirflowApiError as soon as Airflow does not answer; the wishes stay open.
+    Without such a wish Airflow's API is not needed. Raises AirflowApiError as soon as it does not answer; the wishes
+    stay open.
     """
     with pool.connection() as connection:
-        tracking_ids = _grantable(connection)
+        tracking_ids = _grantable(connection, scope)
+    if not tracking_ids:
+        return {}
+    airflow = airflow_api()
     outcomes = [_hand_over(pool, airflow, tracking_id) for tracking_id in tracking_ids]
     return dict(Counter(str(outcome.state) for outcome in outcomes if outcome))
 
@@ -88,12 +93,12 @@ def _hand_over(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> 
     raise AirflowApiError(f"each of {_ROUNDS} runs for it was over at once")
 
 
-def _grantable(connection: Connection) -> list[UUID]:
+def _grantable(connection: Connection, scope: Scope) -> list[UUID]:
     moment = connection.cursor(row_factory=scalar_row).execute("select clock_timestamp()").fetchall()[0]
     circumstances = read_circumstances(connection, moment)
     # A blogger that is being fetched just now is free again before its run gives up.
     free = replace(circumstances, live_bloggers=frozenset())
-    plan = planning.plan(read_accounts_with_open_wish(connection), free)
+    plan = planning.plan(read_accounts_with_open_wish(connection, scope), free)
     for skip in plan.skips:
         logger.info("The wish of %s waits: %s.", skip.account.tracking_id, skip)
     return [allocation.account.tracking_id for fetch in plan.fetches for allocation in fetch.allocations]
