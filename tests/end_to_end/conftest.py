@@ -26,6 +26,7 @@ def stack() -> Iterator[Stack]:
                 # No cron run comes between the tests, and a retry is not waited for.
                 "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
                 "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
+                "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",
             },
         )
         with Stack(config, print) as running:

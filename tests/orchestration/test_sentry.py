@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
 import pytest
+import requests
 import sentry_sdk
+from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.orchestration.sentry import start_sentry
 from blogger_tracking.services.alerts import alerts
@@ -56,7 +58,7 @@ def receiver() -> Iterator[Receiver]:
     start_sentry(f"http://{KEY}@127.0.0.1:{receiver.server.server_port}/1")
     yield receiver
     sentry_sdk.get_client().close()
-    sentry_sdk.init()
+    sentry_sdk.get_global_scope().set_client(None)
     alerts.handlers.clear()
     receiver.server.shutdown()
     receiver.server.server_close()
@@ -92,4 +94,12 @@ def test_local_variables_are_never_sent(receiver: Receiver) -> None:
 
 def test_without_a_dsn_nothing_is_started() -> None:
     start_sentry(None)
-    assert sentry_sdk.get_client().dsn is None
+    assert not sentry_sdk.get_client().is_active()
+
+
+@pytest.mark.usefixtures("receiver")
+def test_requests_to_others_carry_nothing_of_sentrys() -> None:
+    with ScriptedServer() as host:
+        host.play(Scripted({}))
+        requests.get(host.url, timeout=10)
+    assert not {"sentry-trace", "baggage"} & set(host.asked[0].headers)

@@ -7,7 +7,7 @@ import pytest
 from blogger_tracking.local.airflow_environment import AIRFLOW_VERSION
 from blogger_tracking.local.config import PROJECT_ROOT
 
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z0-9,]+\])?==(\S+)", re.MULTILINE)
 
 
 def _pins(file: str) -> dict[str, str]:

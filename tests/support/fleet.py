@@ -40,9 +40,7 @@ class Fleet:
 
     def charged(self) -> object:
         """What the organization was charged."""
-        return self.value(
-            "select videos_fetched from subscription_usage where organization_id = %(organization)s"
-        )
+        return self.value("select videos_fetched from subscription_usage where organization_id = %(organization)s")
 
     def violations(self) -> dict[str, int]:
         """The invariants that do not hold."""

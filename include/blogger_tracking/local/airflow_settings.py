@@ -27,6 +27,12 @@ TUNED_SETTINGS = (
     AirflowSetting("operators", "default_deferrable", "True", "Fetches start straight in the triggerer: far cheaper."),
     AirflowSetting("dag_processor", "refresh_interval", "20", "A new DAG file is seen after seconds, not minutes."),
     AirflowSetting(
+        "scheduler",
+        "task_instance_heartbeat_timeout",
+        "30",
+        "The task of a worker that was killed is tried again after half a minute instead of five.",
+    ),
+    AirflowSetting(
         "logging",
         "namespace_levels",
         "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING",

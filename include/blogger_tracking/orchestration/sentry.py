@@ -26,6 +26,8 @@ def start_sentry(dsn: str | None) -> None:
         include_local_variables=False,
         max_request_body_size="never",
         auto_enabling_integrations=False,
+        # By default every outgoing request, to a platform too, would carry headers of Sentry's.
+        trace_propagation_targets=[],
         shutdown_timeout=FLUSH_SECONDS,
         environment=get_settings().deployment,
         integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],

@@ -1,0 +1,1 @@
+"""How fast the system is on this machine, and what it costs: `make bench`."""

@@ -1,0 +1,52 @@
+"""The plugin that mounts the HTTP surface: cheap for every process, and not silently refused by Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PLUGIN = PROJECT / "plugins" / "blogger_plugin.py"
+
+LOAD = f"""
+import airflow.plugins_manager, json, runpy, sys
+before = set(sys.modules)
+plugin = runpy.run_path({str(PLUGIN)!r})["BloggerPlugin"]
+from airflow.api_fastapi.app import RESERVED_URL_PREFIXES
+(mounted,) = plugin.fastapi_apps
+print(json.dumps({{
+    "loaded": sorted(name for name in set(sys.modules) - before if name.startswith("blogger_tracking")),
+    "prefix": mounted["url_prefix"],
+    "refused": any(mounted["url_prefix"].startswith(prefix) for prefix in RESERVED_URL_PREFIXES),
+}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What came of loading the plugin as Airflow does, in a process of its own."""
+    folders = {"PYTHONPATH": str(PROJECT / "include"), "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], capture_output=True, check=True, text=True, env={**os.environ, **folders}
+    )
+    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_the_plugin_loads_nothing_of_the_app_before_its_first_request(loaded: dict[str, object]) -> None:
+    assert loaded["loaded"] == [
+        "blogger_tracking",
+        "blogger_tracking.orchestration",
+        "blogger_tracking.orchestration.http",
+        "blogger_tracking.orchestration.http.lazy_app",
+    ]
+
+
+def test_airflow_does_not_refuse_the_prefix(loaded: dict[str, object]) -> None:
+    assert loaded["prefix"] == "/blogger"
+    assert loaded["refused"] is False
