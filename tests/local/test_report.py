@@ -10,6 +10,7 @@ from uuid import UUID
 from rich.console import Console
 
 from blogger_tracking.domain.queues import Queue
+from blogger_tracking.local.adding import Addition
 from blogger_tracking.local.report import Report, print_report, write_report
 from blogger_tracking.services.database.queues import ParkedMessage, QueueCounts
 from blogger_tracking.services.database.summaries import OrganizationSummary, PlatformSummary
@@ -33,6 +34,7 @@ _REPORT = Report(
     fetches_by_state={"succeeded": 2},
     videos_saved=40,
     seconds=12.3,
+    added=Addition("TikTok", "mira", 30, 3.2),
     queues={"thumbnail_queue": QueueCounts(waiting=0, done=7, parked=1)},
     youtube_units={"listing": 2, "statistics": 1},
     invariants={"lost": 0, "double": 0},

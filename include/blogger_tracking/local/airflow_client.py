@@ -28,6 +28,7 @@ class DagRun(TypedDict):
     dag_run_id: str
     run_type: str
     state: str
+    end_date: str | None
 
 
 class TaskInstance(TypedDict):
@@ -53,6 +54,10 @@ class AirflowClient:
         """Whether the DAG has been parsed and can be triggered."""
         answer = self._send("GET", f"/dags/{dag_id}")
         return answer.status_code == HTTPStatus.OK
+
+    def pause(self, dag_id: str) -> None:
+        """Let a DAG start no runs by itself."""
+        self._call("PATCH", f"/dags/{dag_id}", {"is_paused": True})
 
     def import_errors(self) -> list[str]:
         """What the DAG processor could not import, and why."""

@@ -12,12 +12,14 @@ import psutil
 from psycopg import Connection
 from rich.console import Console
 
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.local.adding import Addition, Person
 from blogger_tracking.local.airflow_connections import ADMIN_CONNECTION, PIPELINE_CONNECTION, postgres_dsn, variable_of
 from blogger_tracking.local.airflow_environment import DEPLOYMENT_VARIABLE
 from blogger_tracking.local.application_database import migrate_application
 from blogger_tracking.local.batch_run import run_batch
 from blogger_tracking.local.config import StackConfig
-from blogger_tracking.local.demo import load_demo
+from blogger_tracking.local.demo import adding_organization, load_demo, next_creator
 from blogger_tracking.local.errors import StackError
 from blogger_tracking.local.leftovers import end_leftovers
 from blogger_tracking.local.ownership import running_stack
@@ -44,13 +46,14 @@ def run(config: StackConfig, console: Console) -> int:
     say = _timed(console)
     with Stack(config, say) as stack:
         _load_demo(stack, say)
-        begin = time.monotonic()
         with connect(stack.pipeline_dsn) as connection:
+            added = _add_one_more(stack, connection, say)
+            begin = time.monotonic()
             deployment = stack.environment()[DEPLOYMENT_VARIABLE]
             run_id, state = run_batch(stack.client(), connection, deployment, say)
             seconds = time.monotonic() - begin
             queues = wait_for_queues(connection, say)
-            report = gather_report(connection, run_id, state, seconds)
+            report = gather_report(connection, run_id, state, seconds, added)
         file = config.folder / "report.json"
         write_report(report, file)
         print_report(report, queues, console)
@@ -155,6 +158,15 @@ def _load_demo(stack: Stack, say: Callable[[str], None]) -> None:
     with connect(stack.admin_dsn) as connection:
         bloggers = load_demo(connection, options.seed, options.creators)
     say(f"Demo data: {bloggers} bloggers tracked")
+
+
+def _add_one_more(stack: Stack, connection: Connection, say: Callable[[str], None]) -> Addition | None:
+    if not stack.is_self_contained:
+        return None
+    organization, owner = adding_organization()
+    creator = next_creator(connection, stack.config.sandbox.seed, Platform.TIKTOK)
+    say(f"Adding @{creator.username} over HTTP")
+    return Person(stack, owner, organization).add(connection, Platform.TIKTOK, creator.username)
 
 
 def _timed(console: Console) -> Callable[[str], None]:

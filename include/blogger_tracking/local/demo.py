@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from psycopg import Connection
+from psycopg.rows import scalar_row
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.sandbox.options import SandboxOptions
@@ -82,6 +83,11 @@ DEMO_ORGANIZATIONS = (
     ),
 )
 
+_FIRST_ADDED = 1_000
+"""Creators from here on are nobody's until a run adds them."""
+
+_KNOWN = "select external_id from blogger_information where platform = %s"
+
 _INSERT_ORGANIZATION = """
 insert into organizations (id, name, daily_videos_count)
 values (%(organization)s, %(name)s, %(daily)s)
@@ -143,6 +149,23 @@ def load_demo(connection: Connection, seed: int, creators_per_platform: int | No
             _load_tracked_accounts(connection, organization, creators)
             tracked.update(creator.external_id for creator in creators)
     return len(tracked)
+
+
+def adding_organization() -> tuple[UUID, UUID]:
+    """The organization that has room for one blogger more, and its owner."""
+    ids = _ids(DEMO_ORGANIZATIONS[0])
+    return ids["organization"], ids["user"]
+
+
+def next_creator(connection: Connection, seed: int, platform: Platform) -> Creator:
+    """An ordinary creator of the sandbox whom the database does not know yet."""
+    world = World(seed)
+    known = connection.cursor(row_factory=scalar_row).execute(_KNOWN, (platform,)).fetchall()
+    return next(
+        creator
+        for creator in world.creators(platform, CreatorKind.NORMAL, start=_FIRST_ADDED)
+        if creator.external_id not in known
+    )
 
 
 def _creators(world: World, organization: DemoOrganization) -> Iterator[Creator]:

@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from blogger_tracking.local.adding import Addition
 from blogger_tracking.local.batch_run import read_states
 from blogger_tracking.local.queue_watch import queue_tables
 from blogger_tracking.services.database.invariants import check_invariants
@@ -30,7 +31,8 @@ from blogger_tracking.services.usecases.manage_queues import QueueState, read_qu
 class Report:
     """One run. `seconds` is from the trigger to the end; `green` that Airflow ended it as a success.
 
-    `queues` holds the counts of all messages so far; `youtube_units` what the run cost of the day's budget, by use.
+    `added` is a blogger that was added over HTTP before it. `queues` holds the counts of all messages so far,
+    `youtube_units` what the run cost of the day's budget, by use.
     """
 
     dag_run_state: str
@@ -39,6 +41,7 @@ class Report:
     fetches_by_state: dict[str, int]
     videos_saved: int
     seconds: float
+    added: Addition | None
     queues: dict[str, QueueCounts]
     youtube_units: dict[str, int]
     invariants: dict[str, int]
@@ -50,7 +53,9 @@ class Report:
         return self.green and not any(self.invariants.values())
 
 
-def gather_report(connection: Connection, run_id: int, dag_run_state: str, seconds: float) -> Report:
+def gather_report(
+    connection: Connection, run_id: int, dag_run_state: str, seconds: float, added: Addition | None
+) -> Report:
     """The report of a run that has ended, by its id in the ledger."""
     platforms = read_platform_summaries(connection, run_id)
     return Report(
@@ -60,6 +65,7 @@ def gather_report(connection: Connection, run_id: int, dag_run_state: str, secon
         fetches_by_state=read_states(connection, run_id),
         videos_saved=sum(platform.videos for platform in platforms),
         seconds=round(seconds, 1),
+        added=added,
         queues={state.queue.value: state.counts for state in read_queues(connection)},
         youtube_units={use.value: units for use, units in read_run_units(connection, run_id).items()},
         invariants=check_invariants(connection),
@@ -75,6 +81,12 @@ def write_report(report: Report, file: Path) -> None:
 def print_report(report: Report, queues: Sequence[QueueState], console: Console) -> None:
     """Print a report's tables, and what is parked in the queues."""
     console.print(_organization_table(report), _platform_table(report), queue_tables(queues, titled_table))
+    if report.added:
+        console.print(
+            f"Added @{report.added.username} ({report.added.platform}) over HTTP: "
+            f"{report.added.videos} videos saved {report.added.seconds:.1f} s after the request",
+            highlight=False,
+        )
     console.print(f"YouTube units of this run: {_counts(report.youtube_units)}", highlight=False)
     console.print(invariant_table(report.invariants))
 

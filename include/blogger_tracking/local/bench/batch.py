@@ -81,9 +81,7 @@ class BatchBench:
             raise StackError(f"{run_id} ended as {run['state']}: the figures of a run that is not green mean nothing.")
         # Airflow's own note of the end: asking for it more often would be measured with it.
         ended = datetime.fromisoformat(str(run["end_date"]))
-        measured = BatchRun(
-            bloggers, round((ended - triggered).total_seconds(), 2), programs, self._violations(), ui
-        )
+        measured = BatchRun(bloggers, round((ended - triggered).total_seconds(), 2), programs, self._violations(), ui)
         self._say(
             f"{bloggers} bloggers: {measured.seconds:.1f} s, {measured.per_second} a second, "
             f"{measured.cpu_seconds:.0f} CPU seconds, {measured.violations} violations"

@@ -63,9 +63,9 @@ class Fleets:
     def __init__(self, world: World) -> None:
         self._unused = {platform: world.creators(platform, CreatorKind.NORMAL) for platform in Platform}
 
-    def organization(self, connection: Connection, name: str) -> UUID:
-        """An organization whose subscription has room for everything."""
-        values = {"name": name, "videos": VIDEOS_PER_FETCH}
+    def organization(self, connection: Connection, name: str, videos: int = VIDEOS_PER_FETCH) -> UUID:
+        """An organization that wants so many videos of each blogger, and whose subscription has room for all."""
+        values = {"name": name, "videos": videos}
         organization = connection.cursor(row_factory=scalar_row).execute(_INSERT_ORGANIZATION, values).fetchall()[0]
         now = datetime.now(UTC)
         period = {"organization": organization, "begins": now - _PERIOD, "ends": now + _PERIOD}
@@ -77,10 +77,10 @@ class Fleets:
         values = {"organization": organization, "email": f"{organization}@example.org"}
         return UUID(str(connection.cursor(row_factory=scalar_row).execute(_INSERT_OWNER, values).fetchall()[0]))
 
-    def track(self, connection: Connection, bloggers: int) -> UUID:
+    def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> UUID:
         """An organization that tracks so many bloggers, evenly over the platforms; return its id."""
         with connection.transaction():
-            organization = self.organization(connection, f"Fleet of {bloggers}")
+            organization = self.organization(connection, f"Fleet of {bloggers}", videos)
             creators = list(self._evenly(bloggers))
             connection.execute(
                 _INSERT_ACCOUNTS,

@@ -1,0 +1,30 @@
+"""Measuring in a process of its own, with settings and memory that nothing else has touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from blogger_tracking.local.bench.conditions import BENCH_SETTINGS
+from blogger_tracking.local.config import PROJECT_ROOT
+from blogger_tracking.local.errors import StackError
+
+
+def measure_in_child(module: str, order: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Run a module that reads an order and writes its figures, both as JSON. Raises StackError with its last words."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include"), **BENCH_SETTINGS, **environment},
+        input=json.dumps(order, default=str),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StackError(f"{module} failed with {done.returncode}: {done.stderr[-2000:]}")
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
