@@ -21,7 +21,7 @@ from blogger_tracking.local.stack import Stack
 _PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 60.0
-_TOKEN_SECONDS = 3600
+_TOKEN_SECONDS = 24 * 3600
 
 _SAVED = """
 select tracked_accounts.initial_videos_fetched, count(organization_videos.video_id)
@@ -52,7 +52,7 @@ class Person:
         self._stack = stack
         self._organization = organization
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {_token(stack, user)}"
+        self._session.headers["Authorization"] = f"Bearer {access_token(stack, user)}"
 
     def add(self, connection: Connection, platform: Platform, username: str) -> Addition:
         """Add a blogger and wait for its first videos. Raises StackError when they do not come."""
@@ -70,12 +70,8 @@ class Person:
         return Addition(platform, username, videos, round(time.monotonic() - begin, 2))
 
 
-def _first_videos(connection: Connection, tracking_id: str) -> int:
-    row = connection.execute(_SAVED, (tracking_id,)).fetchone()
-    return row[1] if row and row[0] else 0
-
-
-def _token(stack: Stack, user: UUID) -> str:
+def access_token(stack: Stack, user: UUID) -> str:
+    """What Supabase would give this person to show at `/blogger`; good for a day."""
     auth = json.loads(stack.environment()[variable_of("supabase_auth")])
     claims = {
         "sub": str(user),
@@ -84,3 +80,8 @@ def _token(stack: Stack, user: UUID) -> str:
         "exp": int(time.time()) + _TOKEN_SECONDS,
     }
     return jwt.encode(claims, auth["password"], algorithm="HS256")
+
+
+def _first_videos(connection: Connection, tracking_id: str) -> int:
+    row = connection.execute(_SAVED, (tracking_id,)).fetchone()
+    return row[1] if row and row[0] else 0

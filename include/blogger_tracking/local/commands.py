@@ -13,7 +13,7 @@ from psycopg import Connection
 from rich.console import Console
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.local.adding import Addition, Person
+from blogger_tracking.local.adding import Addition, Person, access_token
 from blogger_tracking.local.airflow_connections import ADMIN_CONNECTION, PIPELINE_CONNECTION, postgres_dsn, variable_of
 from blogger_tracking.local.airflow_environment import DEPLOYMENT_VARIABLE
 from blogger_tracking.local.application_database import migrate_application
@@ -67,6 +67,12 @@ def up(config: StackConfig, console: Console) -> int:
     with Stack(config, say) as stack:
         _load_demo(stack, say)
         console.print(f"\nAirflow   {stack.api_url}\nlogin     {stack.login}\npassword  {stack.password}")
+        if stack.is_self_contained:
+            organization, owner = adding_organization()
+            console.print(
+                f"\nTo try /blogger:\nexport AIRFLOW={stack.api_url} ORGANIZATION={organization}", highlight=False
+            )
+            console.print(f"export TOKEN={access_token(stack, owner)}", highlight=False, soft_wrap=True)
         console.print("\nCtrl-C or `make down` stops it.\n", highlight=False)
         pids = {name: state.pid for name, state in stack.states().items()}
         while True:
