@@ -66,12 +66,12 @@ class BatchBench:
     def run(self, bloggers: int, *, watch_ui: bool = False) -> BatchRun:
         """Measure one run. Raises StackError unless it ends green."""
         with connect(self._stack.admin_dsn) as connection:
-            organization = self._fleets.track(connection, bloggers)
+            self._fleets.track(connection, bloggers)
         pids = {name: state.pid for name, state in self._stack.states().items()}
         with ExitStack() as context:
             accounting = context.enter_context(Accounting(pids))
             triggered = datetime.now(UTC)
-            run_id = self._client.trigger(BATCH_DAG, {"organizations": [str(organization)]})["dag_run_id"]
+            run_id = self._client.trigger(BATCH_DAG)["dag_run_id"]
             probe = context.enter_context(UiProbe(self._stack, run_id)) if watch_ui else None
             run = self._client.wait_for_run(BATCH_DAG, run_id, _RUN_SECONDS)
             ui = probe.percentiles() if probe else {}

@@ -1,8 +1,8 @@
-"""Fleets of the sandbox's creators, each tracked by an organization of its own, brought in by a few statements."""
+"""Fleets of the sandbox's creators, tracked by organizations of their own, brought in by a statement for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -48,10 +48,15 @@ select %(organization)s, id, true
 from added
 """
 
+_REST = "update tracked_accounts set is_active = false where is_active"
+
 # Planning reads all of these; a server that has just got them would plan its queries for empty tables.
 _ANALYZE = "analyze blogger_information, tracked_accounts, fetches, fetch_allocations, videos"
 
 _PERIOD = timedelta(days=30)
+
+# Fetches of one organization wait for each other to charge it, so one organization for all would be a case of its own.
+_BLOGGERS_PER_ORGANIZATION = 20
 
 
 class Fleets:
@@ -77,23 +82,15 @@ class Fleets:
         values = {"organization": organization, "email": f"{organization}@example.org"}
         return UUID(str(connection.cursor(row_factory=scalar_row).execute(_INSERT_OWNER, values).fetchall()[0]))
 
-    def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> UUID:
-        """An organization that tracks so many bloggers, evenly over the platforms; return its id."""
+    def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> None:
+        """Have so many new bloggers tracked, evenly over the platforms, and nobody else any more."""
+        creators = list(self._evenly(bloggers))
         with connection.transaction():
-            organization = self.organization(connection, f"Fleet of {bloggers}", videos)
-            creators = list(self._evenly(bloggers))
-            connection.execute(
-                _INSERT_ACCOUNTS,
-                {
-                    "organization": organization,
-                    "platforms": [creator.platform for creator in creators],
-                    "usernames": [creator.username for creator in creators],
-                    "external_ids": [creator.external_id for creator in creators],
-                    "sec_ids": [creator.sec_id for creator in creators],
-                },
-            )
+            connection.execute(_REST)
+            for first in range(0, bloggers, _BLOGGERS_PER_ORGANIZATION):
+                organization = self.organization(connection, f"Organization of {bloggers} bloggers", videos)
+                _track(connection, organization, creators[first : first + _BLOGGERS_PER_ORGANIZATION])
         connection.execute(_ANALYZE)
-        return organization
 
     def untracked(self, platform: Platform) -> Creator:
         """A creator whom nobody tracks."""
@@ -102,3 +99,16 @@ class Fleets:
     def _evenly(self, bloggers: int) -> Iterator[Creator]:
         for number, platform in enumerate(Platform):
             yield from islice(self._unused[platform], len(range(number, bloggers, len(Platform))))
+
+
+def _track(connection: Connection, organization: UUID, creators: Sequence[Creator]) -> None:
+    connection.execute(
+        _INSERT_ACCOUNTS,
+        {
+            "organization": organization,
+            "platforms": [creator.platform for creator in creators],
+            "usernames": [creator.username for creator in creators],
+            "external_ids": [creator.external_id for creator in creators],
+            "sec_ids": [creator.sec_id for creator in creators],
+        },
+    )

@@ -1,6 +1,6 @@
 """Planning a run over many tracked accounts, in a process of its own.
 
-As a program it reads an order `{dsn, organization}` and writes its figures.
+As a program it reads an order `{dsn}` and writes its figures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from uuid import UUID
+from uuid import uuid4
 
 from blogger_tracking.domain.fanout import place_by_platform
 from blogger_tracking.local.bench.children import measure_in_child
@@ -47,21 +47,18 @@ def measure_planning(stack: Stack, fleets: Fleets, accounts: int, runs: int) -> 
 
 def _measure(stack: Stack, fleets: Fleets, accounts: int) -> PlanningRun:
     with connect(stack.admin_dsn) as connection:
-        organization = fleets.track(connection, accounts)
-    return PlanningRun(
-        accounts, **measure_in_child(__name__, {"dsn": stack.pipeline_dsn, "organization": organization}, {})
-    )
+        fleets.track(connection, accounts)
+    return PlanningRun(accounts, **measure_in_child(__name__, {"dsn": stack.pipeline_dsn}, {}))
 
 
 def main() -> int:
     """Measure once. Afterwards the run is ended, so that it holds no reservations."""
     order = json.load(sys.stdin)
-    organization = UUID(order["organization"])
-    key = RunKey("bench", "planning", str(organization))
+    key = RunKey("bench", "planning", str(uuid4()))
     pool = open_pool(order["dsn"])
     place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
     begin = time.monotonic()
-    plan_run(pool, key, Scope(organizations=(organization,)), timedelta(hours=11), place)
+    plan_run(pool, key, Scope(), timedelta(hours=11), place)
     seconds = time.monotonic() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
     json.dump({"seconds": round(seconds, 2), "peak_mb": round(peak / _MEGABYTE, 1)}, sys.stdout)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from statistics import median
+from uuid import uuid4
 
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -104,9 +105,9 @@ def _claims(
     stack: Stack, fleets: Fleets, pool: ConnectionPool, videos: int, count: int
 ) -> Iterator[tuple[Claim, Connection]]:
     with connect(stack.admin_dsn) as connection:
-        organization = fleets.track(connection, count * len(Platform), videos)
-    key = RunKey("bench", "saving", str(organization))
-    scope = Scope(organizations=(organization,), platforms=(Platform.TIKTOK,))
+        fleets.track(connection, count * len(Platform), videos)
+    key = RunKey("bench", "saving", str(uuid4()))
+    scope = Scope(platforms=(Platform.TIKTOK,))
     run = plan_run(pool, key, scope, timedelta(hours=1), partial(place_by_platform, max_instances=1000))
     with pool.connection() as connection:
         for fetch_id in connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (run.run_id,)).fetchall():

@@ -1,6 +1,6 @@
 """The bare script: the planning, clients and saving of the batch run, in one process without Airflow.
 
-As a program it reads an order `{dsn, sandbox_url, organization, threads}` and writes its figures.
+As a program it reads an order `{dsn, sandbox_url, threads}` and writes its figures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from uuid import UUID
+from uuid import uuid4
 
 from psycopg.rows import scalar_row
 from pydantic import SecretStr
@@ -69,13 +69,12 @@ def best_script(places: Places, fleets: Fleets, bloggers: int, threads: tuple[in
 
 def _measure(places: Places, fleets: Fleets, bloggers: int, threads: int) -> ScriptRun:
     with connect(places.admin_dsn) as connection:
-        organization = fleets.track(connection, bloggers)
+        fleets.track(connection, bloggers)
     figures = measure_in_child(
         __name__,
         {
             "dsn": places.pipeline_dsn,
             "sandbox_url": places.sandbox_url,
-            "organization": organization,
             "threads": threads,
         },
         {"BLOGGER_TRACKING_FETCH_THREADS": str(threads)},
@@ -83,9 +82,9 @@ def _measure(places: Places, fleets: Fleets, bloggers: int, threads: int) -> Scr
     return ScriptRun(bloggers, threads, **figures)
 
 
-def fetch_fleet(dsn: str, sandbox_url: str, organization: UUID, threads: int) -> list[str]:
-    """Plan, fetch and save an organization's bloggers; return what is wrong with the run."""
-    key = RunKey("bench", "script", str(organization))
+def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
+    """Plan, fetch and save all bloggers; return what is wrong with the run."""
+    key = RunKey("bench", "script", str(uuid4()))
     pool = open_pool(dsn)
     outside = Outside(
         pool,
@@ -95,7 +94,7 @@ def fetch_fleet(dsn: str, sandbox_url: str, organization: UUID, threads: int) ->
         },
     )
     place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
-    planned = plan_run(pool, key, Scope(organizations=(organization,)), timedelta(hours=11), place)
+    planned = plan_run(pool, key, Scope(), timedelta(hours=11), place)
     with pool.connection() as connection:
         fetch_ids = connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (planned.run_id,)).fetchall()
     with ThreadPoolExecutor(threads) as executor:
@@ -109,7 +108,7 @@ def main() -> int:
     """Measure once; 1 when not everything was fetched."""
     order = json.load(sys.stdin)
     begin = time.monotonic()
-    problems = fetch_fleet(order["dsn"], order["sandbox_url"], UUID(order["organization"]), order["threads"])
+    problems = fetch_all(**order)
     seconds = time.monotonic() - begin
     if problems:
         sys.stderr.write("; ".join(problems))
