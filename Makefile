@@ -9,11 +9,11 @@ export PYTHONPATH := $(CURDIR)/include
 
 LOCAL := $(BIN)/python -m blogger_tracking.local
 
-.PHONY: help setup run up down verify queues requeue migrate check format test lock
+.PHONY: help setup run up down verify queues requeue migrate bench bench-large check format test lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Install everything into .venv. Every other target does it when needed.
 
@@ -34,6 +34,12 @@ queues: $(SETUP) ## Show how the queues stand, and what is parked in them.
 
 requeue: $(SETUP) ## Let everything that is parked in the queues be tried again.
 	@$(LOCAL) requeue
+
+bench: $(SETUP) ## Measure how fast everything is, an hour long; options in BENCH, e.g. BENCH="--only saving script".
+	@$(LOCAL) bench $(BENCH)
+
+bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hour or more.
+	@$(LOCAL) bench --only large $(BENCH)
 
 migrate: $(SETUP) ## Bring the application's database up to this code.
 	@$(LOCAL) migrate

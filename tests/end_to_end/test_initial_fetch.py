@@ -56,7 +56,7 @@ def has_first_videos(fleet: Fleet) -> bool:
 
 
 def hang_once(stack: Stack, creator: Creator, seconds: float) -> None:
-    fault = {"kind": "hang", "creator": creator.sec_id, "seconds": seconds, "times": 1}
+    fault = {"kind": "hang", "path": "user/posts", "creator": creator.sec_id, "seconds": seconds, "times": 1}
     requests.post(f"{stack.sandbox_url}/_sandbox/faults", json=fault, timeout=10).raise_for_status()
 
 

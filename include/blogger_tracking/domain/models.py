@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
-
-if TYPE_CHECKING:
-    from blogger_tracking.domain.errors import PlatformError
 
 MAX_COUNT = 2**63 - 1
 """The largest counter Postgres' bigint holds."""
@@ -85,29 +82,6 @@ class CommonVideo(_Frozen):
     thumbnail_url: Text | None
     published_at: AwareDatetime | None
     statistics: VideoStatistics | None = None
-
-
-class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a list
-    """Videos of one account, newest first, unique by id, and how they were got.
-
-    `interrupted_by` is the error that ended the paging early: what was read before is here all the same.
-    `skipped` counts entries that are no videos, by reason.
-    """
-
-    def __init__(
-        self,
-        videos: Iterable[CommonVideo] = (),
-        *,
-        pages: int = 0,
-        skipped: Mapping[str, int] | None = None,
-        interrupted_by: PlatformError | None = None,
-        sec_id: str | None = None,
-    ) -> None:
-        super().__init__(videos)
-        self.pages = pages
-        self.skipped = dict(skipped or {})
-        self.interrupted_by = interrupted_by
-        self.sec_id = sec_id
 
 
 def newest_first(videos: Iterable[CommonVideo]) -> list[CommonVideo]:

@@ -9,7 +9,8 @@ from platform_accounts import KEY, StoppedClock
 from sandbox_client import NOON
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
-from blogger_tracking.domain.models import Account, Platform, VideoBatch
+from blogger_tracking.domain.models import Account, Platform
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxOptions, SandboxServer
 from blogger_tracking.services.platforms import PlatformConfig, PlatformService, YouTubeService, create_service
 from blogger_tracking.services.platforms.pools import session_for

@@ -12,7 +12,8 @@ from ledger_steps import claim, fetch_ids, plan
 from psycopg import Connection
 
 from blogger_tracking.domain.ledger import FetchState
-from blogger_tracking.domain.models import Account, Platform, VideoBatch
+from blogger_tracking.domain.models import Account, Platform
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger

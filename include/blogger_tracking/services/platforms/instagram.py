@@ -13,15 +13,8 @@ from typing import ClassVar
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.instagram_shortcode import media_number, shortcode
-from blogger_tracking.domain.models import (
-    Account,
-    BloggerProfile,
-    CommonVideo,
-    Platform,
-    VideoBatch,
-    VideoStatistics,
-    newest_first,
-)
+from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics, newest_first
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.services.alerts import alerts
 from blogger_tracking.services.platforms.config import PlatformConfig
 from blogger_tracking.services.platforms.entries import Entry, Page, SkipReason, read_entries

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
-from blogger_tracking.domain.models import CommonVideo, VideoBatch, newest_first
+from blogger_tracking.domain.models import CommonVideo, newest_first
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.services.platforms.entries import Entry, Page
 
 ReadPage = Callable[[str | None, int], Page]

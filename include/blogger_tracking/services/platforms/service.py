@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from blogger_tracking.domain.models import Account, BloggerProfile, Platform, VideoBatch
+from blogger_tracking.domain.models import Account, BloggerProfile, Platform
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.services.platforms.config import PlatformConfig
 from blogger_tracking.services.platforms.http import Clock, HttpClient
 from blogger_tracking.services.platforms.paging import pages_needed

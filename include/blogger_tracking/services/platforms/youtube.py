@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
-from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoBatch, VideoStatistics
+from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.services.platforms.config import PlatformConfig
 from blogger_tracking.services.platforms.entries import Entry, Page, SkipReason, read_entries
 from blogger_tracking.services.platforms.http import Call

@@ -16,8 +16,9 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import ConfigurationError, ErrorKind, PlatformError, StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
-from blogger_tracking.domain.models import Platform, VideoBatch
+from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.suspensions import suspended_until
+from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.services.alerts import alerts
 from blogger_tracking.services.database.claims import ClaimRefused, claim_fetch
 from blogger_tracking.services.database.settlement import Outcome, settle_fetch, suspend_platform
