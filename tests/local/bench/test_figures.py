@@ -45,7 +45,7 @@ def test_the_ratio_to_workers_is_that_of_their_best_parallelism() -> None:
             "32": {"bloggers": 1000, "seconds": 180.0},
         },
     }
-    assert headline(measurements)["ratio_workers"] == 8.0
+    assert headline(measurements)["ratio_workers"] == pytest.approx(8)
 
 
 def test_the_ratio_to_the_script_is_its_time_through_ours_where_both_had_the_same_fleet() -> None:
