@@ -168,6 +168,7 @@ def test_a_worker_does_the_same_work_where_there_is_no_triggerer(stack: Stack, f
         check=False,
         timeout=PATIENCE_SECONDS,
     )
-    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
+    reasons = fleet.build.rows("select platform, state, reason from fetches where reason is not null order by id")
+    assert finished.returncode == 0, f"{reasons}\n{finished.stdout[-3000:]}{finished.stderr[-3000:]}"
     assert fleet.charged() == 30
     assert fleet.violations() == {}

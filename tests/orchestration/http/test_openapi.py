@@ -10,7 +10,7 @@ import requests
 import schemathesis
 from access_tokens import token_for
 from database_builder import DatabaseBuilder
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from people import People
 from schemathesis import BaseSchema, Case, GenerationMode
@@ -48,6 +48,8 @@ def test_every_answer_is_as_the_document_says_and_none_is_a_fault(
     @bounded
     @given(case=operation.as_strategy(generation_mode=mode), own=st.booleans())
     def fuzz(case: Case[Any], own: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
+        # A path with a line break is not routed to any mounted app: whoever mounts it answers.
+        assume("\n" not in str(case.path_parameters))
         if mode is GenerationMode.POSITIVE:
             _avoid_refusals_that_no_schema_tells(case)
             if own:
