@@ -56,6 +56,19 @@ def test_the_ratio_to_the_script_is_its_time_through_ours_where_both_had_the_sam
     assert headline(measurements)["ratio_script"] == {"1000": 0.25}
 
 
+def test_sharing_is_compared_with_the_script_on_the_same_fleet() -> None:
+    measurements = {
+        "shared": {"10000": {"seconds": 100.0, "per_second": 100.0}},
+        "script": {"1000": {"seconds": 5.0}, "10000": {"seconds": 70.0}},
+    }
+    assert headline(measurements)["ratio_script_shared"] == pytest.approx(0.7)
+
+
+def test_a_large_fleet_stands_beside_the_usual_ones() -> None:
+    measurements = {"batch": {"100": {"seconds": 5.0, "per_second": 20.0}}, "large": {"100000": {"per_second": 40.0}}}
+    assert headline(measurements)["per_second"] == {"100": 20.0, "100000": 40.0}
+
+
 def test_a_figure_that_was_not_measured_is_not_there() -> None:
     assert headline({})["plan_100k_seconds"] is None
 

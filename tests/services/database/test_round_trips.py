@@ -12,8 +12,8 @@ from database_server import DatabaseServer
 from ledger_steps import claim, fetch_ids, plan, succeed
 from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
-from wire_proxy import WireProxy
 
+from blogger_tracking.local.bench.wire_proxy import WireProxy
 from blogger_tracking.services.database.connections import open_pool
 from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.platforms import PlatformConfig
