@@ -36,9 +36,9 @@ class Settings(BaseSettings):
     suspension_minutes: float = Field(default=15, gt=0, description="Pause after a refused key, until somebody acts.")
     response_bytes_limit: int = Field(default=16 * 2**20, ge=1, description="A longer answer is refused.")
     extra_pages: int = Field(default=3, ge=0, description="Pages allowed beyond what the target count needs.")
-    tiktok_requests_per_second: float = Field(default=100, gt=0, description="Of one process.")
-    instagram_requests_per_second: float = Field(default=11, gt=0, description="Of one process; the gateway's default.")
-    youtube_requests_per_second: float = Field(default=100, gt=0, description="Of one process.")
+    tiktok_requests_per_second: float = Field(default=100, gt=0, description="Of all processes together.")
+    instagram_requests_per_second: float = Field(default=11, gt=0, description="Of all processes together.")
+    youtube_requests_per_second: float = Field(default=100, gt=0, description="Of all processes together.")
 
     youtube_daily_units: int = Field(default=10_000, ge=0, description="Units of the YouTube key per Pacific day.")
     queue_visibility_minutes: int = Field(default=15, ge=1, description="After that a consumer counts as dead.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -15,7 +16,8 @@ from blogger_tracking.orchestration.once import once_per_process
 from blogger_tracking.orchestration.sentry import start_sentry
 from blogger_tracking.services.airflow_api import AirflowApi
 from blogger_tracking.services.database.connections import open_pool
-from blogger_tracking.services.platforms import PlatformConfig, PlatformService, create_service
+from blogger_tracking.services.database.request_paces import reserve_span
+from blogger_tracking.services.platforms import PlatformConfig, PlatformService, SharedPace, create_service
 from blogger_tracking.services.usecases.fetch_blogger import Outside
 from blogger_tracking.settings import get_settings
 
@@ -60,7 +62,10 @@ def database_pool() -> ConnectionPool:
 
 @once_per_process
 def platform_service(platform: Platform) -> PlatformService:
-    """The client of one platform."""
+    """The client of one platform, at a pace that it keeps together with all processes on the same database.
+
+    Its questions raise psycopg.Error, too: without the database no platform is asked.
+    """
     connection = get_connection(f"{platform.slug}_api")
     if not connection.host or not connection.password:
         raise ConfigurationError(
@@ -74,7 +79,13 @@ def platform_service(platform: Platform) -> PlatformService:
             "api_key": connection.password,
             **connection.extra_dejson,
         }),
+        pace=_shared_pace(),
     )
+
+
+@once_per_process
+def _shared_pace() -> SharedPace:
+    return SharedPace(partial(reserve_span, database_pool()))
 
 
 @once_per_process

@@ -224,7 +224,7 @@ def test_a_platform_that_repeats_the_key_does_not_make_us_repeat_it(
 def test_a_failed_connection_does_not_tell_the_address_it_was_asked_at(
     unreachable: PlatformService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG, logger="blogger_tracking"):
         told = "".join(traceback.format_exception(refused(unreachable))) + caplog.text
     assert "username=" not in told
     assert "127.0.0.1" not in told
@@ -234,7 +234,7 @@ def test_the_log_says_what_was_asked_and_what_came(
     service: PlatformService, platform_server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform_server.play(Scripted(status=500), PROFILE)
-    with caplog.at_level(logging.INFO, logger="blogger_tracking"):
+    with caplog.at_level(logging.DEBUG, logger="blogger_tracking"):
         service.get_user_info("mira.invented")
     first, retry, second = caplog.messages
     assert first.startswith("Instagram v2/user/by/username: HTTP 500, 0 bytes")

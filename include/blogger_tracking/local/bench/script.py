@@ -19,14 +19,16 @@ from psycopg.rows import scalar_row
 from pydantic import SecretStr
 
 from blogger_tracking.domain.fanout import place_by_platform
+from blogger_tracking.domain.models import Platform
 from blogger_tracking.local.airflow_connections import PLATFORM_PATHS
 from blogger_tracking.local.bench.children import measure_in_child
 from blogger_tracking.local.bench.fleet import Fleets
 from blogger_tracking.local.bench.repetition import median_run
 from blogger_tracking.services.database.connections import connect, open_pool
 from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.database.request_paces import reserve_span
 from blogger_tracking.services.database.runs import RunKey
-from blogger_tracking.services.platforms import PlatformConfig, create_service
+from blogger_tracking.services.platforms import PlatformConfig, PlatformService, SharedPace, create_service
 from blogger_tracking.services.usecases.end_run import close_run
 from blogger_tracking.services.usecases.fetch_blogger import Outside, fetch_blogger
 from blogger_tracking.services.usecases.plan_run import plan_run
@@ -86,13 +88,7 @@ def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
     """Plan, fetch and save all bloggers; return what is wrong with the run."""
     key = RunKey("bench", "script", str(uuid4()))
     pool = open_pool(dsn)
-    outside = Outside(
-        pool,
-        {
-            platform: create_service(platform, PlatformConfig(base_url=sandbox_url + path, api_key=SecretStr(_KEY)))
-            for platform, path in PLATFORM_PATHS.items()
-        },
-    )
+    outside = Outside(pool, _services(sandbox_url, SharedPace(partial(reserve_span, pool))))
     place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
     planned = plan_run(pool, key, Scope(), timedelta(hours=11), place)
     with pool.connection() as connection:
@@ -102,6 +98,15 @@ def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
     problems = close_run(pool, key, failed_share_limit=0) + [str(each) for each in reports if each.failed]
     pool.close()
     return problems
+
+
+def _services(sandbox_url: str, pace: SharedPace) -> dict[Platform, PlatformService]:
+    return {
+        platform: create_service(
+            platform, PlatformConfig(base_url=sandbox_url + path, api_key=SecretStr(_KEY)), pace=pace
+        )
+        for platform, path in PLATFORM_PATHS.items()
+    }
 
 
 def main() -> int:

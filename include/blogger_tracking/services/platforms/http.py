@@ -20,7 +20,7 @@ from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.services.platforms.answers import Answer, kind_of, read_answer
 from blogger_tracking.services.platforms.config import PlatformConfig
 from blogger_tracking.services.platforms.metering import note_request
-from blogger_tracking.services.platforms.pools import limiter_for, session_for
+from blogger_tracking.services.platforms.pools import session_for
 from blogger_tracking.services.platforms.reading import Json, UnreadableBodyError
 from blogger_tracking.services.platforms.redaction import redact
 from blogger_tracking.services.platforms.retry_after import retry_moment
@@ -56,7 +56,11 @@ class Call:
 
 
 class HttpClient:
-    """Asks one platform. Thread-safe and meant to live long; connections and pace are shared in the process."""
+    """Asks one platform. Thread-safe and meant to live long; connections are shared in the process.
+
+    Every request, a repeated one too, waits for its turn first. What `wait_for_turn` raises is let through as it is:
+    then nothing was sent, and nothing is asked again.
+    """
 
     def __init__(
         self,
@@ -64,7 +68,7 @@ class HttpClient:
         config: PlatformConfig,
         headers: Mapping[str, str],
         *,
-        requests_per_second: float,
+        wait_for_turn: Callable[[], None],
         settings: Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -72,7 +76,7 @@ class HttpClient:
         self.settings = settings or get_settings()
         self._config = config
         self._headers = {"Accept": "application/json", "User-Agent": "blogger-tracking", **headers}
-        self._requests_per_second = requests_per_second
+        self._wait_for_turn = wait_for_turn
         self._clock = clock or Clock()
         self._backoff = wait_exponential(multiplier=self.settings.retry_base_seconds, exp_base=_RETRY_FACTOR)
 
@@ -94,7 +98,7 @@ class HttpClient:
         return answer
 
     def _ask(self, call: Call, read: Callable[[Json], T]) -> T:
-        limiter_for(self.platform, self._requests_per_second).try_acquire(self.platform.slug)
+        self._wait_for_turn()
         response, body = self._send(call)
         try:
             decoded = _decode(body)
@@ -124,7 +128,7 @@ class HttpClient:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._fault(call, error) from None
         seconds = time.monotonic() - started
-        logger.info("%s %s: HTTP %s, %s bytes, %.2f s.", self.platform, call, response.status_code, len(body), seconds)
+        logger.debug("%s %s: HTTP %s, %s bytes, %.2f s.", self.platform, call, response.status_code, len(body), seconds)
         return response, body
 
     def _read_body(self, response: requests.Response, deadline: float) -> bytes:

@@ -1,4 +1,4 @@
-"""What all clients of a process share: connections per address, and the pace per platform."""
+"""What all clients of a process share: connections per address, and a limiter per platform."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms.config import PlatformConfig
 from blogger_tracking.services.platforms.http import Clock
 from blogger_tracking.services.platforms.instagram import InstagramService
+from blogger_tracking.services.platforms.pace import Pace
 from blogger_tracking.services.platforms.service import PlatformService
 from blogger_tracking.services.platforms.tiktok import TikTokService
 from blogger_tracking.services.platforms.youtube import YouTubeService
@@ -20,11 +21,17 @@ _SERVICES: dict[Platform, type[PlatformService]] = {
 
 
 def create_service(
-    platform: Platform | str, config: PlatformConfig, *, settings: Settings | None = None, clock: Clock | None = None
+    platform: Platform | str,
+    config: PlatformConfig,
+    *,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    pace: Pace | None = None,
 ) -> PlatformService:
     """The service of a platform, by its name as it stands in the database.
 
-    Services of one process share connections (per address) and pace (per platform), however often they are created.
+    Services of one process share connections (per address), however often they are created, and keep the platform's
+    pace together; a SharedPace makes that all processes of a database.
     Raises ConfigurationError for a platform that nobody speaks to.
     """
     try:
@@ -32,4 +39,4 @@ def create_service(
     except (ValueError, KeyError):
         known = ", ".join(_SERVICES)
         raise ConfigurationError(f"Unknown platform {str(platform)!r}: known are {known}.") from None
-    return service(config, settings=settings, clock=clock)
+    return service(config, settings=settings, clock=clock, pace=pace)

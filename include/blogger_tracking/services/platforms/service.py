@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from blogger_tracking.domain.models import Account, BloggerProfile, Platform
 from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.services.platforms.config import PlatformConfig
 from blogger_tracking.services.platforms.http import Clock, HttpClient
+from blogger_tracking.services.platforms.pace import Pace, ProcessPace
 from blogger_tracking.services.platforms.paging import pages_needed
 from blogger_tracking.settings import Settings, get_settings
 
@@ -17,19 +19,27 @@ from blogger_tracking.settings import Settings, get_settings
 class PlatformService(ABC):
     """One platform. Thread-safe; meant to be created once and used for many fetches.
 
-    Both questions raise PlatformError. PRIVATE and NOT_FOUND are answers about the account; a service never
-    returns an empty batch for them, nor for a body that it could not read.
+    Both questions raise PlatformError, and let through what the pace raises. PRIVATE and NOT_FOUND are answers about
+    the account; a service never returns an empty batch for them, nor for a body that it could not read.
     """
 
     platform: ClassVar[Platform]
 
-    def __init__(self, config: PlatformConfig, *, settings: Settings | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: PlatformConfig,
+        *,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self._settings = settings or get_settings()
+        requests_per_second = config.requests_per_second or self._requests_per_second(self._settings)
         self._http = HttpClient(
             self.platform,
             config,
             self._headers(config),
-            requests_per_second=config.requests_per_second or self._requests_per_second(self._settings),
+            wait_for_turn=partial((pace or ProcessPace()).wait_for_turn, self.platform, requests_per_second),
             settings=self._settings,
             clock=clock,
         )

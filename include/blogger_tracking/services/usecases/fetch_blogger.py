@@ -69,7 +69,6 @@ def fetch_blogger(outside: Outside, fetch_id: int) -> FetchReport:
     if isinstance(claim, ClaimRefused):
         logger.info("Fetch %s (@%s) skipped: %s.", fetch_id, claim.username, claim.reason)
         return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
-    _log_claim(claim)
     with count_requests() as meter:
         outcome = _ask(outside, claim)
     if claim.account.platform is Platform.YOUTUBE and meter.requests:
@@ -128,7 +127,7 @@ def _settle(outside: Outside, claim: Claim, outcome: Outcome, started: float) ->
         charged=sum(settled.charged.values()),
         seconds=time.monotonic() - started,
     )
-    _log_report(report, outcome)
+    _log_report(claim, report, outcome)
     return report
 
 
@@ -138,26 +137,19 @@ def _suspend(connection: Connection, error: PlatformError) -> None:
         alerts.warning("%s is left alone until %s: %s.", error.platform, until.isoformat(), error)
 
 
-def _log_claim(claim: Claim) -> None:
-    shares = ", ".join(f"{share.organization_id}: {share.videos}" for share in claim.shares)
-    logger.info(
-        "Asking %s for the %s newest videos of @%s (%s), granted per organization: %s.",
-        claim.account.platform,
-        claim.target_count,
-        claim.account.username,
-        claim.account.external_id,
-        shares,
-    )
-
-
-def _log_report(report: FetchReport, outcome: Outcome) -> None:
+def _log_report(claim: Claim, report: FetchReport, outcome: Outcome) -> None:
     level = logging.ERROR if report.failed else logging.INFO
     logger.log(
         level,
-        "@%s %s in %.1f s: %s videos on %s pages, %s of them new, %s charged%s%s.",
+        "@%s (%s) %s in %.1f s: asked %s for the %s newest videos (granted: %s), %s came on %s pages, "
+        "%s of them new, %s charged%s%s.",
         report.username,
+        claim.account.external_id,
         report.state,
         report.seconds,
+        claim.account.platform,
+        claim.target_count,
+        ", ".join(f"{share.videos} for {share.organization_id}" for share in claim.shares),
         report.videos_returned,
         outcome.pages,
         report.videos_new,

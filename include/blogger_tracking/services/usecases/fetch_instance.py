@@ -28,7 +28,7 @@ def start_fetches(
     if not fetch_ids:
         raise UnplannedInstanceError(
             f"The ledger has no bloggers for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
-            "Clear the task `plan`, or start a new run."
+            "Clear the platform's `plan` task, or start a new run."
         )
     return [executor.submit(contextvars.copy_context().run, fetch_blogger, outside, fetch_id) for fetch_id in fetch_ids]
 

@@ -1,0 +1,32 @@
+"""The pace at which all processes together ask a platform: who may send when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from psycopg.rows import scalar_row
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.models import Platform
+
+# The generic cell rate algorithm in one statement, on the database's clock alone. That is read again in every place,
+# as the statement may have waited for the row; `excluded` would hold a time from before the wait.
+_RESERVE = """
+insert into request_paces as pace (platform, spent_until)
+values (%(platform)s, clock_timestamp() + %(span)s)
+on conflict (platform) do update
+set spent_until = greatest(pace.spent_until, clock_timestamp()) + %(span)s
+returning extract(epoch from pace.spent_until - %(span)s - clock_timestamp())::float8
+"""
+
+
+def reserve_span(pool: ConnectionPool, platform: Platform, span: timedelta) -> float:
+    """Take the platform's next free span of time, and return the seconds until it begins.
+
+    Nobody else is given any of it; time that passed untaken is not made up for. A connection is held for this one
+    statement only. Raises psycopg.Error when the database cannot be asked: then nothing was taken.
+    """
+    with pool.connection() as connection:
+        cursor = connection.cursor(row_factory=scalar_row).execute(_RESERVE, {"platform": platform, "span": span})
+        (seconds,) = cursor.fetchall()
+    return max(0.0, float(seconds))
