@@ -2,8 +2,9 @@
 
 Fetches the newest videos of every active tracked account and saves them, within each organization's subscription.
 
-1. **plan** reads `tracked_bloggers_view`, applies the subscription rule, reserves the videos, and writes the plan to
-   the ledger. Planning the same run again gives the same plan; start a new run to reconsider what was skipped.
+1. **plan_tiktok**, **plan_instagram**, **plan_youtube**: the first of them to run reads `tracked_bloggers_view`,
+   applies the subscription rule, reserves the videos, and writes the plan of all platforms to the ledger; each hands
+   on its platform's part. Planning a run again gives the same plan: start a new one to reconsider what was skipped.
 2. **fetch_tiktok**, **fetch_instagram**, **fetch_youtube** have one instance per blogger (several bloggers share one
    beyond 1,000 of a platform). *Clear* an instance to fetch its blogger again: nothing is charged twice.
 3. **gate** ends the run, logs a summary per platform and organization, and is red when every fetch of a platform
@@ -20,7 +21,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from blogger_tracking.domain.fanout import fetch_task_id
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.batch import BATCH_DAG_ID, BATCH_PARAMS, end_batch, labels_of, plan_batch
+from blogger_tracking.orchestration.batch import BATCH_DAG_ID, BATCH_PARAMS, end_batch, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.initial_fetch import hand_over_wishes
 from blogger_tracking.settings import get_settings
@@ -39,14 +40,11 @@ with DAG(
     doc_md=__doc__,
     tags=["bloggers"],
 ):
-    plan = plan_batch()
     gate = end_batch()
-    plan >> hand_over_wishes()
+    wishes = hand_over_wishes()
     for platform in Platform:
-        labels = labels_of.override(task_id=f"{platform.slug}_instances")(
-            platform.value,
-            plan,  # type: ignore[arg-type]  # what the task returns is put in its place when this one runs
-        )
+        labels = plan_platform.override(task_id=f"plan_{platform.slug}")(platform.value)
+        labels >> wishes
         fetched = FetchBloggersOperator.partial(
             task_id=fetch_task_id(platform),
             map_index_template="{{ task.instance_label }}",

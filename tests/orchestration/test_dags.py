@@ -86,7 +86,7 @@ def test_a_consumer_starts_when_its_queue_is_announced_and_every_five_minutes_be
     assert task.priority_weight > max(other.priority_weight for other in others)
 
 
-@pytest.mark.parametrize(("name", "task_id"), [(BATCH_DAG_ID, "plan"), (INITIAL_FETCH_DAG_ID, "fetch")])
+@pytest.mark.parametrize(("name", "task_id"), [(BATCH_DAG_ID, "plan_tiktok"), (INITIAL_FETCH_DAG_ID, "fetch")])
 def test_both_queues_are_announced_by_a_task_that_runs_in_a_worker(
     dags: dict[str, DAG], name: str, task_id: str
 ) -> None:

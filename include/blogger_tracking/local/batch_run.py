@@ -50,7 +50,7 @@ def run_batch(
     state = _watch(client, connection, key, progress)
     run_id = find_run(connection, key)
     if run_id is None:
-        raise StackError(f"{dag_run_id} ended as {state} without a plan; Airflow's log of its task `plan` says why.")
+        raise StackError(f"{dag_run_id} ended as {state} without a plan; the logs of its `plan` tasks say why.")
     return run_id, state
 
 

@@ -5,7 +5,6 @@ Airflow parses DAG files again and again, in every worker too: what only a runni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,9 +41,12 @@ BATCH_PARAMS = {
 """What a run by hand may be restricted to; Airflow refuses anything else when the run is triggered."""
 
 
-@task(task_id="plan", multiple_outputs=False, outlets=QUEUES, retries=2, retry_delay=timedelta(seconds=30))
-def plan_batch() -> dict[str, list[str]]:
-    """Plan the run; give each platform's instances by their labels."""
+@task(outlets=QUEUES, retries=2, retry_delay=timedelta(seconds=30))
+def plan_platform(platform: str) -> list[str]:
+    """Plan the run, unless another platform's task has; give this platform's instances by their labels.
+
+    One task for each platform: a mapped task can expand a whole XCom only.
+    """
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.services.usecases.plan_run import plan_run
@@ -60,13 +62,7 @@ def plan_batch() -> dict[str, list[str]]:
             place_by_platform, max_instances=settings.max_instances_per_platform, fixed=settings.bloggers_per_instance
         ),
     )
-    return {platform.value: planned.labels(fetch_task_id(platform)) for platform in Platform}
-
-
-@task
-def labels_of(platform: str, plan: Mapping[str, list[str]]) -> list[str]:
-    """The labels of one platform's instances: a mapped task can expand a whole XCom only."""
-    return plan[platform]
+    return planned.labels(fetch_task_id(Platform(platform)))
 
 
 @task(task_id="gate", trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
