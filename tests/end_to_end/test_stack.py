@@ -1,22 +1,10 @@
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import psycopg
 import requests
+from waiting import wait_until
 
 from blogger_tracking.local.stack import Stack
-
-_PATIENCE_SECONDS = 60
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("it did not happen in time")
-        time.sleep(0.1)
 
 
 def test_every_process_of_a_started_stack_runs(stack: Stack) -> None:
@@ -37,7 +25,7 @@ def test_a_killed_process_is_started_again(stack: Stack) -> None:
 
     stack.kill("triggerer")
 
-    _wait_until(lambda: stack.states()["triggerer"].pid not in {0, killed})
+    wait_until(lambda: stack.states()["triggerer"].pid not in {0, killed})
 
 
 def test_airflow_keeps_its_data_in_postgres_with_a_bound_on_forgotten_transactions(stack: Stack) -> None:

@@ -56,8 +56,12 @@ class AirflowClient:
         return answer.status_code == HTTPStatus.OK
 
     def pause(self, dag_id: str) -> None:
-        """Let a DAG start no runs by itself."""
+        """Let a DAG start no runs by itself, and no more tasks of those it has."""
         self._call("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG start its runs, and go on with those it has."""
+        self._call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
     def import_errors(self) -> list[str]:
         """What the DAG processor could not import, and why."""
@@ -76,13 +80,18 @@ class AirflowClient:
         """The newest runs of a DAG."""
         return cast("list[DagRun]", self._call("GET", f"/dags/{dag_id}/dagRuns?order_by=-id")["dag_runs"])
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout_seconds: float) -> DagRun:
-        """The run once it has ended. Raises StackError when it has not in time."""
+    def wait_for_run(
+        self, dag_id: str, run_id: str, timeout_seconds: float, poll_seconds: float = _POLL_SECONDS
+    ) -> DagRun:
+        """The run once it has ended. Raises StackError when it has not in time.
+
+        To answer about a run Airflow reads all of its task instances, hundreds of milliseconds for a thousand.
+        """
         deadline = time.monotonic() + timeout_seconds
         while (run := self.run(dag_id, run_id))["state"] not in FINISHED_STATES:
             if time.monotonic() > deadline:
                 raise StackError(f"{run_id} of {dag_id} is still {run['state']} after {timeout_seconds:.0f} s.")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(poll_seconds)
         return run
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:

@@ -27,6 +27,12 @@ TUNED_SETTINGS = (
     AirflowSetting("operators", "default_deferrable", "True", "Fetches start straight in the triggerer: far cheaper."),
     AirflowSetting("dag_processor", "refresh_interval", "20", "A new DAG file is seen after seconds, not minutes."),
     AirflowSetting(
+        "dag_processor",
+        "min_file_process_interval",
+        "300",
+        "A DAG file that did not change is parsed every five minutes: parsing all of them takes seconds.",
+    ),
+    AirflowSetting(
         "scheduler",
         "task_instance_heartbeat_timeout",
         "30",

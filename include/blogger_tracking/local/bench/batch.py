@@ -28,6 +28,7 @@ QUEUE_DAGS = ("youtube_video_batch", "video_thumbnails")
 _RUN_SECONDS = 4 * 3600.0
 _DRAIN_SECONDS = 900.0
 _POLL_SECONDS = 0.5
+_RUN_POLL_SECONDS = 5.0
 _WARM_UP_BLOGGERS = 9
 
 _WAITING_CALLBACKS = "select count(*) from callback where state is null"
@@ -73,7 +74,7 @@ class BatchBench:
             triggered = datetime.now(UTC)
             run_id = self._client.trigger(BATCH_DAG)["dag_run_id"]
             probe = context.enter_context(UiProbe(self._stack, run_id)) if watch_ui else None
-            run = self._client.wait_for_run(BATCH_DAG, run_id, _RUN_SECONDS)
+            run = self._client.wait_for_run(BATCH_DAG, run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
             ui = probe.percentiles() if probe else {}
             self._wait_for_callbacks()
             programs = accounting.usage()

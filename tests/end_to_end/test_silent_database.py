@@ -1,0 +1,57 @@
+"""The application's database stops answering while the scheduler creates a run's instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from fleet import Fleet
+from waiting import wait_until
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.local.airflow_client import AirflowClient
+from blogger_tracking.local.stack import Stack
+
+DAG_ID = "blogger_batch_fetch"
+PATIENCE_SECONDS = 150
+PLAN_TASKS = {f"plan_{platform.slug}" for platform in Platform}
+
+
+def plan_states(client: AirflowClient, run_id: str) -> set[str | None]:
+    return {each["state"] for each in client.task_instances(DAG_ID, run_id) if each["task_id"] in PLAN_TASKS}
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[AirflowClient]:
+    client = stack.client()
+    yield client
+    client.unpause(DAG_ID)
+
+
+def test_the_scheduler_goes_on_without_labels(stack: Stack, client: AirflowClient, fleet: Fleet) -> None:
+    fleet.track(Platform.TIKTOK, 3)
+    with psycopg.connect(stack.admin_dsn) as blocker:
+        # Planning waits until the DAG is paused: a paused DAG's running tasks end, and its instances are not created.
+        blocker.execute("lock table runs in access exclusive mode")
+        run_id = client.trigger(DAG_ID, fleet.scope())["dag_run_id"]
+        wait_until(lambda: plan_states(client, run_id) == {"running"})
+        client.pause(DAG_ID)
+        blocker.rollback()
+        wait_until(lambda: plan_states(client, run_id) == {"success"})
+        blocker.execute("lock table runs in access exclusive mode")
+        client.unpause(DAG_ID)
+        wait_until(lambda: len(created(client, run_id)) == 3)
+        labels = created(client, run_id)
+    assert labels == {"0", "1", "2"}
+    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    assert fleet.charged() == 30
+
+
+def created(client: AirflowClient, run_id: str) -> set[str | None]:
+    """The labels of the instances that the scheduler has created and sent on their way."""
+    return {
+        each["rendered_map_index"]
+        for each in client.task_instances(DAG_ID, run_id)
+        if each["task_id"] == "fetch_tiktok" and each["map_index"] >= 0 and each["state"] == "deferred"
+    }

@@ -1,0 +1,82 @@
+"""Several triggerers, and what is left when they are killed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from fleet import Fleet
+from waiting import wait_until
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.local.config import SandboxConfig, StackConfig
+from blogger_tracking.local.stack import Stack
+
+DAG_ID = "blogger_batch_fetch"
+PATIENCE_SECONDS = 240
+BLOGGERS = 30
+TRIGGERERS = ("triggerer", "triggerer-2")
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Stack]:
+    """A stack with two triggerers that take few instances at a time and notice early that one of them is gone."""
+    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
+        config = StackConfig(
+            folder=Path(folder),
+            sandbox=SandboxConfig(latency_ms=1500),
+            triggerers=len(TRIGGERERS),
+            environment={
+                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
+                "AIRFLOW__TRIGGERER__CAPACITY": "6",
+                "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+                "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+            },
+        )
+        with Stack(config, print) as running:
+            yield running
+
+
+@pytest.fixture
+def fleet(pair: Stack) -> Iterator[Fleet]:
+    """Takes the place of the one on the shared stack."""
+    with psycopg.connect(pair.admin_dsn, autocommit=True) as connection:
+        yield Fleet(connection)
+
+
+def executors(fleet: Fleet) -> object:
+    """How many processes have carried a fetch of the fleet to its end."""
+    return fleet.value("""
+        select count(distinct executor) from fetch_attempts
+        join fetch_allocations using (fetch_id)
+        where organization_id = %(organization)s and outcome = 'succeeded'
+    """)
+
+
+@pytest.mark.parametrize("killed", [TRIGGERERS[1:], TRIGGERERS], ids=["one of two", "all"])
+def test_triggerers_killed_in_the_middle_leave_the_data_of_an_undisturbed_run(
+    pair: Stack, fleet: Fleet, killed: tuple[str, ...]
+) -> None:
+    fleet.track(Platform.TIKTOK, BLOGGERS)
+    client = pair.client()
+    run_id = client.trigger(DAG_ID, fleet.scope())["dag_run_id"]
+    wait_until(lambda: executors(fleet) == len(TRIGGERERS))
+    before = {name: pair.pid(name) for name in killed}
+    for name in killed:
+        pair.kill(name)
+    unfinished = fleet.value("""
+        select count(*) from fetches
+        join fetch_allocations on fetch_id = fetches.id
+        where organization_id = %(organization)s and understood_state is null
+    """)
+    assert unfinished, "the run was over before anything was killed"
+    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    assert fleet.charged() == BLOGGERS * 10
+    assert fleet.value("select count(*) from organization_videos where organization_id = %(organization)s") == (
+        BLOGGERS * 10
+    )
+    assert fleet.violations() == {}
+    assert all(pair.pid(name) != pid for name, pid in before.items())
