@@ -10,8 +10,15 @@ import psycopg
 import pytest
 from fleet import Fleet
 
+from blogger_tracking.local.batch_run import wait_for_dag
 from blogger_tracking.local.config import SandboxConfig, StackConfig
 from blogger_tracking.local.stack import Stack
+
+
+def wait_for_dags(stack: Stack) -> None:
+    """Return once a test can trigger any of them."""
+    for dag_id in ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails"):
+        wait_for_dag(stack.client(), dag_id)
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +37,7 @@ def stack() -> Iterator[Stack]:
             },
         )
         with Stack(config, print) as running:
+            wait_for_dags(running)
             yield running
 
 

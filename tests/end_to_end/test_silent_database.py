@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from waiting import wait_until
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.local.airflow_client import AirflowClient
+from blogger_tracking.local.airflow_processes import unready_components
 from blogger_tracking.local.stack import Stack
 
 DAG_ID = "blogger_batch_fetch"
@@ -37,15 +39,25 @@ def test_the_scheduler_goes_on_without_labels(stack: Stack, client: AirflowClien
         run_id = client.trigger(DAG_ID, fleet.scope())["dag_run_id"]
         wait_until(lambda: plan_states(client, run_id) == {"running"})
         client.pause(DAG_ID)
+        paused_at = datetime.now(UTC)
+        # The scheduler gives its sign of life at the end of a loop: none that began before the pause is under way.
+        wait_until(lambda: not unready_components(stack.api_url, paused_at))
         blocker.rollback()
         wait_until(lambda: plan_states(client, run_id) == {"success"})
         blocker.execute("lock table runs in access exclusive mode")
         client.unpause(DAG_ID)
-        wait_until(lambda: len(created(client, run_id)) == 3)
+        wait_until(lambda: len(created(client, run_id)) == 3, seen=lambda: states(client, run_id))
         labels = created(client, run_id)
     assert labels == {"0", "1", "2"}
     assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
     assert fleet.charged() == 30
+
+
+def states(client: AirflowClient, run_id: str) -> list[tuple[object, ...]]:
+    return [
+        (each["task_id"], each["map_index"], each["state"], each["rendered_map_index"])
+        for each in client.task_instances(DAG_ID, run_id)
+    ]
 
 
 def created(client: AirflowClient, run_id: str) -> set[str | None]:

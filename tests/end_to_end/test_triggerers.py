@@ -12,6 +12,7 @@ from fleet import Fleet
 from waiting import wait_until
 
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.local.batch_run import wait_for_dag
 from blogger_tracking.local.config import SandboxConfig, StackConfig
 from blogger_tracking.local.stack import Stack
 
@@ -37,6 +38,7 @@ def pair() -> Iterator[Stack]:
             },
         )
         with Stack(config, print) as running:
+            wait_for_dag(running.client(), DAG_ID)
             yield running
 
 
