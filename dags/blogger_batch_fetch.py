@@ -30,8 +30,8 @@ settings = get_settings()
 
 with DAG(
     dag_id=BATCH_DAG_ID,
-    # Without a start date, so that nothing missed is made up for when somebody unpauses it.
-    schedule=CronTriggerTimetable(settings.schedule, timezone="UTC"),
+    # No start date, never immediately: a new deployment's first run is the next slot, not the one just missed.
+    schedule=CronTriggerTimetable(settings.schedule, timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     is_paused_upon_creation=False,
     max_active_runs=16,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 
 from blogger_tracking.domain.fanout import fetch_task_id
@@ -53,13 +54,18 @@ def test_the_batch_runs_at_midnight_and_noon_utc(dags: dict[str, DAG]) -> None:
     assert timetable.expression == "0 0,12 * * *"
 
 
-def test_the_first_run_of_the_batch_is_the_next_slot_and_none_that_was_missed(dags: dict[str, DAG]) -> None:
+@pytest.mark.parametrize("minutes_past_noon", [1, 10, 200])
+def test_the_first_run_of_the_batch_is_the_next_slot_and_none_that_was_missed(
+    dags: dict[str, DAG], monkeypatch: pytest.MonkeyPatch, minutes_past_noon: int
+) -> None:
+    noon = datetime(2026, 5, 5, 12, tzinfo=UTC)
+    monkeypatch.setattr(trigger, "utcnow", lambda: noon + timedelta(minutes=minutes_past_noon))
     dag = DagSerialization.from_dict(DagSerialization.to_dict(dags[BATCH_DAG_ID]))
     assert dag.start_date is None
     restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
     first = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     assert first is not None
-    assert first.run_after > datetime.now(UTC)
+    assert first.run_after == noon + timedelta(hours=12)
 
 
 def test_each_platform_has_a_mapped_task_and_the_gate_comes_after_all_of_them(dags: dict[str, DAG]) -> None:
