@@ -17,6 +17,9 @@ from blogger_tracking.local.programs import Program
 from blogger_tracking.local.sockets import LOOPBACK
 
 _HEALTH_TIMEOUT_SECONDS = 10.0
+DAG_PROCESSOR_NICENESS = 10
+"""Each instance that ends in the triggerer leaves the DAG processor a request that comes to nothing: those can wait."""
+
 _COMPONENTS = ("scheduler", "triggerer", "dag_processor")
 
 
@@ -29,7 +32,7 @@ def airflow_programs(config: StackConfig, api_port: int) -> list[Program]:
     programs = [
         Program("api-server", _airflow("api-server", "--host", LOOPBACK, "--port", str(api_port))),
         Program("scheduler", _airflow("scheduler", "--skip-serve-logs")),
-        Program("dag-processor", _airflow("dag-processor")),
+        Program("dag-processor", ["nice", "-n", str(DAG_PROCESSOR_NICENESS), *_airflow("dag-processor")]),
         Program("triggerer", _airflow("triggerer", "--skip-serve-logs")),
     ]
     more_triggerers = [f"triggerer-{number}" for number in range(2, config.triggerers + 1)]

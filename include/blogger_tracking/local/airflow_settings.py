@@ -33,6 +33,12 @@ TUNED_SETTINGS = (
         "A DAG file that did not change is parsed every five minutes: parsing all of them takes seconds.",
     ),
     AirflowSetting(
+        "dag_processor",
+        "max_callbacks_per_loop",
+        "200",
+        "Every instance leaves a request that comes to nothing; each round of them parses the DAG file once.",
+    ),
+    AirflowSetting(
         "scheduler",
         "task_instance_heartbeat_timeout",
         "30",

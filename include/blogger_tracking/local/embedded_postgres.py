@@ -33,6 +33,13 @@ _POLL_SECONDS = 0.1
 # Airflow until somebody ends that child.
 _IDLE_IN_TRANSACTION = "60s"
 
+AUTOVACUUM_PAUSE = "5s"
+"""How often Postgres looks which tables have changed; by default every minute.
+
+Airflow's triggerer keeps a prepared statement that deletes triggers. Planned while there were none, it takes seconds
+once there are a thousand, until Postgres has looked at the table again.
+"""
+
 
 class EmbeddedPostgres:
     """One server with two databases: Airflow's metadata and the application's."""
@@ -57,6 +64,7 @@ class EmbeddedPostgres:
         """The server as a supervised process. SIGINT is Postgres' fast shutdown."""
         command = [str(self._server.bin_path / "postgres"), "-D", str(self.data), "-k", str(self.sockets)]
         command += ["-h", "", "-p", str(_PORT), "-c", f"max_connections={_MAX_CONNECTIONS}"]
+        command += ["-c", f"autovacuum_naptime={AUTOVACUUM_PAUSE}"]
         return Program("postgres", command, stop_signal="INT", stops_itself=True, user=self._system_user)
 
     def dsn(self, database: str, user: str = SUPERUSER) -> str:
