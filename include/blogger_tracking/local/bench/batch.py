@@ -31,6 +31,11 @@ _POLL_SECONDS = 0.5
 _RUN_POLL_SECONDS = 5.0
 _WARM_UP_BLOGGERS = 9
 
+_FETCHED = """
+select count(*) from fetches
+join runs on runs.id = fetches.run_id
+where runs.dag_run_id = %s and fetches.understood_state is not null
+"""
 _WAITING_CALLBACKS = "select count(*) from callback where state is null"
 
 
@@ -66,25 +71,45 @@ class BatchBench:
 
     def run(self, bloggers: int, *, watch_ui: bool = False) -> BatchRun:
         """Measure one run. Raises StackError unless it ends green."""
-        with connect(self._stack.admin_dsn) as connection:
-            self._fleets.track(connection, bloggers)
+        self._track(bloggers)
         pids = {name: state.pid for name, state in self._stack.states().items()}
         with ExitStack() as context:
             accounting = context.enter_context(Accounting(pids))
             triggered = datetime.now(UTC)
             run_id = self._client.trigger(BATCH_DAG)["dag_run_id"]
             probe = context.enter_context(UiProbe(self._stack, run_id)) if watch_ui else None
-            run = self._client.wait_for_run(BATCH_DAG, run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
+            ended = self._wait_for_green(run_id)
             ui = probe.percentiles() if probe else {}
             self._wait_for_callbacks()
             programs = accounting.usage()
+        return self._measured(BatchRun(bloggers, _seconds(triggered, ended), programs, self._violations(), ui))
+
+    def run_killed(self, bloggers: int) -> BatchRun:
+        """Measure one run whose triggerer is killed when half of the bloggers are fetched; nothing of its programs."""
+        self._track(bloggers)
+        triggered = datetime.now(UTC)
+        run_id = self._client.trigger(BATCH_DAG)["dag_run_id"]
+        with connect(self._stack.pipeline_dsn) as connection:
+            while connection.execute(_FETCHED, (run_id,)).fetchall() < [(bloggers // 2,)]:
+                time.sleep(_POLL_SECONDS)
+        self._stack.kill("triggerer")
+        ended = self._wait_for_green(run_id)
+        return self._measured(BatchRun(bloggers, _seconds(triggered, ended), {}, self._violations()))
+
+    def _track(self, bloggers: int) -> None:
+        with connect(self._stack.admin_dsn) as connection:
+            self._fleets.track(connection, bloggers)
+
+    def _wait_for_green(self, run_id: str) -> datetime:
+        run = self._client.wait_for_run(BATCH_DAG, run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
         if run["state"] != "success":
             raise StackError(f"{run_id} ended as {run['state']}: the figures of a run that is not green mean nothing.")
         # Airflow's own note of the end: asking for it more often would be measured with it.
-        ended = datetime.fromisoformat(str(run["end_date"]))
-        measured = BatchRun(bloggers, round((ended - triggered).total_seconds(), 2), programs, self._violations(), ui)
+        return datetime.fromisoformat(str(run["end_date"]))
+
+    def _measured(self, measured: BatchRun) -> BatchRun:
         self._say(
-            f"{bloggers} bloggers: {measured.seconds:.1f} s, {measured.per_second} a second, "
+            f"{measured.bloggers} bloggers: {measured.seconds:.1f} s, {measured.per_second} a second, "
             f"{measured.cpu_seconds:.0f} CPU seconds, {measured.violations} violations"
         )
         return measured
@@ -103,6 +128,10 @@ class BatchBench:
                 if time.monotonic() > deadline:
                     raise StackError("The DAG processor does not get through its callback requests.")
                 time.sleep(_POLL_SECONDS)
+
+
+def _seconds(triggered: datetime, ended: datetime) -> float:
+    return round((ended - triggered).total_seconds(), 2)
 
 
 @contextmanager

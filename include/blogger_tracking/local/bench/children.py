@@ -14,14 +14,20 @@ from blogger_tracking.local.config import PROJECT_ROOT
 from blogger_tracking.local.errors import StackError
 
 
-def measure_in_child(module: str, order: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Run a module that reads an order and writes its figures, both as JSON. Raises StackError with its last words."""
+def measure_in_child(
+    module: str, order: Mapping[str, object], environment: Mapping[str, str], timeout_seconds: float | None = None
+) -> dict[str, Any]:
+    """Run a module that reads an order and writes its figures, both as JSON.
+
+    Raises StackError with its last words, or TimeoutExpired once it has been ended.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module],
         env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include"), **BENCH_SETTINGS, **environment},
         input=json.dumps(order, default=str),
         capture_output=True,
         text=True,
+        timeout=timeout_seconds,
         check=False,
     )
     if done.returncode != 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from blogger_tracking.local.airflow_processes import DAG_PROCESSOR_NICENESS
 from blogger_tracking.local.airflow_settings import TUNED_SETTINGS
 from blogger_tracking.local.bench.conditions import BENCH_SETTINGS, Conditions
 from blogger_tracking.local.bench.figures import read_measurements, write_figures
@@ -17,6 +18,7 @@ from blogger_tracking.local.bench.fleet import Fleets
 from blogger_tracking.local.bench.plot import draw_plot
 from blogger_tracking.local.bench.scenarios import SCENARIOS, Bench
 from blogger_tracking.local.bench.tables import bench_tables
+from blogger_tracking.local.embedded_postgres import AUTOVACUUM_PAUSE
 from blogger_tracking.local.errors import StackError
 from blogger_tracking.local.ownership import running_stack
 from blogger_tracking.sandbox import World
@@ -59,6 +61,8 @@ def _settings(conditions: Conditions) -> list[tuple[str, str, str]]:
     machine = [
         ("[core] parallelism", str(shipped.parallelism), "Workers are for what is not a fetch."),
         ("triggerers", str(shipped.triggerers), "Processes that fetch."),
+        ("niceness of the DAG processor", str(DAG_PROCESSOR_NICENESS), "What instances leave for it can wait."),
+        ("Postgres: autovacuum_naptime", AUTOVACUUM_PAUSE, "Airflow's plans follow how many triggers there are."),
     ]
     return tuned + machine + [(name, value, "Only while measuring.") for name, value in BENCH_SETTINGS.items()]
 

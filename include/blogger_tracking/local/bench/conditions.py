@@ -38,7 +38,7 @@ class Sizes:
     workers_fleet: int = 1_000
     parallelism: tuple[int, ...] = (8, 16, 32)
     script_fleets: tuple[int, ...] = (1_000, 10_000)
-    script_threads: tuple[int, ...] = (16, 64, 128)
+    script_threads: tuple[int, ...] = (64, 128, 16)
     saved_videos: int = 50
     saves: int = 15
     planned_accounts: tuple[int, ...] = (1_000, 10_000, 100_000)

@@ -100,6 +100,14 @@ def shared(bench: Bench) -> dict[str, Any]:
         return {str(sizes.shared_fleet): batch_figures(run)}
 
 
+def killed(bench: Bench) -> dict[str, Any]:
+    """The batch as shipped with its triggerer killed in the middle."""
+    sizes = bench.conditions.sizes
+    with batch_bench(bench.conditions.stack(), bench.fleets, bench.say) as runs:
+        run = median_run(partial(runs.run_killed, sizes.workers_fleet), sizes.runs)
+        return {str(sizes.workers_fleet): batch_figures(run)}
+
+
 def workers(bench: Bench) -> dict[str, Any]:
     """The batch as stock mapped tasks in workers, by their parallelism."""
     sizes = bench.conditions.sizes
@@ -138,6 +146,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "batch": batch,
     "queues": queues,
     "shared": shared,
+    "killed": killed,
     "workers": workers,
     "initial": initial,
     "large": large,

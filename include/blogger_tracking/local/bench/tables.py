@@ -11,7 +11,12 @@ from rich.text import Text
 from blogger_tracking.local.bench.figures import Measurements, headline
 from blogger_tracking.local.report import titled_table
 
-_SHIPPED = "as shipped"
+_SPECIAL = {
+    "batch": "as shipped",
+    "large": "as shipped",
+    "queues": "with the queues consumed",
+    "killed": "with its triggerer killed",
+}
 
 
 def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, str]]) -> Iterator[Table]:
@@ -28,7 +33,7 @@ def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, 
 
 def batch_runs(measurements: Measurements) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every batch run with what was special about it."""
-    for scenario, special in (("batch", _SHIPPED), ("large", _SHIPPED), ("queues", "with the queues consumed")):
+    for scenario, special in _SPECIAL.items():
         for run in measurements.get(scenario, {}).values():
             yield special, run
     for run in measurements.get("shared", {}).values():
