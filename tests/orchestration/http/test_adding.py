@@ -48,6 +48,18 @@ def test_adding_tracks_the_blogger_and_starts_its_initial_fetch(
     assert sorted(build.rows("select tag from blogger_tags")) == [("a",), ("b",)]
 
 
+@pytest.mark.parametrize(
+    ("platform", "name", "units"),
+    [("YouTube", None, [("profile", 1)]), ("YouTube", "nobody.of.that.name", [("profile", 2)]), ("TikTok", None, [])],
+)
+def test_what_a_look_up_costs_counts_against_the_days_units_of_youtube(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, platform: str, name: str | None, units: object
+) -> None:
+    people.person().add(name or username(sandbox, platform=platform), platform)
+    assert sandbox.request_count() >= 1
+    assert build.rows("select call, units from youtube_units") == units
+
+
 @pytest.mark.parametrize("form", ["https://www.tiktok.com/@{}?lang=en#top", "m.tiktok.com/@{}/video/7", " {} "])
 def test_a_profile_address_names_the_blogger(people: People, sandbox: SandboxServer, form: str) -> None:
     assert people.person().add(form.format(username(sandbox))).status_code == 200

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from psycopg import Connection
 
-from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.models import BloggerProfile, Platform
 from blogger_tracking.domain.refusals import BloggerLimitReachedError
 from blogger_tracking.domain.usernames import read_username
 from blogger_tracking.services.airflow_api import AirflowApi
@@ -23,6 +24,8 @@ from blogger_tracking.services.database.blogger_additions import (
 from blogger_tracking.services.database.organizations import require_campaign, require_room
 from blogger_tracking.services.database.suspensions import require_not_suspended
 from blogger_tracking.services.database.tracked_accounts import TrackedBlogger, read_tracked_blogger
+from blogger_tracking.services.database.youtube_units import UnitUse, record_units
+from blogger_tracking.services.platforms.metering import count_requests
 from blogger_tracking.services.usecases.fetch_blogger import Outside
 from blogger_tracking.services.usecases.hand_over_wishes import HandOver, hand_over
 
@@ -50,7 +53,7 @@ def add_blogger(
     name = read_username(username, platform)
     with outside.pool.connection() as connection:
         _refuse_early(connection, addition, platform, name)
-    profile = outside.platforms[platform].get_user_info(name)
+    profile = _look_up(outside, platform, name)
     with outside.pool.connection() as connection:
         added = add_by_profile(connection, addition, profile)
     return _hand_over(outside, airflow, added)
@@ -61,6 +64,17 @@ def add_from_tracking(outside: Outside, airflow: AirflowApi, addition: Addition,
     with outside.pool.connection() as connection:
         added = add_known_blogger(connection, addition, blogger_id)
     return _hand_over(outside, airflow, added)
+
+
+def _look_up(outside: Outside, platform: Platform, name: str) -> BloggerProfile:
+    with count_requests() as meter:
+        try:
+            return outside.platforms[platform].get_user_info(name)
+        finally:
+            # Also when there is no such channel: the question was asked.
+            if platform is Platform.YOUTUBE and meter.requests:
+                with outside.pool.connection() as connection:
+                    record_units(connection, datetime.now(UTC), UnitUse.PROFILE, meter.requests)
 
 
 def _refuse_early(connection: Connection, addition: Addition, platform: Platform, name: str) -> None:
