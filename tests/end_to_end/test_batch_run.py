@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 from fleet import Fleet
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.local.airflow_client import AirflowClient, TaskInstance
+from blogger_tracking.local.airflow_environment import METADATA_VARIABLE
 from blogger_tracking.local.errors import StackError
 from blogger_tracking.local.stack import Stack
 
@@ -169,11 +172,24 @@ def airflow(stack: Stack, *arguments: str, **environment: str) -> subprocess.Com
     )
 
 
+def starts_in_the_triggerer(stack: Stack) -> bool:
+    """Whether the next run's instances do."""
+    with psycopg.connect(stack.environment()[METADATA_VARIABLE].replace("+psycopg", "")) as metadata:
+        newest = metadata.execute(
+            "select data from serialized_dag where dag_id = %s order by created_at desc limit 1", [DAG_ID]
+        ).fetchone()
+    assert newest is not None
+    return '"start_from_trigger": true' in json.dumps(newest[0])
+
+
 @pytest.fixture
 def shipped_dags(stack: Stack) -> Iterator[None]:
     """Leaves the DAGs in Airflow's database as the stack's own settings make them; a test in workers changes them."""
     yield
-    airflow(stack, "dags", "reserialize").check_returncode()
+    # Airflow does not write again what was written less than half a minute before.
+    at_once = {"AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0"}
+    airflow(stack, "dags", "reserialize", **at_once).check_returncode()
+    assert starts_in_the_triggerer(stack)
 
 
 @pytest.mark.usefixtures("shipped_dags")
