@@ -1,8 +1,14 @@
-"""Cluster policy: registration alone. Airflow imports this file in every process, so what it needs is imported late."""
+"""Cluster policy and garbage collection: registration alone.
+
+Airflow imports this file in every process, so what it needs is imported late.
+"""
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
+
+from blogger_tracking.settings import COLLECTION_THRESHOLDS
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
@@ -13,3 +19,6 @@ def task_instance_mutation_hook(task_instance: TaskInstance) -> None:
     from blogger_tracking.orchestration.labels import label_instance  # noqa: PLC0415 - see the module's docstring
 
     label_instance(task_instance)
+
+
+gc.set_threshold(*COLLECTION_THRESHOLDS)

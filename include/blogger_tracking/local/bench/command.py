@@ -22,6 +22,7 @@ from blogger_tracking.local.embedded_postgres import AUTOVACUUM_PAUSE
 from blogger_tracking.local.errors import StackError
 from blogger_tracking.local.ownership import running_stack
 from blogger_tracking.sandbox import World
+from blogger_tracking.settings import COLLECTION_THRESHOLDS
 
 
 def bench(conditions: Conditions, scenarios: Sequence[str], plot: Path, console: Console) -> int:
@@ -62,6 +63,11 @@ def _settings(conditions: Conditions) -> list[tuple[str, str, str]]:
         ("[core] parallelism", str(shipped.parallelism), "Workers are for what is not a fetch."),
         ("triggerers", str(shipped.triggerers), "Processes that fetch."),
         ("niceness of the DAG processor", str(DAG_PROCESSOR_NICENESS), "What instances leave for it can wait."),
+        (
+            "Python: gc.set_threshold",
+            str(COLLECTION_THRESHOLDS),
+            "Airflow holds far more objects than they were made for.",
+        ),
         ("Postgres: autovacuum_naptime", AUTOVACUUM_PAUSE, "Airflow's plans follow how many triggers there are."),
     ]
     return tuned + machine + [(name, value, "Only while measuring.") for name, value in BENCH_SETTINGS.items()]
