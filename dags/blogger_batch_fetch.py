@@ -36,10 +36,9 @@ with DAG(
     is_paused_upon_creation=False,
     max_active_runs=16,
     dagrun_timeout=timedelta(minutes=settings.run_timeout_minutes),
-    params=BATCH_PARAMS,
     doc_md=__doc__,
     tags=["bloggers"],
-):
+) as dag:
     gate = end_batch()
     wishes = hand_over_wishes()
     for platform in Platform:
@@ -52,3 +51,5 @@ with DAG(
             retry_delay=timedelta(seconds=settings.fetch_retry_delay_seconds),
         ).expand(instance_label=labels)
         fetched >> gate
+    # Last, or every task gets a copy, and the triggerer reads all of them for every instance.
+    dag.params.update(BATCH_PARAMS)
