@@ -110,7 +110,11 @@ select
         from videos
         where platform = 'YouTube'
           and not exists (select from video_statistics where video_statistics.video_id = videos.id)
-          and external_video_id not in (select unnest(high_priority_queue.videos) from high_priority_queue)
+          and not exists (
+              select
+              from (select unnest(high_priority_queue.videos) as external_video_id from high_priority_queue) as queued
+              where queued.external_video_id = videos.external_video_id
+          )
     )
     + (
         select count(*)
