@@ -82,6 +82,7 @@ def test_an_instance_has_a_summary_and_a_log_of_what_was_asked_came_and_was_save
     assert "succeeded" in told
     assert f"asked TikTok for the 10 newest videos (granted: 10 for {fleet.organization})" in told
     assert "10 came on" in told
+    assert "trigger completed" not in log
 
 
 def test_clearing_one_instance_while_another_run_is_going_fetches_it_again_and_charges_nothing_twice(

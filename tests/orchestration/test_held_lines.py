@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import structlog.testing
 from airflow.triggers.base import TaskFailedEvent, TriggerEvent
 
 from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
@@ -88,3 +89,15 @@ def test_a_trigger_that_cannot_work_fails_its_instance_and_says_so_from_outside_
     assert isinstance(event, TaskFailedEvent)
     assert written.lines == ["Nothing more was saved by this start; the next one goes on where it ended."]
     assert loop_thread not in written.threads
+
+
+def test_airflows_announcements_of_a_trigger_are_dropped_and_nothing_else_is() -> None:
+    HeldLines()
+    with structlog.testing.capture_logs(structlog.get_config()["processors"][:1]) as said:
+        log = structlog.get_logger()
+        log.info("trigger %s starting", "blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")
+        log.info("Trigger fired event", name="blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")
+        log.info("trigger completed", name="blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")
+        log.info("%i triggers currently running", 3)
+        log.error("Trigger failed to load code")
+    assert [line["event"] for line in said] == ["3 triggers currently running", "Trigger failed to load code"]

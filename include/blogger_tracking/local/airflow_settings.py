@@ -47,7 +47,8 @@ TUNED_SETTINGS = (
     AirflowSetting(
         "logging",
         "namespace_levels",
-        "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING",
-        "Two lines for every fetch cost the triggerer as much as some of its work.",
+        "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING "
+        "airflow.dag_processing.bundles.manager=WARNING",
+        "Lines for every fetch that say nothing cost the triggerer and the DAG processor more than some of their work.",
     ),
 )
