@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 export PYTHONPATH := $(CURDIR)/include
 
-LOCAL := $(BIN)/python -m blogger_tracking.local
+LOCAL := $(BIN)/python -m devtools.local_stack
 
 .PHONY: help setup run up down verify queues requeue migrate bench bench-large check format test lock
 .DEFAULT_GOAL := help
@@ -36,10 +36,10 @@ requeue: $(SETUP) ## Let everything that is parked in the queues be tried again.
 	@$(LOCAL) requeue
 
 bench: $(SETUP) ## Measure how fast everything is, an hour long; options in BENCH, e.g. BENCH="--only saving script".
-	@$(LOCAL) bench $(BENCH)
+	@$(BIN)/python -m devtools.bench $(BENCH)
 
 bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hour or more.
-	@$(LOCAL) bench --only large $(BENCH)
+	@$(BIN)/python -m devtools.bench --only large $(BENCH)
 
 migrate: $(SETUP) ## Bring the application's database up to this code.
 	@$(LOCAL) migrate
@@ -57,16 +57,19 @@ format: $(SETUP) ## Format the code and fix what can be fixed.
 test: $(SETUP) ## Run all tests; arguments for pytest in PYTEST, e.g. PYTEST="-k quotas".
 	$(BIN)/pytest $(PYTEST)
 
-lock: $(SETUP) ## Resolve requirements.txt and requirements-dev.txt anew into requirements.lock.
+lock: $(SETUP) ## Resolve all requirements anew into requirements.lock.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
-		--output-file requirements.lock requirements.txt requirements-dev.txt
+		--output-file requirements.lock requirements.txt devtools/requirements.txt requirements-dev.txt
 
 $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 			"Name another with: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up $(VENV) (a minute or two, once)"
+	@echo "Setting up $(VENV), once: 1 of 3, an empty environment"
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --requirement requirements.lock
+	@echo "Setting up $(VENV), once: 2 of 3, the installer uv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(filter uv==%,$(file <requirements.lock))
+	@echo "Setting up $(VENV), once: 3 of 3, $(words $(filter %==%,$(file <requirements.lock))) packages"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
 	@touch $@

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from database_builder import DatabaseBuilder
-from database_server import DatabaseServer
 from hypothesis import settings
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.services.database.connections import open_pool
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
 
 _numbers = itertools.count()
 

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from blogger_tracking.local.airflow_environment import AIRFLOW_VERSION
-from blogger_tracking.local.config import PROJECT_ROOT
+from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
+from devtools.local_stack.config import PROJECT_ROOT
 
 _TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()
 _COMPOSE: dict[str, Any] = yaml.safe_load(_TEXT)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import Fleet
 
-from blogger_tracking.local.batch_run import wait_for_dag
-from blogger_tracking.local.config import SandboxConfig, StackConfig
-from blogger_tracking.local.stack import Stack
+from devtools.local_stack.batch_run import wait_for_dag
+from devtools.local_stack.config import SandboxConfig, StackConfig
+from devtools.local_stack.stack import Stack
+from tests.support.fleet import Fleet
 
 
 def wait_for_dags(stack: Stack) -> None:

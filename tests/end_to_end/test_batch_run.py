@@ -12,13 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 import requests
-from fleet import Fleet
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.local.airflow_client import AirflowClient, TaskInstance
-from blogger_tracking.local.airflow_environment import METADATA_VARIABLE
-from blogger_tracking.local.errors import StackError
-from blogger_tracking.local.stack import Stack
+from devtools.local_stack.airflow_client import AirflowClient, TaskInstance
+from devtools.local_stack.airflow_environment import METADATA_VARIABLE
+from devtools.local_stack.errors import StackError
+from devtools.local_stack.stack import Stack
+from tests.support.fleet import Fleet
 
 DAG_ID = "blogger_batch_fetch"
 PATIENCE_SECONDS = 150

@@ -15,12 +15,12 @@ import pytest
 import requests
 from airflow_client.client.api.dag_run_api import DagRunApi
 from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
-from fleet import Fleet
-from people import Person
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.local.stack import Stack
-from blogger_tracking.sandbox import Creator
+from devtools.local_stack.stack import Stack
+from devtools.platform_sandbox import Creator
+from tests.support.fleet import Fleet
+from tests.support.people import Person
 
 DAG_ID = "blogger_initial_fetch"
 PATIENCE_SECONDS = 150

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import Fleet
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.local.airflow_client import DagRun
-from blogger_tracking.local.config import SandboxConfig, StackConfig
-from blogger_tracking.local.stack import Stack
+from devtools.local_stack.airflow_client import DagRun
+from devtools.local_stack.config import SandboxConfig, StackConfig
+from devtools.local_stack.stack import Stack
+from tests.support.fleet import Fleet
 
 DAG_ID = "blogger_batch_fetch"
 PATIENCE_SECONDS = 240

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from fleet import Fleet
-from waiting import wait_until
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.local.airflow_client import AirflowClient
-from blogger_tracking.local.airflow_processes import unready_components
-from blogger_tracking.local.stack import Stack
+from devtools.local_stack.airflow_client import AirflowClient
+from devtools.local_stack.airflow_processes import unready_components
+from devtools.local_stack.stack import Stack
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
 PATIENCE_SECONDS = 150

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import psycopg
 import requests
-from waiting import wait_until
 
-from blogger_tracking.local.stack import Stack
+from devtools.local_stack.stack import Stack
+from tests.support.waiting import wait_until
 
 
 def test_every_process_of_a_started_stack_runs(stack: Stack) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import Fleet
-from waiting import wait_until
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.local.batch_run import wait_for_dag
-from blogger_tracking.local.config import SandboxConfig, StackConfig
-from blogger_tracking.local.stack import Stack
+from devtools.local_stack.batch_run import wait_for_dag
+from devtools.local_stack.config import SandboxConfig, StackConfig
+from devtools.local_stack.stack import Stack
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
 PATIENCE_SECONDS = 240

@@ -10,15 +10,15 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
-from database_builder import DatabaseBuilder
-from database_server import DatabaseServer
-from ledger_steps import new_key, plan
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.orchestration import labels
 from blogger_tracking.orchestration.batch import BATCH_DAG_ID
 from blogger_tracking.services.database.runs import RunKey
 from blogger_tracking.settings import get_settings
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
+from tests.support.ledger_steps import new_key, plan
 
 
 def instance(run_id: str, map_index: int = 0, dag_id: str = BATCH_DAG_ID) -> TaskInstance:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from blogger_tracking.local.config import PROJECT_ROOT
 from blogger_tracking.settings import COLLECTION_THRESHOLDS
+from devtools.local_stack.config import PROJECT_ROOT
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 

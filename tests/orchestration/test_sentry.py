@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 import requests
 import sentry_sdk
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.orchestration.sentry import start_sentry
 from blogger_tracking.services.alerts import alerts
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 KEY = "0123456789abcdef0123456789abcdef"
 

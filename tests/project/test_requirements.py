@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from blogger_tracking.local.airflow_environment import AIRFLOW_VERSION
-from blogger_tracking.local.config import PROJECT_ROOT
+from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
+from devtools.local_stack.config import PROJECT_ROOT
 
+REQUIREMENTS = ["requirements.txt", "requirements-dev.txt", "devtools/requirements.txt"]
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z0-9,]+\])?==(\S+)", re.MULTILINE)
 
 
@@ -18,7 +19,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("file", REQUIREMENTS)
 def test_every_direct_dependency_is_pinned_to_the_version_that_is_locked(file: str) -> None:
     locked = _pins("requirements.lock")
     lines = [line for line in (PROJECT_ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
@@ -31,7 +32,7 @@ def test_the_code_is_written_for_the_airflow_that_is_installed() -> None:
     assert _pins("requirements.txt")["apache-airflow"] == AIRFLOW_VERSION
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements.lock", "Makefile"])
+@pytest.mark.parametrize("file", [*REQUIREMENTS, "requirements.lock", "Makefile"])
 def test_where_packages_come_from_is_the_machines_to_say(file: str) -> None:
     text = (PROJECT_ROOT / file).read_text()
 

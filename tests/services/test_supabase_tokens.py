@@ -10,18 +10,18 @@ from uuid import uuid4
 
 import jwt
 import pytest
-from access_tokens import ISSUER, SECRET, claims_of, token_for
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.refusals import NotAuthenticatedError
 from blogger_tracking.services.supabase_tokens import KeysUnavailableError, SupabaseAuthConfig, TokenVerifier
+from tests.support.access_tokens import ISSUER, SECRET, claims_of, token_for
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
 

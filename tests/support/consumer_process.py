@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
-from platform_accounts import KEY
-
 from blogger_tracking.services.database.connections import open_pool
 from blogger_tracking.services.platforms import PlatformConfig
 from blogger_tracking.services.platforms.youtube import YouTubeService
 from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
 from blogger_tracking.settings import Settings
+from tests.support.platform_accounts import KEY
 
 
 def main(conninfo: str, youtube_url: str, settings: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from uuid import UUID
 
-from database_builder import DatabaseBuilder
 from psycopg import Connection
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.sandbox import Creator, CreatorKind, World
 from blogger_tracking.services.database.invariants import check_invariants
+from devtools.platform_sandbox import Creator, CreatorKind, World
+from tests.support.database_builder import DatabaseBuilder
 
 _WORLD = World()
 _unused = {platform: itertools.count() for platform in Platform}

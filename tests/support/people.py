@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import requests
-from access_tokens import token_for
-from database_builder import DatabaseBuilder
+
+from tests.support.access_tokens import token_for
+from tests.support.database_builder import DatabaseBuilder
 
 ALLOWED_ORIGIN = "https://ui.example"
 """The page that people's browsers have open."""

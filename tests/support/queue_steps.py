@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, plan, settle
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.ledger import FetchState
@@ -15,6 +13,8 @@ from blogger_tracking.domain.models import CommonVideo, Platform
 from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.database.settlement import Outcome
 from blogger_tracking.services.usecases.drain_queue import Clock
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 
 
 @dataclass

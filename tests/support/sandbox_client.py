@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import requests
 
-from blogger_tracking.sandbox import Creator, SandboxServer, uploads_playlist
+from devtools.platform_sandbox import Creator, SandboxServer, uploads_playlist
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 KEYS = {"X-Goog-Api-Key": "a-key", "x-rapidapi-key": "a-key", "x-access-key": "a-key"}

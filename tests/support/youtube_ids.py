@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from sandbox_client import NOON
-
-from blogger_tracking.sandbox import Catalogue, CreatorKind, SandboxServer
+from devtools.platform_sandbox import Catalogue, CreatorKind, SandboxServer
+from tests.support.sandbox_client import NOON
 
 VIDEOS_LISTED = 200
 """By each creator of a sandbox that these ids are for."""

@@ -7,27 +7,27 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from access_tokens import ISSUER, SECRET
-from airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
-from app_server import AppServer
-from database_builder import DatabaseBuilder
-from people import ALLOWED_ORIGIN, People
-from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
 from pydantic import SecretStr
-from sandbox_client import NOON
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.http.app import create_app
 from blogger_tracking.orchestration.http.rate_limit import OrganizationRateLimit
 from blogger_tracking.orchestration.http.surface import Surface
-from blogger_tracking.sandbox import SandboxOptions, SandboxServer
 from blogger_tracking.services.airflow_api import AirflowApi
 from blogger_tracking.services.platforms import PlatformConfig, create_service
 from blogger_tracking.services.platforms.pools import session_for
 from blogger_tracking.services.supabase_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.services.usecases.fetch_blogger import Outside
 from blogger_tracking.settings import Settings
+from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from tests.support.access_tokens import ISSUER, SECRET
+from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import ALLOWED_ORIGIN, People
+from tests.support.platform_accounts import KEY
+from tests.support.sandbox_client import NOON
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 import requests
-from access_tokens import SECRET, token_for
-from app_server import AppServer
-from database_builder import DatabaseBuilder
 from fastapi.routing import APIRoute
-from people import ALLOWED_ORIGIN, People
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.orchestration.http.app import create_app
 from blogger_tracking.orchestration.http.surface import Surface
+from tests.support.access_tokens import SECRET, token_for
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import ALLOWED_ORIGIN, People
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer x", "Basic eDp5", f"Bearer {SECRET}"])

@@ -8,16 +8,16 @@ from uuid import uuid4
 
 import pytest
 import requests
-from airflow_stand_in import AirflowStandIn
-from app_server import AppServer
-from database_builder import DatabaseBuilder
-from people import People
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.http.app import create_app
 from blogger_tracking.orchestration.http.rate_limit import OrganizationRateLimit
 from blogger_tracking.orchestration.http.surface import Surface
-from blogger_tracking.sandbox import CreatorKind, Fault, FaultKind, SandboxServer
+from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
+from tests.support.airflow_stand_in import AirflowStandIn
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import People
 
 
 def username(sandbox: SandboxServer, number: int = 0, platform: str = "TikTok") -> str:

@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 import requests
 import schemathesis
-from access_tokens import token_for
-from database_builder import DatabaseBuilder
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from people import People
 from schemathesis import BaseSchema, Case, GenerationMode
 
 from blogger_tracking.orchestration.http.app import create_app
 from blogger_tracking.orchestration.http.surface import Surface
+from tests.support.access_tokens import token_for
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import People
 
 ROUTES = [("/add", "POST"), ("/add-from-tracking", "POST"), ("/{trackingId}", "GET"), ("/{trackingId}", "PATCH")]
 

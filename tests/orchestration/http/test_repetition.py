@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from airflow_stand_in import AirflowStandIn
-from database_builder import DatabaseBuilder
-from people import People
-
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.sandbox import Fault, FaultKind, SandboxServer
+from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
+from tests.support.airflow_stand_in import AirflowStandIn
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import People
 
 
 def name(sandbox: SandboxServer, number: int = 0) -> str:

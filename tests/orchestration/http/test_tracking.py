@@ -5,13 +5,13 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, plan, settle, succeed
-from people import People
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.services.database.settlement import Outcome
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
+from tests.support.people import People
 
 
 def test_reading_tells_the_last_fetch_and_the_videos_saved(

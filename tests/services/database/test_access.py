@@ -8,10 +8,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, plan, succeed
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 
 READABLE = (
     "organizations",

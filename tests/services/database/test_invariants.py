@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, videos
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -13,6 +11,8 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.services.database.settlement import Outcome
 from blogger_tracking.services.usecases.end_run import close_run
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, videos
 
 BREAKS = {
     "lost": "delete from run_accounts",

@@ -9,9 +9,6 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from database_builder import DatabaseBuilder
-from database_server import DatabaseServer
-from ledger_steps import plan
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -19,6 +16,9 @@ from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.services.database import migrations
 from blogger_tracking.services.database.connections import connect, open_pool
 from blogger_tracking.services.database.migrations import Migration, apply_migrations, known_migrations
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
+from tests.support.ledger_steps import plan
 
 _numbers = itertools.count()
 

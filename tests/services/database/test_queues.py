@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from database_builder import DatabaseBuilder
 from psycopg_pool import ConnectionPool
-from queue_steps import queue_pictures, queue_videos
 
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.services.database.queues import (
@@ -21,6 +19,8 @@ from blogger_tracking.services.database.queues import (
     requeue_parked,
     take,
 )
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.queue_steps import queue_pictures, queue_videos
 
 MINUTE = timedelta(minutes=1)
 VISIBILITY = 10 * MINUTE

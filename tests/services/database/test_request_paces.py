@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from database_builder import DatabaseBuilder
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.database.request_paces import reserve_span
+from tests.support.database_builder import DatabaseBuilder
 
 SPAN = timedelta(hours=1)
 """So long that the time the test itself takes does not count."""

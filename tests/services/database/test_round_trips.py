@@ -7,13 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_builder import DatabaseBuilder
-from database_server import DatabaseServer
-from ledger_steps import claim, fetch_ids, plan, succeed
-from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.local.bench.wire_proxy import WireProxy
 from blogger_tracking.services.database.connections import open_pool
 from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.platforms import PlatformConfig
@@ -21,6 +16,11 @@ from blogger_tracking.services.platforms.youtube import YouTubeService
 from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
 from blogger_tracking.services.usecases.store_thumbnails import ThumbnailStorer
 from blogger_tracking.settings import Settings
+from devtools.bench.wire_proxy import WireProxy
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
+from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+from tests.support.platform_accounts import KEY
 
 CLAIM_LIMIT = 3
 SAVE_LIMIT = 6

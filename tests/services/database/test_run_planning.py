@@ -7,8 +7,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, new_key, plan, succeed, try_claim
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.claims import Claim
@@ -19,6 +17,8 @@ from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.usecases.end_run import close_run
 from blogger_tracking.services.usecases.plan_run import plan_run
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, succeed, try_claim
 
 
 def decisions(build: DatabaseBuilder) -> dict[str, int]:

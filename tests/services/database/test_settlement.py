@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, plan, settle, succeed, try_claim, video, videos
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -16,6 +14,8 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.database.claims import ClaimRefused
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.database.settlement import Outcome
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed, try_claim, video, videos
 
 
 def allocation(build: DatabaseBuilder) -> tuple[int, int, int]:

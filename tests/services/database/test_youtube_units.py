@@ -6,14 +6,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import plan
 from psycopg_pool import ConnectionPool
-from queue_steps import plan_one, queue_videos
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.database.youtube_units import UnitUse, record_units, reserve_unit, units_left
 from blogger_tracking.settings import get_settings
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import plan
+from tests.support.queue_steps import plan_one, queue_videos
 
 MIDNIGHT = datetime(2026, 7, 15, 7, tzinfo=UTC)
 """In California."""

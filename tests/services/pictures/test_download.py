@@ -6,11 +6,11 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
-from loopback_tls import TlsServer
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.services.pictures.download import PictureDownloader
 from blogger_tracking.services.pictures.errors import PictureError
+from tests.support.loopback_tls import TlsServer
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 500
 LIMIT = 100_000

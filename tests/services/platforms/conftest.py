@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from platform_accounts import KEY, StoppedClock
-from scripted_server import ScriptedServer
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformConfig, PlatformService, create_service
 from blogger_tracking.services.platforms.pools import session_for
 from blogger_tracking.services.platforms.reading import Json
 from blogger_tracking.settings import Settings
+from tests.support.platform_accounts import KEY, StoppedClock
+from tests.support.scripted_server import ScriptedServer
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

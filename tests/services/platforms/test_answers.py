@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
-from platform_accounts import ACCOUNTS, StoppedClock
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformService
 from blogger_tracking.services.platforms.answers import Answer, kind_of
 from blogger_tracking.services.platforms.reading import Json
+from tests.support.platform_accounts import ACCOUNTS, StoppedClock
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 YOUTUBE, TIKTOK, INSTAGRAM = Platform.YOUTUBE, Platform.TIKTOK, Platform.INSTAGRAM
 MIDNIGHT_PACIFIC = datetime(2026, 3, 11, 7, tzinfo=UTC)

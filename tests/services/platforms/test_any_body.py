@@ -9,13 +9,13 @@ from operator import itemgetter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from platform_accounts import ACCOUNTS
-from scripted_server import ScriptedServer
 
 from blogger_tracking.domain.errors import PlatformError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformService
 from blogger_tracking.services.platforms.reading import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import ScriptedServer
 
 Body = Callable[[Platform, str], Json]
 

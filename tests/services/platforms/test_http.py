@@ -16,8 +16,6 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from platform_accounts import ACCOUNTS, KEY, StoppedClock
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Platform
@@ -26,6 +24,8 @@ from blogger_tracking.services.platforms.pools import limiter_for, session_for
 from blogger_tracking.services.platforms.redaction import LONGEST_DETAIL, redact
 from blogger_tracking.services.platforms.retry_after import retry_moment
 from blogger_tracking.settings import Settings
+from tests.support.platform_accounts import ACCOUNTS, KEY, StoppedClock
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 Connect = Callable[..., PlatformService]
 

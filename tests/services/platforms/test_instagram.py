@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from platform_accounts import ACCOUNTS
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.instagram_shortcode import shortcode
@@ -16,6 +14,8 @@ from blogger_tracking.domain.models import BloggerProfile, CommonVideo, Platform
 from blogger_tracking.services.alerts import ALERTS_LOGGER
 from blogger_tracking.services.platforms import PlatformService
 from blogger_tracking.services.platforms.reading import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 Body = Callable[[str], Json]
 

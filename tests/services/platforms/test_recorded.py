@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from platform_accounts import ACCOUNTS
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.instagram_shortcode import media_number, shortcode
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformService, YouTubeService
 from blogger_tracking.services.platforms.reading import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 RECORDED = Path(os.environ.get("BLOGGER_TRACKING_RECORDED") or Path(__file__).parents[4] / "shared" / "recorded")
 

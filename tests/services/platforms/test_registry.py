@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from platform_accounts import KEY
 from pydantic import ValidationError
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.services.platforms import PlatformConfig, create_service
+from tests.support.platform_accounts import KEY
 
 CONFIG = PlatformConfig(base_url="https://gateway.invalid", api_key=KEY)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from platform_accounts import KEY, StoppedClock
-from sandbox_client import NOON
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.video_batch import VideoBatch
-from blogger_tracking.sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxOptions, SandboxServer
 from blogger_tracking.services.platforms import PlatformConfig, PlatformService, YouTubeService, create_service
 from blogger_tracking.services.platforms.pools import session_for
+from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxOptions, SandboxServer
+from tests.support.platform_accounts import KEY, StoppedClock
+from tests.support.sandbox_client import NOON
 
 TARGET = 45
 PLENTY = 200

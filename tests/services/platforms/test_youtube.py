@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from platform_accounts import ACCOUNTS
-from scripted_server import Scripted, ScriptedServer
 
 from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import BloggerProfile, Platform, VideoStatistics
 from blogger_tracking.services.platforms import LiveState, PlatformService, YouTubeService
 from blogger_tracking.services.platforms.reading import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 Body = Callable[[Platform, str], Json]
 

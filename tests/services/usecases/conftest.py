@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
-from queue_steps import ShiftedClock
-from sandbox_client import NOON
-from youtube_ids import VIDEOS_LISTED
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.sandbox import SandboxOptions, SandboxServer
 from blogger_tracking.services.platforms import PlatformConfig, create_service
 from blogger_tracking.services.platforms.youtube import YouTubeService
 from blogger_tracking.services.usecases.fetch_blogger import Outside
 from blogger_tracking.settings import Settings
+from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from tests.support.platform_accounts import KEY
+from tests.support.queue_steps import ShiftedClock
+from tests.support.sandbox_client import NOON
+from tests.support.youtube_ids import VIDEOS_LISTED
 
 
 @pytest.fixture(scope="session")

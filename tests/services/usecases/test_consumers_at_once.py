@@ -9,19 +9,19 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-import consumer_process
 import pytest
-from database_builder import DatabaseBuilder
 from psycopg_pool import ConnectionPool
-from queue_steps import ShiftedClock, queue_videos
-from youtube_ids import newest_ids
 
-from blogger_tracking.sandbox import Fault, FaultKind, SandboxServer
-from blogger_tracking.sandbox.request_log import LoggedRequest
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.platforms.youtube import YouTubeService
 from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
 from blogger_tracking.settings import Settings
+from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
+from devtools.platform_sandbox.request_log import LoggedRequest
+from tests.support import consumer_process
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.queue_steps import ShiftedClock, queue_videos
+from tests.support.youtube_ids import newest_ids
 
 MESSAGES = 20
 VIDEOS = 30

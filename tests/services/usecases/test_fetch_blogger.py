@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, plan
 from psycopg import Connection
 
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.video_batch import VideoBatch
-from blogger_tracking.sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
 from blogger_tracking.services.usecases.plan_run import PlannedRun
+from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan
 
 
 @pytest.fixture(autouse=True)

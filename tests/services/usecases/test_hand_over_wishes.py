@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
-from database_builder import DatabaseBuilder, Tracked
-from ledger_steps import plan
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.initial_fetch import InitialFetchMessage, InitialFetchState
@@ -17,6 +14,9 @@ from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.database.runs import RunKey
 from blogger_tracking.services.usecases.hand_over_wishes import HandOver, hand_over, hand_over_open_wishes
 from blogger_tracking.services.usecases.plan_initial_fetch import plan_initial_fetch
+from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
+from tests.support.database_builder import DatabaseBuilder, Tracked
+from tests.support.ledger_steps import plan
 
 
 @pytest.fixture

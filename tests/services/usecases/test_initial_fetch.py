@@ -9,8 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from database_builder import DatabaseBuilder, Tracked
-from ledger_steps import claim, plan, settle, succeed, try_claim
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -21,6 +19,8 @@ from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.database.runs import RunKey
 from blogger_tracking.services.database.settlement import Outcome
 from blogger_tracking.services.usecases.plan_initial_fetch import end_initial_fetch, plan_initial_fetch
+from tests.support.database_builder import DatabaseBuilder, Tracked
+from tests.support.ledger_steps import claim, plan, settle, succeed, try_claim
 
 HOUR = timedelta(hours=1)
 

@@ -6,13 +6,13 @@ import logging
 from collections import Counter
 
 import pytest
-from database_builder import DatabaseBuilder
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
-from queue_steps import queue_pictures
 
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.services.usecases.manage_queues import consume, read_queues, requeue
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.queue_steps import queue_pictures
 
 
 def park_one(build: DatabaseBuilder) -> int:

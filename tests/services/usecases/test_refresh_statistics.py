@@ -9,18 +9,11 @@ from itertools import islice
 from math import ceil
 
 import pytest
-from database_builder import DatabaseBuilder
-from ledger_steps import claim, fetch_ids, plan, settle
-from platform_accounts import KEY
 from psycopg_pool import ConnectionPool
-from queue_steps import ShiftedClock, plan_one, queue_videos
-from sandbox_client import NOON
-from youtube_ids import newest_ids
 
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.youtube_quota import next_quota_reset
-from blogger_tracking.sandbox import CreatorKind, Fault, FaultKind, SandboxServer
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.database.planning import Scope
 from blogger_tracking.services.database.settlement import Outcome
@@ -30,6 +23,13 @@ from blogger_tracking.services.platforms.youtube import YouTubeService, YouTubeV
 from blogger_tracking.services.usecases.fetch_blogger import Outside, fetch_blogger
 from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
 from blogger_tracking.settings import Settings
+from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle
+from tests.support.platform_accounts import KEY
+from tests.support.queue_steps import ShiftedClock, plan_one, queue_videos
+from tests.support.sandbox_client import NOON
+from tests.support.youtube_ids import newest_ids
 
 
 class Consumer:

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from database_builder import DatabaseBuilder
 from psycopg_pool import ConnectionPool
-from queue_steps import ShiftedClock, plan_one, queue_pictures
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.sandbox import Fault, FaultKind, SandboxServer
 from blogger_tracking.services.database.invariants import check_invariants
 from blogger_tracking.services.storage.pictures import StorageError
 from blogger_tracking.services.usecases.store_thumbnails import ThumbnailStorer
 from blogger_tracking.settings import Settings
+from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.queue_steps import ShiftedClock, plan_one, queue_pictures
 
 SPECIAL = ("missing", "redirect", "redirect-loop", "html", "huge")
 

@@ -1,0 +1,114 @@
+"""Fleets of the sandbox's creators, tracked by organizations of their own, brought in by a statement for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import scalar_row
+
+from blogger_tracking.domain.models import Platform
+from devtools.bench.conditions import VIDEOS_PER_FETCH
+from devtools.platform_sandbox import Creator, CreatorKind, World
+
+_INSERT_ORGANIZATION = """
+insert into organizations (name, daily_videos_count, initial_videos_count)
+values (%(name)s, %(videos)s, %(videos)s)
+returning id
+"""
+
+_INSERT_SUBSCRIPTION = """
+insert into subscriptions (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
+values (%(organization)s, %(begins)s, %(ends)s, 'bench', 1000000000, 1000000)
+"""
+
+_INSERT_OWNER = """
+with added as (
+    insert into auth.users (email) values (%(email)s) returning id
+)
+insert into organization_members (organization_id, user_id, role)
+select %(organization)s, id, 'owner'
+from added
+returning user_id
+"""
+
+_INSERT_ACCOUNTS = """
+with added as (
+    insert into blogger_information (platform, username, external_id, sec_id)
+    select platform, username, external_id, sec_id
+    from unnest(%(platforms)s::text[], %(usernames)s::text[], %(external_ids)s::text[], %(sec_ids)s::text[])
+        as creator (platform, username, external_id, sec_id)
+    returning id
+)
+insert into tracked_accounts (organization_id, blogger_id, initial_videos_fetched)
+select %(organization)s, id, true
+from added
+"""
+
+_REST = "update tracked_accounts set is_active = false where is_active"
+
+# Planning reads all of these; a server that has just got them would plan its queries for empty tables.
+_ANALYZE = "analyze blogger_information, tracked_accounts, fetches, fetch_allocations, videos"
+
+_PERIOD = timedelta(days=30)
+
+# Fetches of one organization wait for each other to charge it, so one organization for all would be a case of its own.
+_BLOGGERS_PER_ORGANIZATION = 20
+
+
+class Fleets:
+    """Makes organizations and their bloggers. No creator is in two fleets, so that each run saves new videos only.
+
+    The connection must own the schema of a database with stand-ins for Supabase's users.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._unused = {platform: world.creators(platform, CreatorKind.NORMAL) for platform in Platform}
+
+    def organization(self, connection: Connection, name: str, videos: int = VIDEOS_PER_FETCH) -> UUID:
+        """An organization that wants so many videos of each blogger, and whose subscription has room for all."""
+        values = {"name": name, "videos": videos}
+        organization = connection.cursor(row_factory=scalar_row).execute(_INSERT_ORGANIZATION, values).fetchall()[0]
+        now = datetime.now(UTC)
+        period = {"organization": organization, "begins": now - _PERIOD, "ends": now + _PERIOD}
+        connection.execute(_INSERT_SUBSCRIPTION, period)
+        return UUID(str(organization))
+
+    def owner(self, connection: Connection, organization: UUID) -> UUID:
+        """A person who may add bloggers to the organization."""
+        values = {"organization": organization, "email": f"{organization}@example.org"}
+        return UUID(str(connection.cursor(row_factory=scalar_row).execute(_INSERT_OWNER, values).fetchall()[0]))
+
+    def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> None:
+        """Have so many new bloggers tracked, evenly over the platforms, and nobody else any more."""
+        creators = list(self._evenly(bloggers))
+        with connection.transaction():
+            connection.execute(_REST)
+            for first in range(0, bloggers, _BLOGGERS_PER_ORGANIZATION):
+                organization = self.organization(connection, f"Organization of {bloggers} bloggers", videos)
+                _track(connection, organization, creators[first : first + _BLOGGERS_PER_ORGANIZATION])
+        connection.execute(_ANALYZE)
+
+    def untracked(self, platform: Platform) -> Creator:
+        """A creator whom nobody tracks."""
+        return next(self._unused[platform])
+
+    def _evenly(self, bloggers: int) -> Iterator[Creator]:
+        for number, platform in enumerate(Platform):
+            yield from islice(self._unused[platform], len(range(number, bloggers, len(Platform))))
+
+
+def _track(connection: Connection, organization: UUID, creators: Sequence[Creator]) -> None:
+    connection.execute(
+        _INSERT_ACCOUNTS,
+        {
+            "organization": organization,
+            "platforms": [creator.platform for creator in creators],
+            "usernames": [creator.username for creator in creators],
+            "external_ids": [creator.external_id for creator in creators],
+            "sec_ids": [creator.sec_id for creator in creators],
+        },
+    )

@@ -1,0 +1,71 @@
+"""Planning a run over many tracked accounts, in a process of its own.
+
+As a program it reads an order `{dsn}` and writes its figures.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+from blogger_tracking.domain.fanout import place_by_platform
+from blogger_tracking.services.database.connections import connect, open_pool
+from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.database.runs import RunKey
+from blogger_tracking.services.usecases.end_run import close_run
+from blogger_tracking.services.usecases.plan_run import plan_run
+from blogger_tracking.settings import get_settings
+from devtools.bench.children import measure_in_child
+from devtools.bench.fleet import Fleets
+from devtools.bench.repetition import median_run
+from devtools.local_stack.stack import Stack
+
+_MEGABYTE = 1_000_000
+# Linux counts ru_maxrss in KiB, macOS in bytes.
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningRun:
+    """One planning: its time, and the most memory that its process ever held."""
+
+    accounts: int
+    seconds: float
+    peak_mb: float
+
+
+def measure_planning(stack: Stack, fleets: Fleets, accounts: int, runs: int) -> PlanningRun:
+    """Plan a fleet of so many tracked accounts, each time a new one."""
+    return median_run(partial(_measure, stack, fleets, accounts), runs)
+
+
+def _measure(stack: Stack, fleets: Fleets, accounts: int) -> PlanningRun:
+    with connect(stack.admin_dsn) as connection:
+        fleets.track(connection, accounts)
+    return PlanningRun(accounts, **measure_in_child(__name__, {"dsn": stack.pipeline_dsn}, {}))
+
+
+def main() -> int:
+    """Measure once. Afterwards the run is ended, so that it holds no reservations."""
+    order = json.load(sys.stdin)
+    key = RunKey("bench", "planning", str(uuid4()))
+    pool = open_pool(order["dsn"])
+    place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
+    begin = time.monotonic()
+    plan_run(pool, key, Scope(), timedelta(hours=11), place)
+    seconds = time.monotonic() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
+    json.dump({"seconds": round(seconds, 2), "peak_mb": round(peak / _MEGABYTE, 1)}, sys.stdout)
+    close_run(pool, key, failed_share_limit=1)
+    pool.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

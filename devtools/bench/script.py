@@ -1,0 +1,138 @@
+"""The bare script: the planning, clients and saving of the batch run, in one process without Airflow.
+
+As a program it reads an order `{dsn, sandbox_url, threads}` and writes its figures.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from subprocess import TimeoutExpired
+from uuid import uuid4
+
+from psycopg.rows import scalar_row
+from pydantic import SecretStr
+
+from blogger_tracking.domain.fanout import place_by_platform
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.services.database.connections import connect, open_pool
+from blogger_tracking.services.database.planning import Scope
+from blogger_tracking.services.database.request_paces import reserve_span
+from blogger_tracking.services.database.runs import RunKey
+from blogger_tracking.services.platforms import PlatformConfig, PlatformService, SharedPace, create_service
+from blogger_tracking.services.usecases.end_run import close_run
+from blogger_tracking.services.usecases.fetch_blogger import Outside, fetch_blogger
+from blogger_tracking.services.usecases.plan_run import plan_run
+from blogger_tracking.settings import get_settings
+from devtools.bench.children import measure_in_child
+from devtools.bench.fleet import Fleets
+from devtools.bench.repetition import median_run
+from devtools.local_stack.airflow_connections import PLATFORM_PATHS
+
+_KEY = "key-of-the-bench"
+_PATIENCE = 1.5
+
+_FETCH_IDS = "select id from fetches where run_id = %s order by id"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRun:
+    """One run of the script."""
+
+    bloggers: int
+    threads: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Bloggers, from planning to the end."""
+        return round(self.bloggers / self.seconds, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a script finds the databases and the platforms."""
+
+    admin_dsn: str
+    pipeline_dsn: str
+    sandbox_url: str
+
+
+def best_script(places: Places, fleets: Fleets, bloggers: int, threads: tuple[int, ...], runs: int) -> list[ScriptRun]:
+    """A run with each number of threads, the fastest one first; one that takes half as long again is ended."""
+    measured: list[ScriptRun] = []
+    for number in threads:
+        patience = _PATIENCE * min(run.seconds for run in measured) if measured else None
+        with suppress(TimeoutExpired):
+            measured.append(median_run(partial(_measure, places, fleets, bloggers, number, patience), runs))
+    return sorted(measured, key=lambda each: each.seconds)
+
+
+def _measure(places: Places, fleets: Fleets, bloggers: int, threads: int, patience: float | None = None) -> ScriptRun:
+    with connect(places.admin_dsn) as connection:
+        fleets.track(connection, bloggers)
+    figures = measure_in_child(
+        __name__,
+        {
+            "dsn": places.pipeline_dsn,
+            "sandbox_url": places.sandbox_url,
+            "threads": threads,
+        },
+        {"BLOGGER_TRACKING_FETCH_THREADS": str(threads)},
+        patience,
+    )
+    return ScriptRun(bloggers, threads, **figures)
+
+
+def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
+    """Plan, fetch and save all bloggers; return what is wrong with the run."""
+    key = RunKey("bench", "script", str(uuid4()))
+    pool = open_pool(dsn)
+    outside = Outside(pool, _services(sandbox_url, SharedPace(partial(reserve_span, pool))))
+    place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
+    planned = plan_run(pool, key, Scope(), timedelta(hours=11), place)
+    with pool.connection() as connection:
+        fetch_ids = connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (planned.run_id,)).fetchall()
+    with ThreadPoolExecutor(threads) as executor:
+        reports = list(executor.map(partial(fetch_blogger, outside), fetch_ids))
+    problems = close_run(pool, key, failed_share_limit=0) + [str(each) for each in reports if each.failed]
+    pool.close()
+    return problems
+
+
+def _services(sandbox_url: str, pace: SharedPace) -> dict[Platform, PlatformService]:
+    return {
+        platform: create_service(
+            platform, PlatformConfig(base_url=sandbox_url + path, api_key=SecretStr(_KEY)), pace=pace
+        )
+        for platform, path in PLATFORM_PATHS.items()
+    }
+
+
+def main() -> int:
+    """Measure once; 1 when not everything was fetched."""
+    order = json.load(sys.stdin)
+    begin = time.monotonic()
+    problems = fetch_all(**order)
+    seconds = time.monotonic() - begin
+    if problems:
+        sys.stderr.write("; ".join(problems))
+        return 1
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    json.dump(
+        {"seconds": round(seconds, 2), "cpu_seconds": round(used.ru_utime + used.ru_stime, 1)},
+        sys.stdout,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

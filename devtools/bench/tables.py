@@ -1,0 +1,117 @@
+"""The figures as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from devtools.bench.figures import Measurements, headline
+from devtools.local_stack.report import titled_table
+
+_SPECIAL = {
+    "batch": "as shipped",
+    "large": "as shipped",
+    "queues": "with the queues consumed",
+    "killed": "with its triggerer killed",
+}
+
+
+def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, str]]) -> Iterator[Table]:
+    """One table for each thing that was measured, the headline figures, and the settings beside them."""
+    yield from _run_tables(measurements)
+    if saving := measurements.get("saving"):
+        columns = ("seconds", "round_trips", "row_by_row_seconds", "row_by_row_round_trips", "ratio")
+        yield _plain_table("Saving one fetch, by round-trip time in ms", saving, columns)
+    if planning := measurements.get("planning"):
+        yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
+    yield _headline_table(measurements)
+    yield _settings_table(settings)
+
+
+def batch_runs(measurements: Measurements) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every batch run with what was special about it."""
+    for scenario, special in _SPECIAL.items():
+        for run in measurements.get(scenario, {}).values():
+            yield special, run
+    for run in measurements.get("shared", {}).values():
+        yield "50 per instance", run
+    for parallelism, run in measurements.get("workers", {}).items():
+        yield f"workers, parallelism {parallelism}", run
+
+
+def _run_tables(measurements: Measurements) -> Iterator[Table]:
+    runs = list(batch_runs(measurements))
+    speed = titled_table("Bloggers per second, from the trigger to green", "run")
+    for column in ("bloggers", "seconds", "per second", "CPU seconds", "violations"):
+        speed.add_column(column, justify="right")
+    for special, run in runs:
+        speed.add_row(special, *_figures(run, ("bloggers", "seconds", "per_second", "cpu_seconds", "violations")))
+    for run in measurements.get("script", {}).values():
+        name = f"bare script, {run['threads']} threads"
+        speed.add_row(name, *_figures(run, ("bloggers", "seconds", "per_second", "cpu_seconds")), "")
+    if speed.row_count:
+        yield speed
+    if runs:
+        yield _programs_table(runs)
+    yield from _ui_tables(runs)
+
+
+def _programs_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    names = list(dict.fromkeys(name for _, run in runs for name in run["programs"]))
+    table = titled_table("CPU seconds and peak MB of each program, its children included", "run")
+    for name in names:
+        table.add_column(name, justify="right")
+    for special, run in runs:
+        used = [run["programs"].get(name) for name in names]
+        cells = [f"{each['cpu_seconds']:.0f} s\n{each['peak_mb']:.0f} MB" if each else "" for each in used]
+        table.add_row(f"{special}, {run['bloggers']:,}", *cells)
+    return table
+
+
+def _ui_tables(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Table]:
+    for special, run in runs:
+        if run["ui"]:
+            table = titled_table(f"The UI meanwhile ({special}, {run['bloggers']:,} bloggers)", "asked for")
+            table.add_column("95th percentile, s", justify="right")
+            for name, seconds in run["ui"].items():
+                table.add_row(name, f"{seconds:.2f}")
+            yield table
+
+
+def _plain_table(title: str, measured: Mapping[str, Any], columns: Sequence[str]) -> Table:
+    table = titled_table(title, "")
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for varied, figures in measured.items():
+        table.add_row(f"{int(varied):,}", *_figures(figures, columns))
+    return table
+
+
+def _headline_table(measurements: Measurements) -> Table:
+    table = titled_table("Figures", "figure")
+    table.add_column("value")
+    for name, value in headline(measurements).items():
+        if value not in (None, {}):
+            table.add_row(name, _by_number(value) if isinstance(value, dict) else str(value))
+    return table
+
+
+def _settings_table(settings: Sequence[tuple[str, str, str]]) -> Table:
+    table = titled_table("Settings that differ from the defaults", "setting")
+    table.add_column("value", overflow="fold")
+    table.add_column("why")
+    for row in settings:
+        # A section in brackets is no markup.
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _figures(figures: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    return [f"{figures[column]:,}" for column in columns]
+
+
+def _by_number(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{int(number):,}: {value}" for number, value in values.items())

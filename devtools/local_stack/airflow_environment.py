@@ -1,0 +1,116 @@
+"""The environment that makes any Airflow process, and any code of this project, part of one stack."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from blogger_tracking.domain.models import Platform
+from devtools.local_stack.airflow_connections import (
+    ADMIN_CONNECTION,
+    PIPELINE_CONNECTION,
+    PLATFORM_PATHS,
+    connection_id_of,
+    http_connection,
+    postgres_connection,
+    variable_of,
+)
+from devtools.local_stack.airflow_settings import TUNED_SETTINGS
+from devtools.local_stack.config import PROJECT_ROOT, StackConfig
+from devtools.local_stack.errors import StackError
+from devtools.local_stack.generated_secrets import StackSecrets
+
+AIRFLOW_VERSION = "3.3.2"
+ADMIN_LOGIN = "admin"
+DEPLOYMENT_VARIABLE = "BLOGGER_TRACKING_DEPLOYMENT"
+LOCAL_ISSUER = "http://localhost/auth/v1"
+METADATA_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where the parts of a stack are. None: the user's environment says where, and the stack runs no such part."""
+
+    api_url: str
+    sandbox_url: str | None
+    metadata_url: str | None
+    pipeline_dsn: str | None
+    admin_dsn: str | None
+
+
+def require_airflow_version() -> None:
+    """Raise StackError unless the installed Airflow is the one that this code was written for."""
+    try:
+        installed = version("apache-airflow-core")
+    except PackageNotFoundError:
+        installed = "none"
+    if installed != AIRFLOW_VERSION:
+        raise StackError(
+            f"Airflow {AIRFLOW_VERSION} is needed, {installed} is installed. "
+            "Remove the folder .venv: the next make command installs what requirements.lock names."
+        )
+
+
+def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
+    """All variables of a process of this stack.
+
+    From weak to strong: tuned settings and connections to the stack's own parts, the user's environment, what holds
+    the stack's processes together, the configuration's own variables.
+    """
+    tuned = {setting.variable: setting.value for setting in TUNED_SETTINGS}
+    tuned["AIRFLOW__CORE__PARALLELISM"] = str(config.parallelism)
+    tuned[DEPLOYMENT_VARIABLE] = secrets.deployment
+    if endpoints.sandbox_url is not None:
+        tuned["BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"] = "true"
+    return {
+        **tuned,
+        **_connections(secrets, endpoints),
+        **os.environ,
+        **_structure(config, secrets, endpoints),
+        **config.environment,
+    }
+
+
+def _connections(secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
+    connections = {
+        "airflow_api": http_connection(endpoints.api_url, secrets.admin_password, ADMIN_LOGIN),
+        "supabase_auth": http_connection(LOCAL_ISSUER, secrets.supabase_secret),
+    }
+    if endpoints.pipeline_dsn is not None:
+        connections[PIPELINE_CONNECTION] = postgres_connection(endpoints.pipeline_dsn)
+    if endpoints.admin_dsn is not None:
+        connections[ADMIN_CONNECTION] = postgres_connection(endpoints.admin_dsn)
+    if endpoints.sandbox_url is not None:
+        for platform in Platform:
+            url = endpoints.sandbox_url + PLATFORM_PATHS[platform]
+            connections[connection_id_of(platform)] = http_connection(url, secrets.sandbox_key)
+    return {variable_of(connection_id): value for connection_id, value in connections.items()}
+
+
+def _structure(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
+    folder = config.airflow_home
+    structure = {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{endpoints.api_url}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_LOGIN}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(config.passwords_file),
+        "AIRFLOW__API__BASE_URL": endpoints.api_url,
+        "AIRFLOW__API__SECRET_KEY": secrets.api_secret_key,
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.jwt_secret,
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+        "PYTHONPATH": _prepended(str(PROJECT_ROOT / "include"), "PYTHONPATH", os.pathsep),
+        "NO_PROXY": _prepended("127.0.0.1,localhost", "NO_PROXY", ","),
+    }
+    if endpoints.metadata_url is not None:
+        structure[METADATA_VARIABLE] = endpoints.metadata_url
+    return structure
+
+
+def _prepended(value: str, variable: str, separator: str) -> str:
+    others = os.environ.get(variable)
+    return f"{value}{separator}{others}" if others and others != value else value

@@ -1,0 +1,131 @@
+"""What a run of the batch did: gathered from the ledger, printed as tables, written as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from psycopg import Connection
+from rich.console import Console
+from rich.table import Table
+
+from blogger_tracking.cli import invariant_table, queue_tables, titled_table
+from blogger_tracking.services.database.invariants import check_invariants
+from blogger_tracking.services.database.queues import QueueCounts
+from blogger_tracking.services.database.summaries import (
+    OrganizationSummary,
+    PlatformSummary,
+    read_organization_summaries,
+    read_platform_summaries,
+)
+from blogger_tracking.services.database.youtube_units import read_run_units
+from blogger_tracking.services.usecases.manage_queues import QueueState, read_queues
+from devtools.local_stack.adding import Addition
+from devtools.local_stack.batch_run import read_states
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run. `seconds` is from the trigger to the end; `green` that Airflow ended it as a success.
+
+    `added` is a blogger that was added over HTTP before it. `queues` holds the counts of all messages so far,
+    `youtube_units` what the run cost of the day's budget, by use.
+    """
+
+    dag_run_state: str
+    organizations: list[OrganizationSummary]
+    platforms: list[PlatformSummary]
+    fetches_by_state: dict[str, int]
+    videos_saved: int
+    seconds: float
+    added: Addition | None
+    queues: dict[str, QueueCounts]
+    youtube_units: dict[str, int]
+    invariants: dict[str, int]
+    green: bool
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the run is green and nothing is wrong with the ledger."""
+        return self.green and not any(self.invariants.values())
+
+
+def gather_report(
+    connection: Connection, run_id: int, dag_run_state: str, seconds: float, added: Addition | None
+) -> Report:
+    """The report of a run that has ended, by its id in the ledger."""
+    platforms = read_platform_summaries(connection, run_id)
+    return Report(
+        dag_run_state=dag_run_state,
+        organizations=read_organization_summaries(connection, run_id),
+        platforms=platforms,
+        fetches_by_state=read_states(connection, run_id),
+        videos_saved=sum(platform.videos for platform in platforms),
+        seconds=round(seconds, 1),
+        added=added,
+        queues={state.queue.value: state.counts for state in read_queues(connection)},
+        youtube_units={use.value: units for use, units in read_run_units(connection, run_id).items()},
+        invariants=check_invariants(connection),
+        green=dag_run_state == "success",
+    )
+
+
+def write_report(report: Report, file: Path) -> None:
+    """Write the report as JSON."""
+    file.write_text(json.dumps(asdict(report), indent=2, default=str), encoding="utf-8")
+
+
+def print_report(report: Report, queues: Sequence[QueueState], console: Console) -> None:
+    """Print a report's tables, and what is parked in the queues."""
+    console.print(_organization_table(report), _platform_table(report), queue_tables(queues))
+    if report.added:
+        console.print(
+            f"Added @{report.added.username} ({report.added.platform}) over HTTP: "
+            f"{report.added.videos} videos saved {report.added.seconds:.1f} s after the request",
+            highlight=False,
+        )
+    console.print(f"YouTube units of this run: {_counts(report.youtube_units)}", highlight=False)
+    console.print(invariant_table(report.invariants))
+
+
+def _organization_table(report: Report) -> Table:
+    table = titled_table("Organizations", "organization")
+    for column in ("limit", "used before", "reserved", "fetched", "charged"):
+        table.add_column(column, justify="right")
+    table.add_column("skipped")
+    for organization in report.organizations:
+        figures = (organization.video_limit, organization.used_before, organization.granted)
+        table.add_row(
+            organization.name,
+            *(_figure(figure) for figure in (*figures, organization.fetched, organization.charged)),
+            _counts(organization.skipped),
+        )
+    return table
+
+
+def _platform_table(report: Report) -> Table:
+    table = titled_table("Platforms", "platform")
+    table.add_column("fetched", justify="right")
+    table.add_column("states")
+    for column in ("videos", "of them new", "seconds"):
+        table.add_column(column, justify="right")
+    for platform in report.platforms:
+        table.add_row(
+            platform.platform,
+            _figure(sum(platform.states.values())),
+            _counts(platform.states),
+            _figure(platform.videos),
+            _figure(platform.videos_new),
+            f"{platform.seconds:.1f}",
+        )
+    return table
+
+
+def _figure(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "-"

@@ -1,0 +1,155 @@
+"""The media of Instagram's lists: reels, feed videos, photos, carousels and posts shared with another account."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from devtools.platform_sandbox.catalogue import Catalogue, Video
+from devtools.platform_sandbox.filler import INSTAGRAM_ITEM, instagram_video_keys, keys_of, marker
+from devtools.platform_sandbox.identifiers import instagram_code
+from devtools.platform_sandbox.paging import Page
+from devtools.platform_sandbox.platform_api import Moment, PlatformApi
+from devtools.platform_sandbox.world import Creator, CreatorKind
+
+_ITEM_WITHOUT_BULK = 1_600
+
+
+class MediaKind(StrEnum):
+    """What a post is. A collab is a reel of another account that also stands in this one's lists."""
+
+    CLIP = "clip"
+    FEED_VIDEO = "feed_video"
+    PHOTO = "photo"
+    CAROUSEL = "carousel"
+    COLLAB = "collab"
+
+
+_KINDS = (
+    *(MediaKind.CLIP,) * 10,
+    *(MediaKind.FEED_VIDEO,) * 2,
+    *(MediaKind.PHOTO,) * 2,
+    MediaKind.CAROUSEL,
+    MediaKind.COLLAB,
+)
+_MEDIA_TYPES = {MediaKind.PHOTO: 1, MediaKind.CAROUSEL: 8}
+_PRODUCT_TYPES = {MediaKind.FEED_VIDEO: "feed", MediaKind.PHOTO: "feed", MediaKind.CAROUSEL: "carousel_container"}
+
+
+def media_kind(video: Video) -> MediaKind:
+    """What this post is: ten of sixteen are reels."""
+    return _KINDS[(video.bits >> 8) % len(_KINDS)]
+
+
+def media_fragments(weight: int) -> dict[str, str]:
+    """The bulk that brings an item to about `weight` characters."""
+    return {"item": keys_of(INSTAGRAM_ITEM), "video": instagram_video_keys(max(0, weight - _ITEM_WITHOUT_BULK))}
+
+
+class MediaWriter:
+    """Writes the items of one page. Only the list of clips knows plays."""
+
+    def __init__(self, api: PlatformApi, creator: Creator, moment: Moment, *, clips: bool) -> None:
+        self._api = api
+        self._creator = creator
+        self._moment = moment
+        self._clips = clips
+
+    def items(self, page: Page) -> list[object]:
+        """The page's media; an untidy account's page has a card among them that is no media."""
+        items = [self._item(video, pinned=place < page.pinned) for place, video in enumerate(page.videos)]
+        if self._api.options.traps and self._creator.kind is CreatorKind.UNTIDY:
+            items.insert(1, {"suggested_users": {"type": 2, "suggestions": [], "id": "8"}})
+        return items
+
+    def _item(self, listed: Video, *, pinned: bool) -> object:
+        if self._api.options.traps and listed.malformed:
+            return {"pk": None, "taken_at": "soon", "media_type": 2, "caption": None}
+        kind = media_kind(listed)
+        video = self._original(listed) if kind is MediaKind.COLLAB else listed
+        pk = self._api.world.identifiers.instagram_media(video.owner.index, video.published)
+        pinned_by = [int(self._creator.external_id)] if pinned else []
+        return {
+            "taken_at": self._taken_at(video),
+            "pk": pk if self._creator.index % 2 else str(pk),
+            "id": f"{pk}_{video.owner.external_id}",
+            "fbid": str(17_800_000_000_000_000 + pk % 10**14),
+            "device_timestamp": video.published * 1_000_000,
+            "strong_id__": f"{pk}_{video.owner.external_id}",
+            **marker("item"),
+            "media_type": _MEDIA_TYPES.get(kind, 2),
+            "code": instagram_code(pk),
+            "caption": None if video.one_in(9, 5) else self._caption(video, pk),
+            "timeline_pinned_user_ids": pinned_by,
+            "clips_tab_pinned_user_ids": pinned_by if self._clips else [],
+            "user": self._user(video.owner),
+            "owner": self._user(video.owner),
+            "coauthor_producers": [self._user(self._creator)] if kind is MediaKind.COLLAB else [],
+            "product_type": _PRODUCT_TYPES.get(kind, "clips"),
+            **self._numbers(video, kind),
+            **self._pictures(kind, pk),
+        }
+
+    def _original(self, listed: Video) -> Video:
+        """The partner's newest reel at the time: the same media as in the partner's own list."""
+        world = self._api.world
+        partner = world.creator(listed.owner.platform, (listed.owner.index * 7 + 3) % world.creators_per_platform)
+        if partner.kind is not CreatorKind.NORMAL or partner.index == listed.owner.index:
+            return listed
+        catalogue = Catalogue(world, partner)
+        newest = catalogue.newest(listed.published)
+        reels = (catalogue.video(number) for number in range(newest, newest - 100, -1))
+        return next((video for video in reels if media_kind(video) is MediaKind.CLIP), listed)
+
+    def _taken_at(self, video: Video) -> int | str:
+        if self._creator.index % 5 == 0:
+            return datetime.fromtimestamp(video.published, UTC).isoformat()
+        return video.published
+
+    def _caption(self, video: Video, pk: int) -> dict[str, object]:
+        return {
+            "pk": str(pk + 1),
+            "text": video.title,
+            "created_at": video.published,
+            "created_at_utc": video.published,
+            "content_type": "comment",
+            "media_id": str(pk),
+            "status": "Active",
+            "type": 1,
+            "user_id": video.owner.external_id,
+        }
+
+    def _user(self, creator: Creator) -> dict[str, object]:
+        return {
+            "pk": creator.external_id,
+            "pk_id": creator.external_id,
+            "id": creator.external_id,
+            "username": creator.username,
+            "full_name": creator.display_name,
+            "is_private": False,
+            "is_verified": creator.index % 17 == 0,
+            "profile_pic_url": self._api.thumbnail_url(self._moment, creator.external_id),
+        }
+
+    def _numbers(self, video: Video, kind: MediaKind) -> dict[str, object]:
+        counters = video.counters(self._moment.now)
+        numbers: dict[str, object] = {"comment_count": counters.comments, "like_count": counters.likes}
+        hidden = video.hides_likes
+        if hidden:
+            numbers |= ({}, {"like_count": -1}, {"like_count": 3})[video.number % 3]
+        if hidden and video.number % 3 == 0:
+            del numbers["like_count"]
+        numbers["like_and_view_counts_disabled"] = hidden
+        if self._clips and kind in {MediaKind.CLIP, MediaKind.COLLAB}:
+            numbers |= {"play_count": counters.views, "ig_play_count": counters.views}
+        reposts = ("media_repost_count", "reshare_count", None)[video.number % 3]
+        return numbers | ({reposts: counters.shares} if reposts else {})
+
+    def _pictures(self, kind: MediaKind, pk: int) -> dict[str, object]:
+        address = self._api.thumbnail_url(self._moment, str(pk))
+        picture = {"candidates": [{"width": 720, "height": 1280, "url": address}], "additional_candidates": {}}
+        if kind is MediaKind.CAROUSEL:
+            return {"carousel_media_count": 2, "carousel_media": [{"media_type": 1, "image_versions2": picture}] * 2}
+        if kind is MediaKind.PHOTO:
+            return {"image_versions2": picture}
+        return {"image_versions2": picture} | marker("video")

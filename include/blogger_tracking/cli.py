@@ -1,0 +1,135 @@
+"""Command line for operators: `python -m blogger_tracking.cli COMMAND`.
+
+The databases are the Airflow Connections `blogger_db` (the pipeline) and `blogger_db_admin` (the owner of the schema).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.table import Table
+
+from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.services.database.connections import connect, require_ready
+from blogger_tracking.services.database.invariants import check_invariants
+from blogger_tracking.services.database.migrations import apply_migrations
+from blogger_tracking.services.usecases.manage_queues import QueueState, read_queues
+from blogger_tracking.services.usecases.manage_queues import requeue as requeue_parked
+
+_COLUMNS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command with its line in `--help`. `as_owner`: it needs the owner of the schema."""
+
+    run: Callable[[Connection, Console], int]
+    help: str
+    as_owner: bool = False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 1 when it failed."""
+    parser = argparse.ArgumentParser(prog="python -m blogger_tracking.cli", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in _COMMANDS.items():
+        commands.add_parser(name, help=command.help)
+    chosen = _COMMANDS[parser.parse_args(arguments).command]
+    try:
+        with connect(_conninfo(chosen)) as connection:
+            return chosen.run(connection, terminal())
+    except BloggerTrackingError as error:
+        Console(stderr=True).print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
+        return 1
+
+
+def _conninfo(command: _Command) -> str:
+    # Importing Airflow writes a configuration file into AIRFLOW_HOME: not for those who only use the functions below.
+    from blogger_tracking.orchestration import connections  # noqa: PLC0415 - see above
+
+    connection_id = connections.BLOGGER_DB_ADMIN if command.as_owner else connections.BLOGGER_DB
+    return connections.conninfo(connections.get_connection(connection_id))
+
+
+def migrate(connection: Connection, console: Console) -> int:
+    """Apply the missing migrations and print their names. The connection must own the schema."""
+    console.print("\n".join(apply_migrations(connection)) or "Nothing to apply.")
+    return 0
+
+
+def verify(connection: Connection, console: Console) -> int:
+    """Print the invariants and return 1 unless all of them are 0."""
+    require_ready(connection)
+    invariants = check_invariants(connection)
+    console.print(invariant_table(invariants))
+    return 1 if any(invariants.values()) else 0
+
+
+def show_queues(connection: Connection, console: Console) -> int:
+    """Print the counts of the queues and their parked messages."""
+    require_ready(connection)
+    console.print(queue_tables(read_queues(connection)))
+    return 0
+
+
+def requeue(connection: Connection, console: Console) -> int:
+    """Return all parked messages to their queues."""
+    require_ready(connection)
+    for state in read_queues(connection):
+        messages = requeue_parked(connection, state.queue)
+        console.print(f"{state.queue}: {len(messages)} parked messages wait again.", highlight=False)
+    return 0
+
+
+def terminal() -> Console:
+    """Return a console for the standard output."""
+    # Without a terminal the tables would be squeezed into 80 columns.
+    return Console() if sys.stdout.isatty() else Console(width=_COLUMNS)
+
+
+def titled_table(title: str, first_column: str) -> Table:
+    """Return an empty table with its first column."""
+    return Table(first_column, title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+
+
+def invariant_table(invariants: Mapping[str, int]) -> Table:
+    """Return a table of the invariants with the number of violations of each."""
+    table = titled_table("Invariants", "invariant")
+    table.add_column("violations", justify="right")
+    for name, violations in invariants.items():
+        table.add_row(name, str(violations), style="bold red" if violations else None)
+    return table
+
+
+def queue_tables(states: Sequence[QueueState]) -> Group:
+    """Return a table of counts, and one of parked messages if there are any."""
+    counts = titled_table("Queues", "queue")
+    for column in ("waiting", "done", "parked"):
+        counts.add_column(column, justify="right")
+    parked = titled_table("Parked messages", "queue")
+    for column in ("message", "tries", "reason"):
+        parked.add_column(column)
+    for state in states:
+        figures = (state.counts.waiting, state.counts.done, state.counts.parked)
+        counts.add_row(state.queue, *(f"{count:,}" for count in figures))
+        for message in state.parked:
+            parked.add_row(state.queue, str(message.id), str(message.attempts), message.last_error)
+    return Group(counts, parked) if parked.row_count else Group(counts)
+
+
+_COMMANDS: Mapping[str, _Command] = {
+    "migrate": _Command(migrate, "apply the missing migrations", as_owner=True),
+    "verify": _Command(verify, "print the invariants; exit code 1 unless all are 0"),
+    "queues": _Command(show_queues, "print the queues and what is parked in them"),
+    "requeue": _Command(requeue, "let everything that is parked be tried again"),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

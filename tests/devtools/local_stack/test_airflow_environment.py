@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devtools.local_stack import airflow_environment as module
+from devtools.local_stack.airflow_environment import Endpoints, airflow_environment, require_airflow_version
+from devtools.local_stack.airflow_settings import TUNED_SETTINGS, AirflowSetting
+from devtools.local_stack.config import StackConfig
+from devtools.local_stack.errors import StackError
+from devtools.local_stack.generated_secrets import StackSecrets
+
+_ENDPOINTS = Endpoints(
+    api_url="http://127.0.0.1:1",
+    sandbox_url="http://127.0.0.1:2",
+    metadata_url="postgresql+psycopg://postgres@/airflow?host=/sockets",
+    pipeline_dsn="host=/sockets port=5432 user=pipeline dbname=bloggers",
+    admin_dsn="host=/sockets port=5432 user=postgres dbname=bloggers",
+)
+
+
+def _environment(config: StackConfig | None = None) -> dict[str, str]:
+    return airflow_environment(config or StackConfig(), StackSecrets(), _ENDPOINTS)
+
+
+def _options_of_airflow() -> dict[str, Any]:
+    spec = find_spec("airflow")
+    if spec is None or spec.origin is None:
+        raise AssertionError("Airflow is not installed")
+    file = Path(spec.origin).parent / "config_templates" / "config.yml"
+    options: dict[str, Any] = yaml.safe_load(file.read_text())
+    return options
+
+
+@pytest.mark.parametrize("setting", TUNED_SETTINGS, ids=lambda setting: setting.option)
+def test_a_tuned_setting_exists_in_airflow_and_differs_from_its_default(setting: AirflowSetting) -> None:
+    option = _options_of_airflow()[setting.section]["options"][setting.option]
+
+    assert str(option["default"]) != setting.value
+    assert setting.reason.endswith(".")
+
+
+def test_a_tuned_setting_gives_way_to_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "True")
+
+    assert _environment()["AIRFLOW__CORE__LOAD_EXAMPLES"] == "True"
+
+
+def test_what_holds_the_processes_together_is_not_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", "/elsewhere")
+
+    assert _environment()["AIRFLOW_HOME"] == str(StackConfig().airflow_home)
+
+
+def test_the_configurations_own_variables_win_over_everything() -> None:
+    config = StackConfig(environment={"AIRFLOW_HOME": "/chosen"})
+
+    assert _environment(config)["AIRFLOW_HOME"] == "/chosen"
+
+
+def test_a_connection_of_the_users_own_replaces_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_YOUTUBE_API", "http://real")
+
+    environment = _environment()
+
+    assert environment["AIRFLOW_CONN_YOUTUBE_API"] == "http://real"
+    assert json.loads(environment["AIRFLOW_CONN_TIKTOK_API"])["host"] == "http://127.0.0.1:2/tiktok"
+
+
+def test_nothing_is_said_of_a_database_that_the_user_provides() -> None:
+    endpoints = Endpoints(api_url="http://a", sandbox_url=None, metadata_url=None, pipeline_dsn=None, admin_dsn=None)
+
+    environment = airflow_environment(StackConfig(), StackSecrets(), endpoints)
+
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in environment
+    assert "AIRFLOW_CONN_BLOGGER_DB" not in environment
+
+
+def test_only_beside_the_sandbox_are_pictures_taken_from_this_machine() -> None:
+    variable = "BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"
+    elsewhere = replace(_ENDPOINTS, sandbox_url=None)
+
+    assert _environment()[variable] == "true"
+    assert variable not in airflow_environment(StackConfig(), StackSecrets(), elsewhere)
+
+
+def test_another_airflow_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "version", lambda _: "3.4.0")
+
+    with pytest.raises(StackError, match=r"Airflow 3\.3\.2 is needed, 3\.4\.0 is installed.*\.venv"):
+        require_airflow_version()

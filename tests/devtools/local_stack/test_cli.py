@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devtools.local_stack.airflow_connections import variable_of
+from devtools.local_stack.cli import main
+from devtools.local_stack.config import PROJECT_ROOT, StackConfig
+from devtools.local_stack.leftovers import marked_processes
+from devtools.local_stack.sockets import LOOPBACK
+from devtools.local_stack.stack import Stack
+
+_PATIENCE_SECONDS = 60
+
+
+def _command(*arguments: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "devtools.local_stack", *arguments, "--folder", str(folder)]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include")}
+
+
+def _wait_for_airflows_migration(starting: subprocess.Popen[str]) -> None:
+    if starting.stdout is None or not any("Migrating Airflow" in line for line in starting.stdout):
+        raise AssertionError("the start ended before it came so far")
+
+
+def test_verify_prints_every_invariant_of_a_stack_that_is_down(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", "--folder", str(folder)]) == 0
+
+    assert "ledger_is_usage" in capsys.readouterr().out
+
+
+def test_verify_asks_the_database_of_the_stack_that_is_up(databases: Stack) -> None:
+    assert main(["verify", "--folder", str(databases.config.folder)]) == 0
+
+
+def test_verify_fails_when_an_invariant_is_violated(
+    databases_config: StackConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blogger_tracking.cli.check_invariants", lambda _: {"lost": 1})
+
+    assert main(["verify", "--folder", str(databases_config.folder)]) == 1
+
+
+def test_a_second_stack_is_refused_with_a_word_on_the_first(
+    databases: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["up", "--folder", str(databases.config.folder)]) == 1
+
+    assert "make down" in capsys.readouterr().err
+
+
+def test_a_taken_port_ends_a_start_with_one_line_and_leaves_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port = str(server.getsockname()[1])
+
+        assert main(["up", "--folder", str(folder), "--api-port", port]) == 1
+
+    assert capsys.readouterr().err.strip().count("\n") == 0
+    assert list(temporary.iterdir()) == []
+
+
+def test_down_without_a_stack_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["down", "--folder", str(folder)]) == 0
+
+    assert "No stack is running" in capsys.readouterr().out
+
+
+def test_migrating_a_database_of_ones_own_needs_its_owner(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable_of("blogger_db"), "postgresql://me@db.example/bloggers")
+
+    assert main(["migrate", "--folder", str(folder)]) == 1
+
+    assert "AIRFLOW_CONN_BLOGGER_DB_ADMIN" in capsys.readouterr().err
+
+
+def test_migrate_brings_a_database_of_ones_own_up_to_date_once(
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variable = variable_of("blogger_db_admin")
+    monkeypatch.setenv(variable, databases.environment()[variable])
+
+    assert main(["migrate", "--folder", str(folder)]) == 0
+
+    assert "Nothing to apply" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_start_leaves_no_process(folder: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        _command("up", folder=folder),
+        env=_environment(),
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as starting:
+        _wait_for_airflows_migration(starting)
+        postmaster = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]))
+
+        starting.send_signal(number)
+
+        assert starting.wait(_PATIENCE_SECONDS) == 128 + number
+    assert marked_processes(folder) == []
+    assert not postmaster.is_running()
+
+
+def test_down_ends_the_stack_that_is_up(folder: Path) -> None:
+    with subprocess.Popen(
+        _command("up", folder=folder),
+        env=_environment(),
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as starting:
+        _wait_for_airflows_migration(starting)
+        owner = json.loads((folder / "stack.json").read_text())["pid"]
+
+        assert owner == starting.pid
+        assert main(["down", "--folder", str(folder)]) == 0
+
+    assert marked_processes(folder) == []

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from uuid import UUID
+
+from rich.console import Console
+
+from blogger_tracking.domain.queues import Queue
+from blogger_tracking.services.database.queues import ParkedMessage, QueueCounts
+from blogger_tracking.services.database.summaries import OrganizationSummary, PlatformSummary
+from blogger_tracking.services.usecases.manage_queues import QueueState
+from devtools.local_stack.adding import Addition
+from devtools.local_stack.report import Report, print_report, write_report
+
+_REPORT = Report(
+    dag_run_state="success",
+    organizations=[
+        OrganizationSummary(
+            organization_id=UUID(int=1),
+            name="Lapsed Label",
+            video_limit=None,
+            used_before=None,
+            granted=0,
+            fetched=0,
+            charged=0,
+            skipped={"no_active_subscription": 3},
+        )
+    ],
+    platforms=[PlatformSummary(platform="YouTube", states={"succeeded": 2}, videos=40, videos_new=4, seconds=1.5)],
+    fetches_by_state={"succeeded": 2},
+    videos_saved=40,
+    seconds=12.3,
+    added=Addition("TikTok", "mira", 30, 3.2),
+    queues={"thumbnail_queue": QueueCounts(waiting=0, done=7, parked=1)},
+    youtube_units={"listing": 2, "statistics": 1},
+    invariants={"lost": 0, "double": 0},
+    green=True,
+)
+
+_QUEUES = [
+    QueueState(
+        Queue.THUMBNAILS,
+        QueueCounts(waiting=0, done=7, parked=1),
+        [ParkedMessage(3, 1, 1, datetime(2026, 11, 23, tzinfo=UTC), "404: the picture is gone")],
+    )
+]
+
+
+def test_a_report_is_sound_when_the_run_is_green_and_every_invariant_is_zero() -> None:
+    assert _REPORT.is_sound
+    assert not replace(_REPORT, green=False).is_sound
+    assert not replace(_REPORT, invariants={"lost": 0, "double": 1}).is_sound
+
+
+def test_a_written_report_has_the_promised_keys(tmp_path: Path) -> None:
+    write_report(_REPORT, tmp_path / "report.json")
+
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written.keys() >= {
+        "organizations",
+        "platforms",
+        "fetches_by_state",
+        "videos_saved",
+        "seconds",
+        "invariants",
+        "green",
+    }
+    assert written["invariants"] == {"lost": 0, "double": 0}
+
+
+def test_a_printed_report_says_why_accounts_were_skipped() -> None:
+    output = StringIO()
+
+    print_report(_REPORT, _QUEUES, Console(file=output, width=120))
+
+    assert "3 no_active_subscription" in output.getvalue()
+
+
+def test_a_printed_report_says_why_messages_are_parked() -> None:
+    output = StringIO()
+
+    print_report(_REPORT, _QUEUES, Console(file=output, width=120))
+
+    assert "404: the picture is gone" in output.getvalue()

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from devtools.local_stack.errors import StackError
+from devtools.local_stack.sockets import LOOPBACK, choose_port, make_socket_folder
+
+
+def test_a_taken_port_is_refused_in_one_line_that_names_it() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port = server.getsockname()[1]
+
+        with pytest.raises(StackError) as refusal:
+            choose_port(port, "API server")
+
+    assert str(port) in str(refusal.value)
+    assert "API server" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_port_zero_is_any_free_one() -> None:
+    with socket.create_server((LOOPBACK, choose_port(0, "sandbox"))) as server:
+        assert server.getsockname()[1] > 0
+
+
+def test_a_folder_for_sockets_is_private() -> None:
+    folder = make_socket_folder()
+    try:
+        assert folder.stat().st_mode & 0o077 == 0
+    finally:
+        folder.rmdir()
+
+
+def test_a_folder_too_deep_for_sockets_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 20)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+
+    with pytest.raises(StackError, match="TMPDIR"):
+        make_socket_folder()
+
+    assert list(deep.iterdir()) == []
