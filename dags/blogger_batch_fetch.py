@@ -19,11 +19,11 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from blogger_tracking.domain.fanout import fetch_task_id
+from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.batch import BATCH_DAG_ID, BATCH_PARAMS, end_batch, plan_platform
+from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID, BATCH_PARAMS, end_batch, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
-from blogger_tracking.orchestration.initial_fetch import hand_over_wishes
+from blogger_tracking.orchestration.initial_fetch_tasks import hand_over_wishes
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()

@@ -18,7 +18,11 @@ from airflow.sdk import DAG
 
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.orchestration.assets import QUEUES
-from blogger_tracking.orchestration.initial_fetch import INITIAL_FETCH_PARAMS, FetchInitialVideosOperator, free_wish
+from blogger_tracking.orchestration.initial_fetch_tasks import (
+    INITIAL_FETCH_PARAMS,
+    FetchInitialVideosOperator,
+    free_wish,
+)
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()

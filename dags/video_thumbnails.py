@@ -15,7 +15,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from blogger_tracking.orchestration.assets import THUMBNAIL_QUEUE, on_work_or_leftovers
-from blogger_tracking.orchestration.consumers import store_thumbnails
+from blogger_tracking.orchestration.queue_tasks import store_thumbnails
 
 with DAG(
     dag_id="video_thumbnails",

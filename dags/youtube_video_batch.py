@@ -17,7 +17,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from blogger_tracking.orchestration.assets import HIGH_PRIORITY_QUEUE, on_work_or_leftovers
-from blogger_tracking.orchestration.consumers import refresh_statistics
+from blogger_tracking.orchestration.queue_tasks import refresh_statistics
 
 with DAG(
     dag_id="youtube_video_batch",

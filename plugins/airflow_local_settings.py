@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def task_instance_mutation_hook(task_instance: TaskInstance) -> None:
     """Label the instances of the batch run."""
-    from blogger_tracking.orchestration.labels import label_instance  # noqa: PLC0415 - see the module's docstring
+    from blogger_tracking.orchestration.airflow_3_3.instance_labels import label_instance  # noqa: PLC0415 - see the module's docstring
 
     label_instance(task_instance)
 

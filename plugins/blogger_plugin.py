@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from blogger_tracking.orchestration.http.lazy_app import LazyApp
+from blogger_tracking.orchestration.api_app import LazyApp
 
 
 class BloggerPlugin(AirflowPlugin):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.services.database.connections import open_pool
+from blogger_tracking.database.connections import open_pool
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 

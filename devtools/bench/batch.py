@@ -12,8 +12,8 @@ import psutil
 import psycopg
 from psycopg.rows import scalar_row
 
-from blogger_tracking.services.database.connections import connect
-from blogger_tracking.services.database.invariants import check_invariants
+from blogger_tracking.database.connections import connect
+from blogger_tracking.database.invariants import check_invariants
 from devtools.bench.accounting import Accounting, Usage
 from devtools.bench.fleet import Fleets
 from devtools.bench.ui_probe import UiProbe

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
+from blogger_tracking.database.connections import connect
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.services.database.connections import connect
 from devtools.bench.fleet import Fleets
 from devtools.local_stack.adding import Person
 from devtools.local_stack.stack import Stack

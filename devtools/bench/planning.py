@@ -14,13 +14,13 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
-from blogger_tracking.domain.fanout import place_by_platform
-from blogger_tracking.services.database.connections import connect, open_pool
-from blogger_tracking.services.database.planning import Scope
-from blogger_tracking.services.database.runs import RunKey
-from blogger_tracking.services.usecases.end_run import close_run
-from blogger_tracking.services.usecases.plan_run import plan_run
+from blogger_tracking.database.connections import connect, open_pool
+from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.runs import RunKey
+from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.settings import get_settings
+from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.children import measure_in_child
 from devtools.bench.fleet import Fleets
 from devtools.bench.repetition import median_run

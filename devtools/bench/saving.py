@@ -17,17 +17,17 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.connections import connect, open_pool
+from blogger_tracking.database.fetch_claims import claim_fetch
+from blogger_tracking.database.fetch_settlement import Outcome, settle_fetch
+from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.fanout import place_by_platform
+from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
-from blogger_tracking.services.database.claims import claim_fetch
-from blogger_tracking.services.database.connections import connect, open_pool
-from blogger_tracking.services.database.planning import Scope
-from blogger_tracking.services.database.runs import RunKey
-from blogger_tracking.services.database.settlement import Outcome, settle_fetch
-from blogger_tracking.services.usecases.end_run import close_run
-from blogger_tracking.services.usecases.plan_run import plan_run
+from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.fleet import Fleets
 from devtools.bench.wire_proxy import WireProxy
 from devtools.local_stack.errors import StackError

@@ -12,7 +12,7 @@ from typing import Any, Self
 import requests
 from psycopg import Connection
 
-from blogger_tracking.services.database.connections import connect
+from blogger_tracking.database.connections import connect
 from devtools.local_stack.batch_run import BATCH_DAG
 from devtools.local_stack.stack import Stack
 

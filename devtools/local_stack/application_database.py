@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from blogger_tracking.services.database.connections import connect, require_ready
-from blogger_tracking.services.database.migrations import apply_migrations
+from blogger_tracking.database.connections import connect, require_ready
+from blogger_tracking.database.migrate import apply_migrations
 from devtools.local_stack.embedded_postgres import PIPELINE_LOGIN
 
 _GRANT_TO_EMBEDDED_LOGIN = f"grant blogger_pipeline to {PIPELINE_LOGIN}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from psycopg import Connection
 
-from blogger_tracking.services.database.runs import RunKey, find_run
+from blogger_tracking.database.runs import RunKey, find_run
 from devtools.local_stack.airflow_client import FINISHED_STATES, AirflowClient
 from devtools.local_stack.errors import StackError
 

@@ -13,8 +13,8 @@ from psycopg import Connection
 from rich.console import Console
 
 from blogger_tracking import cli
+from blogger_tracking.database.connections import connect
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.services.database.connections import connect
 from devtools.local_stack.adding import Addition, Person, access_token
 from devtools.local_stack.airflow_connections import ADMIN_CONNECTION, PIPELINE_CONNECTION, postgres_dsn, variable_of
 from devtools.local_stack.airflow_environment import DEPLOYMENT_VARIABLE

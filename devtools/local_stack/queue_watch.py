@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from psycopg import Connection
 
-from blogger_tracking.services.usecases.manage_queues import QueueState, read_queues
+from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 
 _EMPTY_SECONDS = 300.0
 _POLL_SECONDS = 2.0

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from blogger_tracking.cli import invariant_table, queue_tables, titled_table
-from blogger_tracking.services.database.invariants import check_invariants
-from blogger_tracking.services.database.queues import QueueCounts
-from blogger_tracking.services.database.summaries import (
+from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.message_queues import QueueCounts
+from blogger_tracking.database.run_summaries import (
     OrganizationSummary,
     PlatformSummary,
     read_organization_summaries,
     read_platform_summaries,
 )
-from blogger_tracking.services.database.youtube_units import read_run_units
-from blogger_tracking.services.usecases.manage_queues import QueueState, read_queues
+from blogger_tracking.database.youtube_units import read_run_units
+from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from devtools.local_stack.adding import Addition
 from devtools.local_stack.batch_run import read_states
 

@@ -15,12 +15,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 
+from blogger_tracking.database.connections import connect, require_ready
+from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.migrate import apply_migrations
 from blogger_tracking.domain.errors import BloggerTrackingError
-from blogger_tracking.services.database.connections import connect, require_ready
-from blogger_tracking.services.database.invariants import check_invariants
-from blogger_tracking.services.database.migrations import apply_migrations
-from blogger_tracking.services.usecases.manage_queues import QueueState, read_queues
-from blogger_tracking.services.usecases.manage_queues import requeue as requeue_parked
+from blogger_tracking.usecases.manage_queues import QueueState, read_queues
+from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
 _COLUMNS = 120
 

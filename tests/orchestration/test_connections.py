@@ -9,7 +9,7 @@ import pytest
 from blogger_tracking.domain.errors import ConfigurationError, DatabaseStateError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import connections
-from blogger_tracking.orchestration.once import forget_everything
+from blogger_tracking.orchestration.process_cache import forget_everything
 
 
 @pytest.fixture(autouse=True)

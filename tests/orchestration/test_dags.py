@@ -12,11 +12,11 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 
-from blogger_tracking.domain.fanout import fetch_task_id
+from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.assets import HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE
-from blogger_tracking.orchestration.batch import BATCH_DAG_ID
+from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 
 ROOT = Path(__file__).parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))

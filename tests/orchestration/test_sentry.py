@@ -14,8 +14,8 @@ import pytest
 import requests
 import sentry_sdk
 
+from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.orchestration.sentry import start_sentry
-from blogger_tracking.services.alerts import alerts
 from tests.support.scripted_server import Scripted, ScriptedServer
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 
-from blogger_tracking.services.database.connections import open_pool
-from blogger_tracking.services.platforms import PlatformConfig
-from blogger_tracking.services.platforms.youtube import YouTubeService
-from blogger_tracking.services.usecases.refresh_statistics import StatisticsRefresher
+from blogger_tracking.database.connections import open_pool
+from blogger_tracking.platforms import PlatformConfig
+from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
+from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher
 from tests.support.platform_accounts import KEY
 
 

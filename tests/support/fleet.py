@@ -7,8 +7,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.services.database.invariants import check_invariants
 from devtools.platform_sandbox import Creator, CreatorKind, World
 from tests.support.database_builder import DatabaseBuilder
 

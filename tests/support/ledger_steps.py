@@ -8,15 +8,15 @@ from functools import partial
 
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
+from blogger_tracking.database.fetch_settlement import Outcome, Settled, settle_fetch
+from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.fanout import place_by_platform
+from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
-from blogger_tracking.services.database.claims import ClaimRefused, claim_fetch
-from blogger_tracking.services.database.planning import Scope
-from blogger_tracking.services.database.runs import RunKey
-from blogger_tracking.services.database.settlement import Outcome, Settled, settle_fetch
-from blogger_tracking.services.usecases.plan_run import PlannedRun, plan_run
+from blogger_tracking.usecases.plan_run import PlannedRun, plan_run
 
 _numbers = itertools.count(1)
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.run_plans import Scope
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform
-from blogger_tracking.services.database.planning import Scope
-from blogger_tracking.services.database.settlement import Outcome
-from blogger_tracking.services.usecases.drain_queue import Clock
+from blogger_tracking.usecases.drain_queue import Clock
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 

@@ -84,6 +84,21 @@ class CommonVideo(_Frozen):
     statistics: VideoStatistics | None = None
 
 
+class LiveState(StrEnum):
+    """Whether a video is a broadcast. The date of an upcoming or live one still moves."""
+
+    NONE = "none"
+    UPCOMING = "upcoming"
+    LIVE = "live"
+
+
+class YouTubeVideo(CommonVideo):
+    """A video as `videos.list` has it: with statistics, its true publication date, its length and its live state."""
+
+    live_state: LiveState = LiveState.NONE
+    duration_seconds: int | None = None
+
+
 def newest_first(videos: Iterable[CommonVideo]) -> list[CommonVideo]:
     """Videos by publication date, newest first; those without a date keep their place at the end."""
     return sorted(videos, key=_publication_timestamp, reverse=True)

@@ -9,7 +9,7 @@ import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.refusals import InvalidUsernameError
+from blogger_tracking.domain.request_errors import InvalidUsernameError
 
 LONGEST_INPUT = 2048
 """Characters of a name or an address; longer ones are refused unread."""

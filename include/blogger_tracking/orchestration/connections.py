@@ -10,16 +10,16 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.airflow_api import AirflowApi
+from blogger_tracking.database.connections import open_pool
+from blogger_tracking.database.rate_limits import reserve_span
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.once import once_per_process
+from blogger_tracking.orchestration.process_cache import once_per_process
 from blogger_tracking.orchestration.sentry import start_sentry
-from blogger_tracking.services.airflow_api import AirflowApi
-from blogger_tracking.services.database.connections import open_pool
-from blogger_tracking.services.database.request_paces import reserve_span
-from blogger_tracking.services.platforms import PlatformConfig, PlatformService, SharedPace, create_service
-from blogger_tracking.services.usecases.fetch_blogger import Outside
+from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedPace, create_service
 from blogger_tracking.settings import get_settings
+from blogger_tracking.usecases.fetch_blogger import Outside
 
 BLOGGER_DB = "blogger_db"
 """Connection id of the application's database, with the pipeline's role."""

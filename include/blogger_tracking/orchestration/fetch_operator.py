@@ -43,8 +43,8 @@ class FetchBloggersOperator(BaseOperator):
 
         from blogger_tracking.orchestration.connections import outside
         from blogger_tracking.orchestration.run_keys import run_key
-        from blogger_tracking.services.usecases.fetch_instance import all_skipped, start_fetches, summarize
         from blogger_tracking.settings import get_settings
+        from blogger_tracking.usecases.fetch_instance import all_skipped, start_fetches, summarize
 
         instance = context["ti"]
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:

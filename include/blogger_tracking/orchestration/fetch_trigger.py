@@ -18,14 +18,14 @@ from airflow.triggers.base import (
     TriggerEvent,
 )
 
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
+from blogger_tracking.orchestration.airflow_3_3.log_buffer import HeldLines
 from blogger_tracking.orchestration.connections import outside
-from blogger_tracking.orchestration.held_lines import HeldLines
 from blogger_tracking.orchestration.run_keys import run_key
-from blogger_tracking.services.database.runs import RunKey
-from blogger_tracking.services.usecases.fetch_blogger import FetchReport
-from blogger_tracking.services.usecases.fetch_instance import all_skipped, start_fetches, summarize
 from blogger_tracking.settings import get_settings
+from blogger_tracking.usecases.fetch_blogger import FetchReport
+from blogger_tracking.usecases.fetch_instance import all_skipped, start_fetches, summarize
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from blogger_tracking.services.database.runs import RunKey
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.settings import get_settings
 
 

@@ -7,7 +7,7 @@ import logging
 import sentry_sdk
 from sentry_sdk.integrations.logging import EventHandler, LoggingIntegration
 
-from blogger_tracking.services.alerts import alerts
+from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.settings import get_settings
 
 FLUSH_SECONDS = 2

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from rich.console import Console
 
+from blogger_tracking.database.message_queues import ParkedMessage, QueueCounts
+from blogger_tracking.database.run_summaries import OrganizationSummary, PlatformSummary
 from blogger_tracking.domain.queues import Queue
-from blogger_tracking.services.database.queues import ParkedMessage, QueueCounts
-from blogger_tracking.services.database.summaries import OrganizationSummary, PlatformSummary
-from blogger_tracking.services.usecases.manage_queues import QueueState
+from blogger_tracking.usecases.manage_queues import QueueState
 from devtools.local_stack.adding import Addition
 from devtools.local_stack.report import Report, print_report, write_report
 

@@ -1,0 +1,55 @@
+"""What the HTTP surface stands on."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.airflow_api import AirflowApi
+from blogger_tracking.api.access_tokens import TokenVerifier
+from blogger_tracking.api.rate_limit import OrganizationRateLimit
+from blogger_tracking.database.organizations import read_role
+from blogger_tracking.domain.request_errors import RoleNotAllowedError
+from blogger_tracking.domain.roles import Role
+from blogger_tracking.usecases.fetch_blogger import Outside
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Made once per process. `look_ups` bounds how many threads wait for a platform at once."""
+
+    outside: Outside
+    airflow: AirflowApi
+    tokens: TokenVerifier
+    rate_limit: OrganizationRateLimit
+    look_ups: threading.BoundedSemaphore
+
+    @property
+    def pool(self) -> ConnectionPool:
+        """Connections to the application's database."""
+        return self.outside.pool
+
+    def admit(self, connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
+        """The caller's role; counts the request against the organization, which strangers cannot use up.
+
+        Raises NotAMemberError, RateLimitedError.
+        """
+        role = read_role(connection, organization_id, user_id)
+        self.rate_limit.count(organization_id)
+        return role
+
+
+def require_may_add(role: Role) -> None:
+    """Raise RoleNotAllowedError unless the role may add bloggers."""
+    if not role.may_add:
+        raise RoleNotAllowedError(f"The role {role} may not add bloggers.")
+
+
+def require_may_manage(role: Role) -> None:
+    """Raise RoleNotAllowedError unless the role may change tracked accounts."""
+    if not role.may_manage:
+        raise RoleNotAllowedError(f"The role {role} may not change a tracked account.")

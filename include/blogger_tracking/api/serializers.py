@@ -1,0 +1,56 @@
+"""What the system knows, in the words of the wire."""
+
+from __future__ import annotations
+
+from blogger_tracking.api.schemas import Blogger, InitialFetch, LastFetch, Tracking, TrackingState
+from blogger_tracking.database.tracked_accounts import TrackedBlogger
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.usecases.dispatch_initial_fetches import HandOver
+
+
+def tracking(account: TrackedBlogger, handed_over: HandOver | None = None) -> Tracking:
+    """A tracked account, with what just became of its wish where that is newer than the database."""
+    return Tracking(blogger=_blogger(account), initial_fetch=_initial_fetch(account, handed_over))
+
+
+def tracking_state(account: TrackedBlogger) -> TrackingState:
+    """A tracked account with its last fetch."""
+    return TrackingState(
+        blogger=_blogger(account),
+        initial_fetch=_initial_fetch(account, None),
+        last_fetch=_last_fetch(account),
+        videos_saved=account.videos_saved,
+    )
+
+
+def _blogger(account: TrackedBlogger) -> Blogger:
+    return Blogger(
+        tracking_id=account.tracking_id,
+        blogger_id=account.blogger_id,
+        organization_id=account.organization_id,
+        platform=Platform(account.platform),
+        username=account.username,
+        external_id=account.external_id,
+        sec_uid=account.sec_id,
+        channel_name=account.channel_name,
+        subscribers=account.subscribers,
+        thumbnail_url=account.thumbnail_url,
+        account_state=account.account_state,
+        is_active=account.is_active,
+        daily_videos_count=account.daily_videos_count,
+        last_scraped_at=account.last_scraped_at,
+    )
+
+
+def _initial_fetch(account: TrackedBlogger, handed_over: HandOver | None) -> InitialFetch:
+    if handed_over and account.pending_initial_fetch:
+        return InitialFetch(state=handed_over.state, dag_run_id=handed_over.dag_run_id, reason=handed_over.reason)
+    return InitialFetch(
+        state=account.initial_fetch_state, dag_run_id=account.dag_run_id, reason=account.initial_fetch_reason
+    )
+
+
+def _last_fetch(account: TrackedBlogger) -> LastFetch | None:
+    if account.last_fetch_state is None:
+        return None
+    return LastFetch(state=account.last_fetch_state, reason=account.last_fetch_reason, at=account.last_fetch_at)

@@ -1,0 +1,244 @@
+"""Settling a fetch: saving what came and charging for it, or giving the reservation back. One transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Pipeline
+from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
+
+from blogger_tracking.database.connections import pipelined_transaction
+from blogger_tracking.database.fetch_claims import LOCK_USAGE
+from blogger_tracking.database.pending_initial_fetches import settle_wish
+from blogger_tracking.database.videos import save_videos
+from blogger_tracking.domain.claims import Claim, charge_after
+from blogger_tracking.domain.errors import PlatformError, StaleClaimError
+from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.models import CommonVideo
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a start of a fetch ended. `videos` are newest first; `sec_id` is set where it was looked up."""
+
+    state: FetchState
+    videos: Sequence[CommonVideo] = ()
+    pages: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    error: PlatformError | None = None
+    reason: str | None = None
+    sec_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement changed: new videos, and the charge added to each organization."""
+
+    videos_new: int
+    charged: dict[UUID, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Allocation:
+    organization_id: UUID
+    charged: int
+    reserved: int
+
+
+_LOCK_FETCH = """
+select clock_timestamp()
+from fetches
+where id = %(fetch_id)s and current_attempt_id = %(attempt_id)s and state = 'running'
+for update
+"""
+
+_ALLOCATIONS = """
+select organization_id, charged, reserved
+from fetch_allocations
+where fetch_id = %(fetch_id)s
+order by organization_id
+"""
+
+_SETTLE_ALLOCATIONS = """
+with settled as (
+    update fetch_allocations
+    set
+        charged = outcome.charged,
+        charged_at = case
+            when outcome.charged > fetch_allocations.charged then %(moment)s
+            else fetch_allocations.charged_at
+        end,
+        reserved = 0
+    from unnest(%(organizations)s::uuid[], %(charged)s::integer[]) as outcome (organization_id, charged)
+    where fetch_allocations.fetch_id = %(fetch_id)s
+      and fetch_allocations.organization_id = outcome.organization_id
+    returning fetch_allocations.organization_id, fetch_allocations.period_start
+)
+update subscription_usage as usage
+set
+    videos_fetched = usage.videos_fetched + changed.added,
+    reserved = usage.reserved - changed.released
+from settled
+join unnest(%(organizations)s::uuid[], %(added)s::integer[], %(released)s::integer[])
+    as changed (organization_id, added, released) using (organization_id)
+where usage.organization_id = settled.organization_id and usage.period_start = settled.period_start
+"""
+
+_MARK_ACCOUNTS = """
+update tracked_accounts set last_scraped_at = %(moment)s where id = any(%(tracked_accounts)s)
+"""
+
+_MARK_BLOGGER = """
+update blogger_information
+set
+    account_state = %(account_state)s,
+    sec_id = coalesce(%(sec_id)s, sec_id),
+    updated_at = %(moment)s
+where id = %(blogger_id)s
+  and (account_state, sec_id) is distinct from (%(account_state)s, coalesce(%(sec_id)s, sec_id))
+"""
+
+_FINISH_ATTEMPT = """
+update fetch_attempts
+set
+    finished_at = %(moment)s,
+    outcome = %(state)s,
+    error_kind = %(error_kind)s,
+    reason = %(reason)s,
+    pages = %(pages)s,
+    videos_returned = %(returned)s,
+    entries_skipped = %(skipped)s,
+    videos_new = (
+        select count(*)
+        from videos
+        where platform = %(platform)s and external_video_id = any(%(ids)s) and first_seen_at = %(moment)s
+    )
+where id = %(attempt_id)s
+returning videos_new
+"""
+
+_FINISH_FETCH = """
+update fetches
+set
+    state = case when %(understood)s then %(state)s else coalesce(understood_state, %(state)s) end,
+    understood_state = case when %(understood)s then %(state)s else understood_state end,
+    reason = %(reason)s,
+    lease_expires_at = null
+where id = %(fetch_id)s
+"""
+
+_SUSPEND = """
+insert into platform_suspensions (platform, suspended_until, reason, suspended_at)
+values (%(platform)s, %(until)s, %(reason)s, clock_timestamp())
+on conflict (platform) do update
+set suspended_until = excluded.suspended_until, reason = excluded.reason, suspended_at = excluded.suspended_at
+where platform_suspensions.suspended_until <= clock_timestamp()
+returning platform
+"""
+
+
+def settle_fetch(connection: Connection, claim: Claim, outcome: Outcome) -> Settled:
+    """Save an outcome with all that belongs to it: videos, links, statistics, queue rows, charges, marks, state.
+
+    Raises StaleClaimError, having changed nothing, when a newer start has taken the fetch over.
+    """
+    with pipelined_transaction(connection) as pipeline:
+        moment, allocations = _lock(connection, pipeline, claim)
+        charges = _charges(claim, allocations, len(outcome.videos))
+        if outcome.videos:
+            save_videos(connection, claim, outcome.videos, moment, charges)
+        connection.execute(_SETTLE_ALLOCATIONS, _settlement(claim, allocations, charges, moment))
+        if outcome.state.understood:
+            _mark(connection, claim, outcome, moment)
+        settle_wish(connection, claim.fetch_id, outcome.state, outcome.reason)
+        finish = _finish(claim, outcome, moment)
+        videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, finish)
+        connection.execute(_FINISH_FETCH, finish)
+    added = {
+        allocation.organization_id: charges[allocation.organization_id] - allocation.charged
+        for allocation in allocations
+    }
+    return Settled(videos_new.fetchall()[0], added)
+
+
+def suspend_platform(connection: Connection, platform: str, until: datetime, reason: str) -> bool:
+    """Leave a platform alone until then; return False when somebody has said so already."""
+    return bool(connection.execute(_SUSPEND, {"platform": platform, "until": until, "reason": reason}).fetchall())
+
+
+def _lock(connection: Connection, pipeline: Pipeline, claim: Claim) -> tuple[datetime, list[_Allocation]]:
+    parameters = {"fetch_id": claim.fetch_id, "attempt_id": claim.attempt_id}
+    connection.execute(LOCK_USAGE, parameters)
+    fetch = connection.cursor(row_factory=scalar_row).execute(_LOCK_FETCH, parameters)
+    allocations = connection.cursor(row_factory=class_row(_Allocation)).execute(_ALLOCATIONS, parameters)
+    pipeline.sync()
+    moments: list[datetime] = fetch.fetchall()
+    if not moments:
+        raise StaleClaimError(
+            f"A newer start has taken over fetch {claim.fetch_id}: this one (attempt {claim.attempt_id}) saved nothing."
+        )
+    return moments[0], allocations.fetchall()
+
+
+def _charges(claim: Claim, allocations: Sequence[_Allocation], returned: int) -> dict[UUID, int]:
+    shares = {share.organization_id: share.videos for share in claim.shares}
+    return {
+        allocation.organization_id: charge_after(
+            allocation.charged, shares.get(allocation.organization_id, 0), returned
+        )
+        for allocation in allocations
+    }
+
+
+def _settlement(
+    claim: Claim, allocations: Sequence[_Allocation], charges: dict[UUID, int], moment: datetime
+) -> dict[str, Any]:
+    return {
+        "fetch_id": claim.fetch_id,
+        "moment": moment,
+        "organizations": [allocation.organization_id for allocation in allocations],
+        "charged": [charges[allocation.organization_id] for allocation in allocations],
+        "added": [charges[allocation.organization_id] - allocation.charged for allocation in allocations],
+        "released": [allocation.reserved for allocation in allocations],
+    }
+
+
+_ACCOUNT_STATES = {FetchState.PRIVATE: "private", FetchState.NOT_FOUND: "not_found"}
+
+
+def _mark(connection: Connection, claim: Claim, outcome: Outcome, moment: datetime) -> None:
+    connection.execute(
+        _MARK_ACCOUNTS,
+        {"moment": moment, "tracked_accounts": [share.tracked_account_id for share in claim.shares]},
+    )
+    connection.execute(
+        _MARK_BLOGGER,
+        {
+            "moment": moment,
+            "blogger_id": claim.blogger_id,
+            "account_state": _ACCOUNT_STATES.get(outcome.state, "active"),
+            "sec_id": outcome.sec_id,
+        },
+    )
+
+
+def _finish(claim: Claim, outcome: Outcome, moment: datetime) -> dict[str, Any]:
+    return {
+        "fetch_id": claim.fetch_id,
+        "attempt_id": claim.attempt_id,
+        "platform": claim.account.platform,
+        "moment": moment,
+        "state": outcome.state,
+        "understood": outcome.state.understood,
+        "error_kind": outcome.error.kind if outcome.error else None,
+        "reason": outcome.reason,
+        "pages": outcome.pages,
+        "returned": len(outcome.videos),
+        "skipped": Jsonb(outcome.skipped),
+        "ids": [video.external_video_id for video in outcome.videos],
+    }

@@ -1,0 +1,258 @@
+"""The statements of planning: what it reads, and how its decision is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row, scalar_row
+
+from blogger_tracking.database.youtube_units import units_left
+from blogger_tracking.domain.fan_out import Placement
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.planning import Circumstances, Plan, Quota, TrackedAccount
+from blogger_tracking.settings import get_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which tracked accounts a run looks at; None means all."""
+
+    organizations: tuple[UUID, ...] | None = None
+    platforms: tuple[str, ...] | None = None
+    bloggers: tuple[UUID, ...] | None = None
+
+    def parameters(self) -> dict[str, list[UUID] | list[str] | None]:
+        """The scope as parameters of a statement."""
+        return {
+            "organizations": None if self.organizations is None else list(self.organizations),
+            "platforms": None if self.platforms is None else list(self.platforms),
+            "bloggers": None if self.bloggers is None else list(self.bloggers),
+        }
+
+
+# The table lock comes before the first snapshot: whoever plans next sees all of this plan, and no claim or settlement
+# moves a usage while it is being planned with. Reading is not held up.
+_SERIALIZE = """
+set transaction isolation level repeatable read;
+lock table subscription_usage in exclusive mode;
+"""
+
+_MOMENT = "select clock_timestamp()"
+
+_OPEN_USAGE = """
+insert into subscription_usage (organization_id, period_start)
+select organization_id, period_start
+from subscriptions
+where period_start <= %(moment)s and period_end > %(moment)s
+on conflict do nothing
+"""
+
+_QUOTAS = """
+select
+    subscriptions.organization_id,
+    subscriptions.period_start,
+    subscriptions.period_end,
+    subscriptions.video_limit - usage.opening - usage.videos_fetched - usage.reserved as remaining
+from subscriptions
+join subscription_usage as usage using (organization_id, period_start)
+where subscriptions.period_start <= %(moment)s and subscriptions.period_end > %(moment)s
+"""
+
+_ACCOUNTS = """
+select
+    view.tracking_id,
+    view.organization_id,
+    view.blogger_id,
+    view.platform,
+    view.external_id,
+    view.username,
+    view.daily_videos_count as videos_count,
+    view.is_active,
+    view.pending_initial_fetch,
+    last.last_attempt_at
+from tracked_bloggers_view as view
+left join lateral (
+    select last_attempt_at
+    from fetch_allocations
+    where tracked_account_id = view.tracking_id and last_attempt_at is not null
+    order by last_attempt_at desc
+    limit 1
+) as last on true
+where view.is_active
+  and (%(organizations)s::uuid[] is null or view.organization_id = any(%(organizations)s))
+  and (%(platforms)s::text[] is null or view.platform = any(%(platforms)s))
+  and (%(bloggers)s::uuid[] is null or view.blogger_id = any(%(bloggers)s))
+"""
+
+_COUNT_ACTIVE = """
+select count(*)
+from tracked_bloggers_view
+where is_active
+  and (%(organizations)s::uuid[] is null or organization_id = any(%(organizations)s))
+  and (%(platforms)s::text[] is null or platform = any(%(platforms)s))
+  and (%(bloggers)s::uuid[] is null or blogger_id = any(%(bloggers)s))
+"""
+
+_LIVE_BLOGGERS = "select blogger_id from fetches where state in ('planned', 'running')"
+
+_SUSPENDED = "select platform, reason from platform_suspensions where suspended_until > %(moment)s"
+
+_INSERT_RUN_ACCOUNTS = """
+insert into run_accounts (run_id, tracked_account_id, decision, reason)
+select %(run_id)s, planned.tracked_account_id, planned.decision, planned.reason
+from unnest(%(accounts)s::uuid[], %(decisions)s::text[], %(reasons)s::text[])
+    as planned (tracked_account_id, decision, reason)
+"""
+
+_INSERT_FETCHES = """
+insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index)
+select
+    %(run_id)s,
+    planned.blogger_id,
+    planned.platform,
+    (%(moment)s at time zone 'UTC')::date,
+    planned.target_count,
+    planned.task_id,
+    planned.map_index
+from unnest(
+    %(bloggers)s::uuid[], %(platforms)s::text[], %(targets)s::integer[], %(tasks)s::text[], %(indexes)s::integer[]
+) as planned (blogger_id, platform, target_count, task_id, map_index)
+"""
+
+_INSERT_ALLOCATIONS = """
+insert into fetch_allocations (
+    fetch_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, reserved, decision
+)
+select
+    fetches.id,
+    planned.organization_id,
+    planned.tracked_account_id,
+    planned.period_start,
+    planned.period_end,
+    planned.asked,
+    planned.granted,
+    planned.granted,
+    planned.decision
+from unnest(
+    %(bloggers)s::uuid[],
+    %(organizations)s::uuid[],
+    %(accounts)s::uuid[],
+    %(period_starts)s::timestamptz[],
+    %(period_ends)s::timestamptz[],
+    %(asked)s::integer[],
+    %(granted)s::integer[],
+    %(decisions)s::text[]
+) as planned (
+    blogger_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, decision
+)
+join fetches on fetches.run_id = %(run_id)s and fetches.blogger_id = planned.blogger_id
+"""
+
+_RESERVE = """
+update subscription_usage as usage
+set reserved = usage.reserved + planned.granted
+from (
+    select organization_id, period_start, sum(granted) as granted
+    from fetch_allocations
+    join fetches on fetches.id = fetch_allocations.fetch_id
+    where fetches.run_id = %(run_id)s
+    group by organization_id, period_start
+) as planned
+where usage.organization_id = planned.organization_id and usage.period_start = planned.period_start
+"""
+
+
+def serialize_planning(connection: Connection) -> datetime:
+    """Hold every other planner, claim and settlement until this transaction ends; return the moment of planning.
+
+    Must be the first statement of a transaction.
+    """
+    connection.execute(_SERIALIZE)
+    moment: datetime = connection.cursor(row_factory=scalar_row).execute(_MOMENT).fetchall()[0]
+    return moment
+
+
+def read_accounts(connection: Connection, scope: Scope) -> list[TrackedAccount]:
+    """The active tracked accounts in the scope."""
+    cursor = connection.cursor(row_factory=class_row(TrackedAccount))
+    return cursor.execute(_ACCOUNTS, scope.parameters()).fetchall()
+
+
+def count_active_accounts(connection: Connection, scope: Scope) -> int:
+    """How many accounts the view holds as active in the scope, by a query of its own (invariant 1)."""
+    return int(connection.cursor(row_factory=scalar_row).execute(_COUNT_ACTIVE, scope.parameters()).fetchall()[0])
+
+
+def read_circumstances(connection: Connection, moment: datetime) -> Circumstances:
+    """Quotas of the periods that cover the moment, bloggers of other live runs, suspended platforms, units left."""
+    connection.execute(_OPEN_USAGE, {"moment": moment})
+    quotas = connection.cursor(row_factory=class_row(Quota)).execute(_QUOTAS, {"moment": moment}).fetchall()
+    live = connection.cursor(row_factory=scalar_row).execute(_LIVE_BLOGGERS).fetchall()
+    suspended = connection.execute(_SUSPENDED, {"moment": moment}).fetchall()
+    return Circumstances(
+        quotas={quota.organization_id: quota for quota in quotas},
+        live_bloggers=frozenset(live),
+        suspended_platforms={Platform(platform): reason for platform, reason in suspended},
+        youtube_units_left=units_left(connection, moment, get_settings().youtube_daily_units),
+    )
+
+
+def write_plan(
+    connection: Connection, run_id: int, moment: datetime, plan: Plan, placements: Sequence[Placement]
+) -> None:
+    """Write decisions, fetches with their task instances, allocations, and the reservations."""
+    _write_decisions(connection, run_id, plan)
+    _write_fetches(connection, run_id, moment, placements)
+    _write_allocations(connection, run_id, plan)
+    connection.execute(_RESERVE, {"run_id": run_id})
+
+
+def _write_decisions(connection: Connection, run_id: int, plan: Plan) -> None:
+    planned = [allocation.account.tracking_id for fetch in plan.fetches for allocation in fetch.allocations]
+    skipped = [skip.account.tracking_id for skip in plan.skips]
+    connection.execute(
+        _INSERT_RUN_ACCOUNTS,
+        {
+            "run_id": run_id,
+            "accounts": planned + skipped,
+            "decisions": ["planned"] * len(planned) + ["skipped"] * len(skipped),
+            "reasons": [None] * len(planned) + [str(skip) for skip in plan.skips],
+        },
+    )
+
+
+def _write_fetches(connection: Connection, run_id: int, moment: datetime, placements: Sequence[Placement]) -> None:
+    connection.execute(
+        _INSERT_FETCHES,
+        {
+            "run_id": run_id,
+            "moment": moment,
+            "bloggers": [placement.fetch.blogger_id for placement in placements],
+            "platforms": [placement.fetch.platform for placement in placements],
+            "targets": [placement.fetch.target_count for placement in placements],
+            "tasks": [placement.task_id for placement in placements],
+            "indexes": [placement.map_index for placement in placements],
+        },
+    )
+
+
+def _write_allocations(connection: Connection, run_id: int, plan: Plan) -> None:
+    shares = [(fetch, allocation) for fetch in plan.fetches for allocation in fetch.allocations]
+    connection.execute(
+        _INSERT_ALLOCATIONS,
+        {
+            "run_id": run_id,
+            "bloggers": [fetch.blogger_id for fetch, _ in shares],
+            "organizations": [share.account.organization_id for _, share in shares],
+            "accounts": [share.account.tracking_id for _, share in shares],
+            "period_starts": [share.quota.period_start for _, share in shares],
+            "period_ends": [share.quota.period_end for _, share in shares],
+            "asked": [share.account.videos_count for _, share in shares],
+            "granted": [share.grant.videos for _, share in shares],
+            "decisions": [share.grant.decision for _, share in shares],
+        },
+    )

@@ -1,0 +1,151 @@
+"""What became of a run, per platform and per organization."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from blogger_tracking.domain.ledger import FetchState, SkipReason
+from blogger_tracking.domain.run_outcome import PlatformTally
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSummary:
+    """One platform's part of a run. `seconds` is from the first start to the last end."""
+
+    platform: str
+    states: dict[str, int]
+    videos: int
+    videos_new: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationSummary:
+    """One organization's part of a run. The period's figures are None without a subscription that covers now.
+
+    `used_before` is what the period had used when the run charged nothing yet.
+    """
+
+    organization_id: UUID
+    name: str
+    video_limit: int | None
+    used_before: int | None
+    granted: int
+    fetched: int
+    charged: int
+    skipped: dict[str, int]
+
+
+_STATES = """
+select platform, state, count(*), count(*) filter (where reason = %(suspended)s)
+from fetches
+where run_id = %(run_id)s
+group by platform, state
+"""
+
+_PLATFORMS = """
+with attempts as (
+    select
+        fetches.platform,
+        sum(fetch_attempts.videos_returned) as videos,
+        sum(fetch_attempts.videos_new) as videos_new,
+        extract(epoch from max(fetch_attempts.finished_at) - min(fetch_attempts.started_at))::float8 as seconds
+    from fetches
+    join fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
+    where fetches.run_id = %(run_id)s
+    group by fetches.platform
+),
+states as (
+    select platform, jsonb_object_agg(state, fetches order by state) as states
+    from (
+        select platform, state, count(*) as fetches from fetches where run_id = %(run_id)s group by platform, state
+    ) as counted
+    group by platform
+)
+select
+    states.platform,
+    states.states,
+    coalesce(attempts.videos, 0)::integer as videos,
+    coalesce(attempts.videos_new, 0)::integer as videos_new,
+    coalesce(attempts.seconds, 0) as seconds
+from states
+left join attempts on attempts.platform = states.platform
+order by states.platform
+"""
+
+_ORGANIZATIONS = """
+with shares as (
+    select
+        fetch_allocations.organization_id,
+        sum(fetch_allocations.granted) as granted,
+        sum(fetch_allocations.charged) as charged,
+        sum(least(fetch_allocations.granted, fetch_attempts.videos_returned)) as fetched
+    from fetch_allocations
+    join fetches on fetches.id = fetch_allocations.fetch_id
+    left join fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
+    where fetches.run_id = %(run_id)s
+    group by fetch_allocations.organization_id
+),
+skipped as (
+    select organization_id, jsonb_object_agg(reason, accounts order by reason) as reasons
+    from (
+        select
+            tracked_accounts.organization_id,
+            split_part(run_accounts.reason, ':', 1) as reason,
+            count(*) as accounts
+        from run_accounts
+        join tracked_accounts on tracked_accounts.id = run_accounts.tracked_account_id
+        where run_accounts.run_id = %(run_id)s and run_accounts.decision = 'skipped'
+        group by 1, 2
+    ) as counted
+    group by organization_id
+)
+select
+    organizations.id as organization_id,
+    organizations.name,
+    subscriptions.video_limit,
+    usage.opening + usage.videos_fetched - coalesce(shares.charged, 0) as used_before,
+    coalesce(shares.granted, 0)::integer as granted,
+    coalesce(shares.fetched, 0)::integer as fetched,
+    coalesce(shares.charged, 0)::integer as charged,
+    coalesce(skipped.reasons, '{}') as skipped
+from organizations
+left join shares on shares.organization_id = organizations.id
+left join skipped on skipped.organization_id = organizations.id
+left join subscriptions
+    on subscriptions.organization_id = organizations.id
+    and subscriptions.period_start <= now()
+    and subscriptions.period_end > now()
+left join subscription_usage as usage
+    on usage.organization_id = subscriptions.organization_id and usage.period_start = subscriptions.period_start
+where shares.organization_id is not null or skipped.organization_id is not null
+order by organizations.name, organizations.id
+"""
+
+
+def read_tallies(connection: Connection, run_id: int) -> dict[str, PlatformTally]:
+    """How the fetches of each platform ended."""
+    states: dict[str, dict[FetchState, int]] = defaultdict(dict)
+    suspended: dict[str, int] = defaultdict(int)
+    parameters = {"run_id": run_id, "suspended": SkipReason.PLATFORM_SUSPENDED}
+    for platform, state, fetches, of_them_suspended in connection.execute(_STATES, parameters):
+        states[platform][FetchState(state)] = fetches
+        suspended[platform] += of_them_suspended
+    return {platform: PlatformTally(states[platform], suspended[platform]) for platform in sorted(states)}
+
+
+def read_platform_summaries(connection: Connection, run_id: int) -> list[PlatformSummary]:
+    """Each platform's part of a run, as its newest starts left it."""
+    cursor = connection.cursor(row_factory=class_row(PlatformSummary))
+    return cursor.execute(_PLATFORMS, {"run_id": run_id}).fetchall()
+
+
+def read_organization_summaries(connection: Connection, run_id: int) -> list[OrganizationSummary]:
+    """Each organization's part of a run, of those that had any."""
+    cursor = connection.cursor(row_factory=class_row(OrganizationSummary))
+    return cursor.execute(_ORGANIZATIONS, {"run_id": run_id}).fetchall()

@@ -1,0 +1,175 @@
+"""Reading and changing one tracked account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row, scalar_row
+
+from blogger_tracking.database.organizations import require_room, take_turns
+from blogger_tracking.domain.initial_fetch import InitialFetchState, initial_run_id
+from blogger_tracking.domain.request_errors import TrackedAccountNotFoundError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedBlogger:
+    """A tracked account with its blogger, its initial fetch, its last fetch and how many videos it brought."""
+
+    tracking_id: UUID
+    organization_id: UUID
+    blogger_id: UUID
+    platform: str
+    username: str
+    external_id: str
+    sec_id: str | None
+    channel_name: str | None
+    subscribers: int | None
+    thumbnail_url: str | None
+    account_state: str
+    is_active: bool
+    daily_videos_count: int
+    last_scraped_at: datetime | None
+    pending_initial_fetch: bool
+    initial_videos_fetched: bool
+    initial_fetch_attempt: int
+    initial_fetch_reason: str | None
+    initial_fetch_run_id: str | None
+    last_fetch_state: str | None
+    last_fetch_reason: str | None
+    last_fetch_at: datetime | None
+    videos_saved: int
+
+    @property
+    def initial_fetch_state(self) -> InitialFetchState:
+        """How far the initial fetch is."""
+        if self.initial_videos_fetched:
+            return InitialFetchState.FETCHED
+        if self.pending_initial_fetch:
+            return InitialFetchState.STARTED if self.initial_fetch_run_id else InitialFetchState.WAITING
+        return InitialFetchState.ENDED if self.initial_fetch_reason else InitialFetchState.NONE
+
+    @property
+    def dag_run_id(self) -> str | None:
+        """The DAG run of the initial fetch: the one that has it, or the next one to be triggered."""
+        if self.initial_fetch_run_id or not self.pending_initial_fetch:
+            return self.initial_fetch_run_id
+        return initial_run_id(self.tracking_id, self.initial_fetch_attempt)
+
+
+_READ = """
+select
+    tracked_accounts.id as tracking_id,
+    tracked_accounts.organization_id,
+    tracked_accounts.blogger_id,
+    blogger_information.platform,
+    blogger_information.username,
+    blogger_information.external_id,
+    blogger_information.sec_id,
+    blogger_information.channel_name,
+    blogger_information.subscribers,
+    blogger_information.thumbnail_url,
+    blogger_information.account_state,
+    tracked_accounts.is_active,
+    coalesce(tracked_accounts.daily_videos_count, organizations.daily_videos_count) as daily_videos_count,
+    tracked_accounts.last_scraped_at,
+    tracked_accounts.pending_initial_fetch,
+    tracked_accounts.initial_videos_fetched,
+    tracked_accounts.initial_fetch_attempt,
+    tracked_accounts.initial_fetch_reason,
+    owner.dag_run_id as initial_fetch_run_id,
+    last_fetch.state as last_fetch_state,
+    last_fetch.reason as last_fetch_reason,
+    last_fetch.claimed_at as last_fetch_at,
+    (
+        select count(*)
+        from organization_videos
+        join videos on videos.id = organization_videos.video_id
+        where videos.blogger_id = tracked_accounts.blogger_id
+          and organization_videos.organization_id = tracked_accounts.organization_id
+    ) as videos_saved
+from tracked_accounts
+join organizations on organizations.id = tracked_accounts.organization_id
+join blogger_information on blogger_information.id = tracked_accounts.blogger_id
+left join runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
+left join lateral (
+    select fetches.state, coalesce(fetches.reason, fetch_allocations.reason) as reason, fetches.claimed_at
+    from fetch_allocations
+    join fetches on fetches.id = fetch_allocations.fetch_id
+    where fetch_allocations.tracked_account_id = tracked_accounts.id
+    order by fetches.id desc
+    limit 1
+) as last_fetch on true
+where tracked_accounts.id = %(tracking_id)s
+"""
+
+_ORGANIZATION = "select organization_id from tracked_accounts where id = %(tracking_id)s"
+
+_LOCK = "select is_active from tracked_accounts where id = %(tracking_id)s for no key update"
+
+_CHANGE = """
+update tracked_accounts
+set
+    is_active = coalesce(%(is_active)s, is_active),
+    daily_videos_count = case
+        when %(sets_daily_videos_count)s then %(daily_videos_count)s
+        else daily_videos_count
+    end
+where id = %(tracking_id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to change of a tracked account. `daily_videos_count` None means the organization's, if it is to be set."""
+
+    is_active: bool | None = None
+    sets_daily_videos_count: bool = False
+    daily_videos_count: int | None = None
+
+
+def read_tracked_blogger(connection: Connection, tracking_id: UUID) -> TrackedBlogger:
+    """One tracked account. Raises TrackedAccountNotFoundError."""
+    cursor = connection.cursor(row_factory=class_row(TrackedBlogger))
+    return _found(cursor.execute(_READ, {"tracking_id": tracking_id}).fetchall())
+
+
+def read_organization_of(connection: Connection, tracking_id: UUID) -> UUID:
+    """Whose tracked account this is. Raises TrackedAccountNotFoundError."""
+    cursor = connection.cursor(row_factory=scalar_row)
+    organization_id: UUID = _found(cursor.execute(_ORGANIZATION, {"tracking_id": tracking_id}).fetchall())
+    return organization_id
+
+
+def change_tracked_account(connection: Connection, organization_id: UUID, tracking_id: UUID, change: Change) -> None:
+    """Change one tracked account; taking it up again needs room in the subscription.
+
+    Raises TrackedAccountNotFoundError, NoActiveSubscriptionError, BloggerLimitReachedError.
+    """
+    parameters = {"tracking_id": tracking_id}
+    with connection.transaction():
+        take_turns(connection, organization_id)
+        is_active = _found(connection.cursor(row_factory=scalar_row).execute(_LOCK, parameters).fetchall())
+        if change.is_active and not is_active:
+            require_room(connection, organization_id)
+        connection.execute(
+            _CHANGE,
+            {
+                "tracking_id": tracking_id,
+                "is_active": change.is_active,
+                "sets_daily_videos_count": change.sets_daily_videos_count,
+                "daily_videos_count": change.daily_videos_count,
+            },
+        )
+
+
+def _found(rows: Sequence[T]) -> T:
+    if not rows:
+        raise TrackedAccountNotFoundError("There is no such tracked account.")
+    return rows[0]

@@ -1,0 +1,40 @@
+"""Pictures in whatever Airflow's ObjectStoragePath reaches: a local folder, S3 and others by configuration."""
+
+from __future__ import annotations
+
+from airflow.configuration import AIRFLOW_HOME
+from airflow.sdk import ObjectStoragePath
+
+from blogger_tracking.settings import get_settings
+from blogger_tracking.thumbnails.store import StorageError
+
+
+class ObjectStoragePictures:
+    """A PictureStore below one address, such as `file:///var/pictures` or `s3://connection_id@bucket/pictures`."""
+
+    def __init__(self, root: ObjectStoragePath) -> None:
+        self._root = root
+        self._folders: set[ObjectStoragePath] = set()
+
+    def write(self, key: str, content: bytes) -> str:
+        """See `PictureStore`."""
+        path = self._root / key
+        try:
+            self._make_folder(path.parent)
+            path.write_bytes(content)
+        except Exception as error:
+            # Every storage raises errors of its own library; the picture is tried again whatever it was.
+            raise StorageError(f"{self._root} did not take {key}: {type(error).__name__}") from error
+        return str(path)
+
+    def _make_folder(self, folder: ObjectStoragePath) -> None:
+        if folder not in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+
+
+def picture_store() -> ObjectStoragePictures:
+    """The store that the settings name."""
+    return ObjectStoragePictures(
+        ObjectStoragePath(get_settings().thumbnail_storage or f"file://{AIRFLOW_HOME}/thumbnails")
+    )

@@ -1,0 +1,176 @@
+"""TikTok, through a gateway (default: RapidAPI's tiktok-api23).
+
+Reads the web shape and the app's shape, wrapped in `data` or not. Lists by `secUid`, which like the numeric id
+survives a rename; the name does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics
+from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.platforms.config import PlatformConfig
+from blogger_tracking.platforms.http_client import Call
+from blogger_tracking.platforms.json_values import (
+    Json,
+    UnreadableBodyError,
+    as_count,
+    as_datetime,
+    as_flag,
+    as_id,
+    as_text,
+    as_url,
+    dig,
+    first_known,
+    first_of,
+)
+from blogger_tracking.platforms.listing import Entry, Page, SkipReason, read_entries
+from blogger_tracking.platforms.paging import collect
+from blogger_tracking.platforms.service import PlatformService
+from blogger_tracking.settings import Settings
+
+_PAGE_SIZE = 30
+"""Entries that a full page is sure to hold; up to 35 are asked for, and some pages hold as many."""
+_ASKED_PER_PAGE = 35
+_FIRST_CURSOR = "0"
+_CARD_KEYS = ("user", "userInfo", "user_info", "userList", "user_list")
+
+
+class TikTokService(PlatformService):
+    """TikTok's profiles and videos."""
+
+    platform: ClassVar[Platform] = Platform.TIKTOK
+
+    def get_user_info(self, username: str) -> BloggerProfile:
+        """The profile behind a name. Raises PlatformError."""
+        call = Call("api/user/info", {"uniqueId": username.removeprefix("@")})
+        return self._http.get(call, _read_profile)
+
+    def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
+        """The newest videos; `sec_id` of the batch is set when it was looked up. Raises PlatformError, ValueError."""
+        page_bound = self._page_bound(target_count, max_pages, _PAGE_SIZE)
+        sec_id = account.sec_id or self._look_up_sec_id(account)
+
+        def read_page(cursor: str | None, number: int) -> Page:
+            params = {"secUid": sec_id, "count": str(_ASKED_PER_PAGE), "cursor": cursor or _FIRST_CURSOR}
+            return self._http.get(Call("api/user/posts", params, number), lambda body: _read_page(body, account))
+
+        batch = collect(read_page, target_count, page_bound)
+        batch.sec_id = None if account.sec_id else sec_id
+        return batch
+
+    def _look_up_sec_id(self, account: Account) -> str:
+        if not account.username:
+            raise self._error(ErrorKind.BAD_REQUEST, "neither sec_id nor username of the account is known")
+        profile = self.get_user_info(account.username)
+        if profile.external_id != account.external_id:
+            raise self._error(ErrorKind.NOT_FOUND, f"@{account.username} is another account now")
+        if profile.is_private:
+            raise self._error(ErrorKind.PRIVATE, f"@{account.username} is private")
+        if not profile.sec_id:
+            raise self._error(ErrorKind.UNREADABLE, f"the profile of @{account.username} has no secUid")
+        return profile.sec_id
+
+    def _error(self, kind: ErrorKind, detail: str) -> PlatformError:
+        return PlatformError(kind, self.platform, detail)
+
+    @staticmethod
+    def _headers(config: PlatformConfig) -> Mapping[str, str]:
+        return {"x-rapidapi-key": config.key, "x-rapidapi-host": config.gateway_host or config.host}
+
+    @staticmethod
+    def _requests_per_second(settings: Settings) -> float:
+        return settings.tiktok_requests_per_second
+
+
+def _unwrap(body: Json) -> Json:
+    inner = dig(body, "data")
+    return inner if isinstance(inner, Mapping) else body
+
+
+def _read_profile(body: Json) -> BloggerProfile:
+    info = dig(_unwrap(body), "userInfo")
+    user = dig(info, "user")
+    external_id, username = as_id(dig(user, "id")), as_text(dig(user, "uniqueId")).strip()
+    if not external_id or not username:
+        raise UnreadableBodyError("a profile without id or uniqueId")
+    avatars = (as_url(dig(user, size)) for size in ("avatarLarger", "avatarMedium", "avatarThumb"))
+    followers = (as_count(dig(info, stats, "followerCount")) for stats in ("statsV2", "stats"))
+    return BloggerProfile(
+        platform=Platform.TIKTOK,
+        external_id=external_id,
+        sec_id=as_text(dig(user, "secUid")) or None,
+        username=username,
+        channel_name=as_text(dig(user, "nickname")) or username,
+        subscribers=first_known(followers),
+        thumbnail_url=next(filter(None, avatars), None),
+        is_private=as_flag(dig(user, "privateAccount")),
+    )
+
+
+def _read_page(body: Json, account: Account) -> Page:
+    listing = _unwrap(body)
+    cursor = as_id(first_of(listing, ("cursor", "max_cursor", "nextCursor")))
+    has_more = first_of(listing, ("hasMore", "has_more"))
+    return Page(
+        read_entries(_items(listing, has_more), lambda item: _read_entry(item, account)),
+        next_cursor=None if cursor == _FIRST_CURSOR else cursor,
+        has_more=as_flag(has_more),
+    )
+
+
+def _items(listing: Json, has_more: Json) -> list[Json]:
+    keys = [key for key in ("itemList", "items", "aweme_list") if isinstance(listing, Mapping) and key in listing]
+    items = first_of(listing, keys)
+    if isinstance(items, list):
+        return items
+    # An empty list is written as null by some gateways; a body that does not speak of a list at all is a block.
+    if keys and items is None and has_more is not None and not as_flag(has_more):
+        return []
+    raise UnreadableBodyError("no list of videos")
+
+
+def _read_entry(item: Json, account: Account) -> Entry:
+    video_id = as_id(first_of(item, ("aweme_id", "id")))
+    if not video_id:
+        is_card = any(dig(item, key) for key in _CARD_KEYS)
+        return Entry(None, skipped=SkipReason.NOT_A_VIDEO if is_card else SkipReason.UNREADABLE)
+    if any(as_flag(dig(item, key)) for key in ("isAd", "is_ads")):
+        return Entry(video_id, skipped=SkipReason.ADVERTISEMENT)
+    if dig(item, "imagePost") or dig(item, "image_post_info"):
+        return Entry(video_id, skipped=SkipReason.PHOTO)
+    author = as_text(first_of(dig(item, "author"), ("uniqueId", "unique_id"))) or account.username
+    video = CommonVideo(
+        external_video_id=video_id,
+        platform=Platform.TIKTOK,
+        video_url=f"https://www.tiktok.com/@{author}/video/{video_id}",
+        title=as_text(dig(item, "desc")),
+        thumbnail_url=_cover(dig(item, "video")),
+        published_at=as_datetime(first_of(item, ("createTime", "create_time"))),
+        statistics=_statistics(item, video_id),
+    )
+    return Entry(video_id, video, pinned=as_flag(first_of(item, ("isPinnedItem", "is_top"))))
+
+
+def _statistics(item: Json, video_id: str) -> VideoStatistics:
+    def count(name: str) -> int | None:
+        web = (as_count(dig(item, stats, f"{name}Count")) for stats in ("statsV2", "stats"))
+        return first_known((*web, as_count(dig(item, "statistics", f"{name}_count"))))
+
+    # `repostCount` is "0" in every recorded answer: what people see as reposts is the share count.
+    return VideoStatistics(
+        external_video_id=video_id,
+        views=count("play"),
+        likes=count("digg"),
+        comments=count("comment"),
+        reposts=count("share"),
+    )
+
+
+def _cover(video: Json) -> str | None:
+    keys = ("cover", "originCover", "origin_cover", "dynamicCover", "dynamic_cover")
+    covers = (as_url(dig(video, key)) or as_url(dig(video, key, "url_list", 0)) for key in keys)
+    return next(filter(None, covers), None)

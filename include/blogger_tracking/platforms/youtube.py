@@ -1,0 +1,245 @@
+"""YouTube, through the Data API v3.
+
+A channel is listed by its uploads playlist, never by search. The listing has no statistics: they, and the true
+publication date, come from `videos.list` (`get_videos`), 50 ids for one unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.models import (
+    Account,
+    BloggerProfile,
+    CommonVideo,
+    LiveState,
+    Platform,
+    VideoStatistics,
+    YouTubeVideo,
+)
+from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.platforms.config import PlatformConfig
+from blogger_tracking.platforms.http_client import Call
+from blogger_tracking.platforms.json_values import (
+    Json,
+    UnreadableBodyError,
+    as_count,
+    as_datetime,
+    as_flag,
+    as_id,
+    as_seconds,
+    as_text,
+    as_url,
+    dig,
+)
+from blogger_tracking.platforms.listing import Entry, Page, SkipReason, read_entries
+from blogger_tracking.platforms.paging import collect
+from blogger_tracking.platforms.service import PlatformService
+from blogger_tracking.settings import Settings
+
+MAX_VIDEO_IDS = 50
+"""Ids that one call of `videos.list` takes; more is an error."""
+
+_PAGE_SIZE = 50
+_CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
+_THUMBNAILS_LARGEST_FIRST = ("maxres", "standard", "high", "medium", "default")
+
+
+class YouTubeService(PlatformService):
+    """YouTube's channels and videos."""
+
+    platform: ClassVar[Platform] = Platform.YOUTUBE
+
+    def get_user_info(self, username: str) -> BloggerProfile:
+        """The channel behind a handle, a legacy user name or a channel id. Raises PlatformError."""
+        handle = f"@{username.removeprefix('@')}"
+        questions = [{"forHandle": handle}]
+        if _CHANNEL_ID.fullmatch(username):
+            questions.insert(0, {"id": username})
+        elif not username.startswith("@"):
+            questions.append({"forUsername": username})
+        for question in questions:
+            channel = self._find_channel(question)
+            if channel is not None:
+                return _read_profile(channel, username)
+        raise self._channel_missing(username)
+
+    def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
+        """The newest uploads, without statistics. Raises PlatformError, ValueError.
+
+        The id of the uploads list is derived from the channel's. If there is no such list, the channel is asked once:
+        it may keep its uploads elsewhere, have none (an empty batch), or be gone (NOT_FOUND).
+        """
+        page_bound = self._page_bound(target_count, max_pages, _PAGE_SIZE)
+        derived = _derived_uploads(account.external_id)
+        batch = self._list(derived, target_count, page_bound) if derived else None
+        if batch is None:
+            actual = self._uploads_of(account.external_id)
+            batch = self._list(actual, target_count, page_bound) if actual and actual != derived else None
+        return VideoBatch() if batch is None else batch
+
+    def get_videos(self, ids: Sequence[str]) -> dict[str, YouTubeVideo]:
+        """Up to 50 videos with statistics, by id. Videos that are private or gone are left out by YouTube.
+
+        Costs one unit, nothing for no ids. Raises PlatformError, and ValueError for more ids than one call takes.
+        """
+        if len(ids) > MAX_VIDEO_IDS:
+            raise ValueError(f"{len(ids)} ids; videos.list takes at most {MAX_VIDEO_IDS}.")
+        if not ids:
+            return {}
+        part = "snippet,statistics,contentDetails,liveStreamingDetails,status"
+        return self._http.get(Call("videos", {"part": part, "id": ",".join(ids)}), _read_videos)
+
+    def _list(self, playlist_id: str, target_count: int, page_bound: int) -> VideoBatch | None:
+        """The newest videos of a playlist, or None if YouTube knows no such playlist."""
+        fixed = {"part": "snippet,contentDetails,status", "playlistId": playlist_id, "maxResults": str(_PAGE_SIZE)}
+
+        def read_page(cursor: str | None, number: int) -> Page:
+            params = {**fixed, "pageToken": cursor} if cursor else fixed
+            return self._http.get(Call("playlistItems", params, number), _read_page)
+
+        try:
+            return collect(read_page, target_count, page_bound)
+        except PlatformError as error:
+            if error.kind is ErrorKind.NO_ENTRIES:
+                return None
+            raise
+
+    def _uploads_of(self, external_id: str) -> str | None:
+        channel = self._find_channel({"id": external_id})
+        if channel is None:
+            raise self._channel_missing(external_id)
+        return as_id(dig(channel, "contentDetails", "relatedPlaylists", "uploads"))
+
+    def _find_channel(self, question: Mapping[str, str]) -> Json | None:
+        """The first channel of the answer. An unknown channel is a 200 without items, or a 404."""
+        params = {"part": "snippet,statistics,contentDetails", **question}
+        try:
+            return self._http.get(Call("channels", params), _first_channel)
+        except PlatformError as error:
+            if error.kind is ErrorKind.NOT_FOUND:
+                return None
+            raise
+
+    def _channel_missing(self, name: str) -> PlatformError:
+        return PlatformError(ErrorKind.NOT_FOUND, self.platform, f"no channel {name}")
+
+    @staticmethod
+    def _headers(config: PlatformConfig) -> Mapping[str, str]:
+        return {"X-Goog-Api-Key": config.key}
+
+    @staticmethod
+    def _requests_per_second(settings: Settings) -> float:
+        return settings.youtube_requests_per_second
+
+
+def _derived_uploads(external_id: str) -> str | None:
+    return f"UU{external_id[2:]}" if external_id.startswith("UC") else None
+
+
+def _items(body: Json) -> list[Json]:
+    items = dig(body, "items")
+    if isinstance(items, list):
+        return items
+    # No result at all may lack the key; a body that does not even say what it is was not written by the API.
+    if items is None and (dig(body, "kind") or dig(body, "pageInfo")):
+        return []
+    raise UnreadableBodyError("no items")
+
+
+def _first_channel(body: Json) -> Json | None:
+    channel = dig(_items(body), 0)
+    if channel is not None and not as_id(dig(channel, "id")):
+        raise UnreadableBodyError("a channel without id")
+    return channel
+
+
+def _read_profile(channel: Json, asked: str) -> BloggerProfile:
+    snippet = dig(channel, "snippet")
+    return BloggerProfile(
+        platform=Platform.YOUTUBE,
+        external_id=as_text(dig(channel, "id")),
+        sec_id=None,
+        username=as_text(dig(snippet, "customUrl")).removeprefix("@") or asked.removeprefix("@"),
+        channel_name=as_text(dig(snippet, "title")),
+        subscribers=_subscribers(dig(channel, "statistics")),
+        thumbnail_url=_thumbnail(snippet),
+    )
+
+
+def _subscribers(statistics: Json) -> int | None:
+    hidden = as_flag(dig(statistics, "hiddenSubscriberCount"))
+    return None if hidden else as_count(dig(statistics, "subscriberCount"))
+
+
+def _read_page(body: Json) -> Page:
+    token = as_id(dig(body, "nextPageToken"))
+    return Page(read_entries(_items(body), _read_entry), next_cursor=token, has_more=token is not None)
+
+
+def _read_entry(item: Json) -> Entry:
+    snippet, details = dig(item, "snippet"), dig(item, "contentDetails")
+    video_id = as_id(dig(details, "videoId")) or as_id(dig(snippet, "resourceId", "videoId"))
+    if not video_id:
+        is_other_kind = bool(dig(snippet, "resourceId", "kind"))
+        return Entry(None, skipped=SkipReason.NOT_A_VIDEO if is_other_kind else SkipReason.UNREADABLE)
+    if _is_placeholder(snippet, details):
+        return Entry(video_id, skipped=SkipReason.PLACEHOLDER)
+    published = as_datetime(dig(details, "videoPublishedAt")) or as_datetime(dig(snippet, "publishedAt"))
+    video = CommonVideo(
+        external_video_id=video_id,
+        platform=Platform.YOUTUBE,
+        video_url=_video_url(video_id),
+        title=as_text(dig(snippet, "title")),
+        thumbnail_url=_thumbnail(snippet),
+        published_at=published,
+    )
+    return Entry(video_id, video)
+
+
+def _is_placeholder(snippet: Json, details: Json) -> bool:
+    """Whether a private or deleted video is meant. Its title is no sign: anybody may call a video `Private video`."""
+    signs_of_life = (dig(snippet, "thumbnails"), dig(snippet, "videoOwnerChannelId"), dig(details, "videoPublishedAt"))
+    return not any(signs_of_life)
+
+
+def _read_videos(body: Json) -> dict[str, YouTubeVideo]:
+    entries = read_entries(_items(body), _read_video)
+    return {entry.video.external_video_id: entry.video for entry in entries if isinstance(entry.video, YouTubeVideo)}
+
+
+def _read_video(item: Json) -> Entry:
+    snippet, statistics = dig(item, "snippet"), dig(item, "statistics")
+    video_id = as_id(dig(item, "id"))
+    if not video_id:
+        return Entry(None, skipped=SkipReason.UNREADABLE)
+    live_state = as_text(dig(snippet, "liveBroadcastContent"))
+    video = YouTubeVideo(
+        external_video_id=video_id,
+        platform=Platform.YOUTUBE,
+        video_url=_video_url(video_id),
+        title=as_text(dig(snippet, "title")),
+        thumbnail_url=_thumbnail(snippet),
+        published_at=as_datetime(dig(snippet, "publishedAt")),
+        statistics=VideoStatistics(
+            external_video_id=video_id,
+            views=as_count(dig(statistics, "viewCount")),
+            likes=as_count(dig(statistics, "likeCount")),
+            comments=as_count(dig(statistics, "commentCount")),
+        ),
+        duration_seconds=as_seconds(dig(item, "contentDetails", "duration")),
+        live_state=LiveState(live_state) if live_state in set(LiveState) else LiveState.NONE,
+    )
+    return Entry(video_id, video)
+
+
+def _video_url(video_id: str) -> str:
+    return f"https://www.youtube.com/watch?v={video_id}"
+
+
+def _thumbnail(snippet: Json) -> str | None:
+    addresses = (as_url(dig(snippet, "thumbnails", size, "url")) for size in _THUMBNAILS_LARGEST_FIRST)
+    return next(filter(None, addresses), None)

@@ -1,1 +1,0 @@
-"""Where pictures are kept."""

@@ -1,0 +1,49 @@
+"""Use case: fetch the bloggers of one task instance, several at once."""
+
+from __future__ import annotations
+
+import contextvars
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+
+from pydantic import JsonValue
+
+from blogger_tracking.database.runs import RunKey, read_instance_fetches
+from blogger_tracking.domain.errors import UnplannedInstanceError
+from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
+
+
+def start_fetches(
+    executor: Executor, outside: Outside, key: RunKey, task_id: str, map_index: int
+) -> list[Future[FetchReport]]:
+    """Start what this task instance has to do: its bloggers without an understood state, or all if all have one.
+
+    Each runs in the caller's context, so that its log lines find their way to the instance's log. Raises
+    UnplannedInstanceError when the ledger gives this instance nothing to do.
+    """
+    with outside.pool.connection() as connection:
+        fetch_ids = read_instance_fetches(connection, key, task_id, map_index)
+    if not fetch_ids:
+        raise UnplannedInstanceError(
+            f"The ledger has no bloggers for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
+            "Clear the platform's `plan` task, or start a new run."
+        )
+    return [executor.submit(contextvars.copy_context().run, fetch_blogger, outside, fetch_id) for fetch_id in fetch_ids]
+
+
+def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
+    """What an instance did, small enough for an XCom."""
+    return {
+        "bloggers": len(reports),
+        "states": {**Counter(str(report.state or "superseded") for report in reports)},
+        "videos": sum(report.videos_returned for report in reports),
+        "videos_new": sum(report.videos_new for report in reports),
+        "charged": sum(report.charged for report in reports),
+    }
+
+
+def all_skipped(reports: Sequence[FetchReport]) -> bool:
+    """Whether nothing was fetched because every start was refused."""
+    return bool(reports) and all(report.state is FetchState.SKIPPED for report in reports)

@@ -1,0 +1,101 @@
+"""The HTTP surface as people meet it: a real server, a real database, the sandbox, and a stand-in for Airflow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+from psycopg_pool import ConnectionPool
+from pydantic import SecretStr
+
+from blogger_tracking.airflow_api import AirflowApi
+from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
+from blogger_tracking.api.app import create_app
+from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.rate_limit import OrganizationRateLimit
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.platforms import PlatformConfig, create_service
+from blogger_tracking.platforms.pools import session_for
+from blogger_tracking.settings import Settings
+from blogger_tracking.usecases.fetch_blogger import Outside
+from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from tests.support.access_tokens import ISSUER, SECRET
+from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import ALLOWED_ORIGIN, People
+from tests.support.platform_accounts import KEY
+from tests.support.sandbox_client import NOON
+
+
+@pytest.fixture(scope="module")
+def sandbox_server() -> Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(video_count=60, traps=False, time=NOON)) as server:
+        yield server
+        session_for.cache_clear()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
+    sandbox_server.log.clear()
+    yield sandbox_server
+    sandbox_server.clear_faults()
+
+
+@pytest.fixture
+def airflow() -> Iterator[AirflowStandIn]:
+    with AirflowStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
+    urls = {
+        Platform.TIKTOK: sandbox.tiktok_url,
+        Platform.INSTAGRAM: sandbox.instagram_url,
+        Platform.YOUTUBE: sandbox.youtube_url,
+    }
+    settings = Settings(request_retries=0)
+    return Outside(
+        pool,
+        {
+            platform: create_service(
+                platform,
+                PlatformConfig(base_url=url, api_key=SecretStr(KEY), requests_per_second=1000),
+                settings=settings,
+            )
+            for platform, url in urls.items()
+        },
+    )
+
+
+@pytest.fixture
+def surface(outside: Outside, airflow: AirflowStandIn) -> Surface:
+    return Surface(
+        outside=outside,
+        airflow=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
+        tokens=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
+        rate_limit=OrganizationRateLimit(1000),
+        look_ups=threading.BoundedSemaphore(16),
+    )
+
+
+@pytest.fixture
+def url(surface: Surface) -> Iterator[str]:
+    """Where the surface is served, without `/blogger`."""
+    with AppServer(create_app(lambda: surface, [ALLOWED_ORIGIN])) as server:
+        yield server.url
+
+
+@pytest.fixture
+def http() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture
+def people(build: DatabaseBuilder, http: requests.Session, url: str) -> People:
+    """Organizations and members who call the surface."""
+    return People(build, http, url)

@@ -1,0 +1,271 @@
+"""POST /blogger/add and /blogger/add-from-tracking over real HTTP: contracts section 7."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+import requests
+
+from blogger_tracking.api.app import create_app
+from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.rate_limit import OrganizationRateLimit
+from blogger_tracking.domain.models import Platform
+from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
+from tests.support.airflow_stand_in import AirflowStandIn
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import People
+
+
+def username(sandbox: SandboxServer, number: int = 0, platform: str = "TikTok") -> str:
+    return sandbox.world.creator(platform, number).username
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_adding_tracks_the_blogger_and_starts_its_initial_fetch(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn, platform: Platform
+) -> None:
+    person = people.person()
+    creator = sandbox.world.creator(platform, 0)
+    answer = person.add(f"@{creator.username}", platform, dailyVideosCount=7, tags=["a", "b"])
+    assert answer.status_code == 200
+    body = answer.json()
+    blogger = body["blogger"]
+    assert body["success"] is True
+    assert (blogger["externalId"], blogger["username"], blogger["dailyVideosCount"]) == (
+        creator.external_id,
+        creator.username,
+        7,
+    )
+    run_id = f"initial__{blogger['trackingId']}__1"
+    assert body["initialFetch"] == {"state": "started", "dagRunId": run_id, "reason": None}
+    conf = airflow.confs[run_id]
+    assert (conf["externalId"], conf["secUid"], conf["videoCount"]) == (creator.external_id, creator.sec_id, 30)
+    assert build.rows("select pending_initial_fetch, initial_fetch_attempt from tracked_accounts") == [(True, 1)]
+    assert sorted(build.rows("select tag from blogger_tags")) == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "units"),
+    [("YouTube", None, [("profile", 1)]), ("YouTube", "nobody.of.that.name", [("profile", 2)]), ("TikTok", None, [])],
+)
+def test_what_a_look_up_costs_counts_against_the_days_units_of_youtube(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, platform: str, name: str | None, units: object
+) -> None:
+    people.person().add(name or username(sandbox, platform=platform), platform)
+    assert sandbox.request_count() >= 1
+    assert build.rows("select call, units from youtube_units") == units
+
+
+@pytest.mark.parametrize("form", ["https://www.tiktok.com/@{}?lang=en#top", "m.tiktok.com/@{}/video/7", " {} "])
+def test_a_profile_address_names_the_blogger(people: People, sandbox: SandboxServer, form: str) -> None:
+    assert people.person().add(form.format(username(sandbox))).status_code == 200
+
+
+def test_an_added_blogger_joins_the_campaign(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
+    person = people.person()
+    campaign = build.campaign(person.organization_id)
+    assert person.add(username(sandbox), campaignId=str(campaign)).status_code == 200
+    assert build.value("select count(*) from blogger_campaign where campaign_id = %(id)s", id=campaign) == 1
+
+
+def test_a_foreign_campaign_is_404_and_nothing_is_added(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    foreign = build.campaign(build.organization())
+    answer = people.person().add(username(sandbox), campaignId=str(foreign))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "campaign_not_found")
+    assert build.value("select count(*) from tracked_accounts") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("platform", "MySpace"),
+        ("username", ""),
+        ("username", "https://instagram.com/someone"),
+        ("dailyVideosCount", 0),
+        ("dailyVideosCount", 501),
+        ("dailyVideosCount", "7"),
+        ("organizationId", "x"),
+        ("tags", ["\x00"]),
+        ("tags", ["x"] * 51),
+        ("unknown", 1),
+    ],
+)
+def test_input_that_does_not_fit_is_400_before_the_platform_is_asked(
+    people: People, sandbox: SandboxServer, change: str, value: object
+) -> None:
+    person = people.person()
+    body = {"username": "x", "platform": "TikTok", "organizationId": str(person.organization_id), change: value}
+    answer = person.call("POST", "/blogger/add", body)
+    assert (answer.status_code, answer.json()["success"]) == (400, False)
+    assert sandbox.request_count() == 0
+
+
+def test_a_stranger_and_a_viewer_are_403_before_the_platform_is_asked(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    person = people.person()
+    stranger = people.calling(build.member(build.organization(), "owner"), person.organization_id)
+    viewer = people.person("viewer", person.organization_id)
+    answers = [each.add(username(sandbox)) for each in (stranger, viewer)]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
+        (403, "not_a_member"),
+        (403, "role_not_allowed"),
+    ]
+    assert sandbox.request_count() == 0
+
+
+def test_a_full_subscription_is_402_before_the_platform_is_asked(people: People, sandbox: SandboxServer) -> None:
+    person = people.person(blogger_limit=1)
+    person.add(username(sandbox, 0))
+    asked = sandbox.request_count()
+    answer = person.add(username(sandbox, 1))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "blogger_limit_reached")
+    assert sandbox.request_count() == asked
+
+
+def test_no_subscription_is_402(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
+    answer = people.person(organization=build.organization(video_limit=None)).add(username(sandbox))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "no_active_subscription")
+
+
+def test_nobody_of_that_name_is_404(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
+    gone = next(sandbox.world.creators("TikTok", CreatorKind.GONE))
+    answer = people.person().add(gone.username)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "blogger_not_found")
+    assert build.value("select count(*) from tracked_accounts") == 0
+
+
+@pytest.mark.parametrize(("fault", "status"), [("server_error", 503), ("rate_limit", 503), ("bad_key", 502)])
+def test_a_platform_that_fails_is_503_or_502_without_its_words(
+    people: People, sandbox: SandboxServer, fault: str, status: int
+) -> None:
+    sandbox.add_fault(Fault(FaultKind(fault), Platform.TIKTOK))
+    answer = people.person().add(username(sandbox))
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"code", "message"}
+
+
+def test_a_platform_that_is_left_alone_is_not_asked(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    build.run("insert into platform_suspensions values ('TikTok', now() + interval '1 minute', 'secret reason', now())")
+    answer = people.person().add(username(sandbox))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_paused")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert "secret reason" not in answer.text
+    assert sandbox.request_count() == 0
+
+
+def test_adding_again_is_409_with_the_blogger_and_its_initial_fetch(
+    people: People, sandbox: SandboxServer, airflow: AirflowStandIn
+) -> None:
+    person = people.person()
+    first = person.add(username(sandbox)).json()
+    again = person.add(username(sandbox))
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "already_tracked")
+    assert again.json()["blogger"] == first["blogger"]
+    assert again.json()["initialFetch"] == first["initialFetch"]
+    assert len(airflow.states) == 1
+
+
+def test_a_failed_initial_fetch_is_asked_for_again_by_adding_again_also_without_room(
+    people: People, sandbox: SandboxServer, airflow: AirflowStandIn
+) -> None:
+    person = people.person(blogger_limit=1)
+    first = person.add(username(sandbox)).json()
+    airflow.states[first["initialFetch"]["dagRunId"]] = "failed"
+    again = person.add(username(sandbox))
+    assert again.status_code == 409
+    assert again.json()["initialFetch"]["dagRunId"] == f"initial__{first['blogger']['trackingId']}__2"
+    assert again.json()["initialFetch"]["state"] == "started"
+
+
+def test_an_inactive_blogger_is_taken_up_again_if_there_is_room(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    person = people.person(blogger_limit=1)
+    person.add(username(sandbox, 0))
+    build.run("update tracked_accounts set is_active = false")
+    assert person.add(username(sandbox, 1)).status_code == 200
+    assert person.add(username(sandbox, 0)).status_code == 402
+    build.run("update subscriptions set blogger_limit = 2")
+    answer = person.add(username(sandbox, 0))
+    assert (answer.status_code, answer.json()["blogger"]["isActive"]) == (200, True)
+
+
+def test_a_wish_that_airflow_does_not_take_is_told_and_stays_open(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn
+) -> None:
+    airflow.down = True
+    answer = people.person().add(username(sandbox))
+    assert answer.status_code == 200
+    assert answer.json()["initialFetch"]["state"] == "waiting"
+    assert "batch" in answer.json()["initialFetch"]["reason"]
+    assert build.value("select pending_initial_fetch from tracked_accounts") is True
+
+
+def test_adding_the_same_blogger_at_once_gives_one_tracked_account_and_one_initial_fetch(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn
+) -> None:
+    person = people.person()
+    with ThreadPoolExecutor(6) as executor:
+        answers = list(executor.map(lambda _: person.add(username(sandbox)), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+    assert build.value("select count(*) from tracked_accounts") == 1
+    assert len(airflow.states) == 1
+
+
+def test_additions_that_together_pass_the_limit_succeed_up_to_it(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    person = people.person(blogger_limit=2)
+    with ThreadPoolExecutor(6) as executor:
+        answers = list(executor.map(lambda number: person.add(username(sandbox, number)), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 402, 402, 402, 402]
+    assert build.value("select count(*) from tracked_accounts") == 2
+
+
+def test_a_known_blogger_is_added_without_asking_the_platform(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    person = people.person()
+    by_campaign, by_pause = build.blogger(), build.track(person.organization_id, is_active=False).blogger_id
+    build.run(
+        "insert into blogger_campaign values (%(campaign)s, %(blogger)s)",
+        campaign=build.campaign(person.organization_id),
+        blogger=by_campaign,
+    )
+    answers = [person.add_from_tracking(blogger) for blogger in (by_campaign, by_pause)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.json()["initialFetch"]["state"] for answer in answers] == ["started", "fetched"]
+    assert sandbox.request_count() == 0
+    assert person.add_from_tracking(by_pause).status_code == 409
+
+
+def test_a_blogger_of_another_organization_is_404_from_tracking(people: People, build: DatabaseBuilder) -> None:
+    foreign = build.track(build.organization())
+    answers = [people.person().add_from_tracking(blogger) for blogger in (foreign.blogger_id, uuid4())]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
+        (404, "blogger_unknown")
+    ] * 2
+
+
+def test_too_many_requests_of_an_organization_are_429_with_retry_after_and_strangers_do_not_count(
+    build: DatabaseBuilder, surface: Surface, http: requests.Session
+) -> None:
+    limited = replace(surface, rate_limit=OrganizationRateLimit(2))
+    with AppServer(create_app(lambda: limited, [])) as server:
+        people = People(build, http, server.url)
+        person = people.person()
+        stranger = people.calling(people.person().user_id, person.organization_id)
+        tracked = build.track(person.organization_id)
+        assert {stranger.read(tracked.tracking_id).status_code for _ in range(3)} == {403}
+        answers = [person.read(tracked.tracking_id) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 1 <= int(answers[2].headers["Retry-After"]) <= 60

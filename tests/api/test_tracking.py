@@ -1,0 +1,90 @@
+"""GET and PATCH /blogger/{trackingId} over real HTTP: contracts section 7."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.domain.ledger import FetchState
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
+from tests.support.people import People
+
+
+def test_reading_tells_the_last_fetch_and_the_videos_saved(
+    people: People, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    person = people.person("viewer")
+    tracked = build.track(person.organization_id)
+    before = person.read(tracked.tracking_id).json()
+    assert (before["lastFetch"], before["videosSaved"]) == (None, 0)
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=4)
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.FAILED, reason="TikTok: unavailable (503)"))
+    after = person.read(tracked.tracking_id).json()
+    assert after["success"] is True
+    assert after["videosSaved"] == 4
+    assert after["initialFetch"]["state"] == "fetched"
+    assert (after["lastFetch"]["state"], after["lastFetch"]["reason"]) == ("succeeded", "TikTok: unavailable (503)")
+
+
+def test_videos_of_another_organization_do_not_count(
+    people: People, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    person = people.person()
+    tracked = build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=4)
+    own = build.track(person.organization_id, tracked.blogger_id)
+    assert person.read(own.tracking_id).json()["videosSaved"] == 0
+
+
+def test_an_unknown_tracked_account_is_404(people: People) -> None:
+    person = people.person("owner")
+    for answer in (person.read(uuid4()), person.change(uuid4(), isActive=False)):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "tracked_account_not_found")
+
+
+def test_another_organizations_tracked_account_is_403(people: People, build: DatabaseBuilder) -> None:
+    person = people.person("owner")
+    foreign = build.track(build.organization())
+    for answer in (person.read(foreign.tracking_id), person.change(foreign.tracking_id, isActive=False)):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_a_member")
+    assert build.value("select is_active from tracked_accounts") is True
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("admin", 200), ("member", 403), ("viewer", 403)])
+def test_owners_and_admins_may_change_a_tracked_account(
+    people: People, build: DatabaseBuilder, role: str, status: int
+) -> None:
+    person = people.person(role)
+    tracked = build.track(person.organization_id)
+    answer = person.change(tracked.tracking_id, isActive=False, dailyVideosCount=3)
+    assert answer.status_code == status
+    changed = build.rows("select is_active, daily_videos_count from tracked_accounts")
+    assert changed == [(False, 3) if status == 200 else (True, None)]
+
+
+def test_what_is_not_named_stays_and_null_means_the_organizations_count(people: People, build: DatabaseBuilder) -> None:
+    person = people.person("admin")
+    tracked = build.track(person.organization_id, daily=7, is_active=False)
+    answer = person.change(tracked.tracking_id, dailyVideosCount=None)
+    assert (answer.json()["blogger"]["isActive"], answer.json()["blogger"]["dailyVideosCount"]) == (False, 10)
+
+
+@pytest.mark.parametrize("changes", [{}, {"isActive": None}, {"isActive": "no"}, {"dailyVideosCount": 501}, {"x": 1}])
+def test_a_change_that_does_not_fit_is_400(people: People, build: DatabaseBuilder, changes: dict[str, object]) -> None:
+    person = people.person("admin")
+    tracked = build.track(person.organization_id)
+    assert person.change(tracked.tracking_id, **changes).status_code == 400
+
+
+def test_taking_a_blogger_up_again_needs_room(people: People, build: DatabaseBuilder) -> None:
+    person = people.person("owner", blogger_limit=1)
+    build.track(person.organization_id)
+    paused = build.track(person.organization_id, is_active=False)
+    answer = person.change(paused.tracking_id, isActive=True)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "blogger_limit_reached")

@@ -1,0 +1,213 @@
+"""Saving and charging: contracts section 2, settling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.database.fetch_claims import ClaimRefused
+from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.domain.errors import ErrorKind, PlatformError, StaleClaimError
+from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.models import Platform
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed, try_claim, video, videos
+
+
+def allocation(build: DatabaseBuilder) -> tuple[int, int, int]:
+    """Granted, reserved and charged of the only allocation."""
+    ((granted, reserved, charged),) = build.rows("select granted, reserved, charged from fetch_allocations")
+    return granted, reserved, charged
+
+
+def usage(build: DatabaseBuilder) -> tuple[int, int]:
+    """Videos fetched and reserved of the only organization."""
+    ((fetched, reserved),) = build.rows("select videos_fetched, reserved from subscription_usage")
+    return fetched, reserved
+
+
+@pytest.fixture(autouse=True)
+def invariants_hold(admin: Connection) -> Iterator[None]:
+    yield
+    assert not any(check_invariants(admin).values())
+
+
+def test_an_understood_answer_charges_what_came_and_frees_the_rest(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization(daily=30))
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    assert usage(build) == (0, 30)
+    succeed(pool, claim(pool, fetch_id), returned=12)
+    assert allocation(build) == (30, 0, 12)
+    assert usage(build) == (12, 0)
+
+
+def test_saving_writes_videos_links_statistics_marks_and_messages_together(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    tracked = build.track(build.organization(daily=5))
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settled = succeed(pool, claim(pool, fetch_id), returned=3)
+    assert settled.videos_new == 3
+    assert build.value("select count(*) from videos") == 3
+    assert build.value("select count(*) from organization_videos where status = 'tracking'") == 3
+    assert build.rows("select views, likes, comments, reposts from video_statistics limit 1") == [(100, None, 0, 1)]
+    assert build.value("select count(*) from thumbnail_queue") == 3
+    marked = build.value("select last_scraped_at from tracked_accounts where id = %(id)s", id=tracked.tracking_id)
+    assert marked == build.value("select finished_at from fetch_attempts")
+    assert build.rows("select state, understood_state from fetches") == [("succeeded", "succeeded")]
+
+
+def test_saving_with_an_older_claim_is_refused_and_changes_nothing(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    older = claim(pool, fetch_id)
+    newer = claim(pool, fetch_id)
+    with pytest.raises(StaleClaimError):
+        succeed(pool, older, returned=5)
+    assert build.value("select count(*) from videos") == 0
+    assert usage(build) == (0, 10)
+    succeed(pool, newer, returned=5)
+    assert usage(build) == (5, 0)
+
+
+def test_a_rerun_charges_only_what_it_adds(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization(daily=30, video_limit=30))
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=12)
+    succeed(pool, claim(pool, fetch_id), returned=20)
+    assert allocation(build) == (30, 0, 20)
+    succeed(pool, claim(pool, fetch_id), returned=4)
+    assert allocation(build) == (30, 0, 20)
+    assert usage(build) == (20, 0)
+
+
+def test_a_rerun_links_no_more_videos_than_are_charged(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization(daily=10))
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=10)
+    succeed(pool, claim(pool, fetch_id), returned=10, first=6)
+    assert build.value("select count(*) from videos") == 15
+    assert build.value("select count(*) from organization_videos") == 10
+
+
+def test_a_failed_attempt_frees_its_reservation_and_never_marks(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    error = PlatformError(ErrorKind.UNAVAILABLE, Platform.TIKTOK, "503")
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.FAILED, error=error, reason=str(error)))
+    assert allocation(build) == (10, 0, 0)
+    assert usage(build) == (0, 0)
+    assert build.value("select last_scraped_at from tracked_accounts") is None
+    assert build.rows("select state, reason from fetches") == [("failed", str(error))]
+    assert build.rows("select outcome, error_kind from fetch_attempts") == [("failed", "unavailable")]
+
+
+def test_an_understood_state_is_not_overwritten_by_a_later_failure(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=10)
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.FAILED, reason="503"))
+    assert build.value("select state from fetches") == "succeeded"
+    assert build.rows("select outcome from fetch_attempts order by id") == [("succeeded",), ("failed",)]
+    assert usage(build) == (10, 0)
+
+
+@pytest.mark.parametrize("state", [FetchState.EMPTY, FetchState.PRIVATE, FetchState.NOT_FOUND])
+def test_an_understood_answer_without_videos_marks_and_charges_nothing(
+    build: DatabaseBuilder, pool: ConnectionPool, state: FetchState
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), Outcome(state))
+    assert usage(build) == (0, 0)
+    assert build.value("select last_scraped_at from tracked_accounts") is not None
+
+
+def test_each_organization_gets_and_pays_for_the_newest_videos_of_its_own_grant(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    blogger = build.blogger()
+    small, large = build.organization(), build.organization()
+    build.track(small, blogger, daily=2)
+    build.track(large, blogger, daily=5)
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    claimed = claim(pool, fetch_id)
+    assert claimed.target_count == 5
+    succeed(pool, claimed, returned=4)
+    links = """
+        select array_agg(external_video_id order by external_video_id)
+        from organization_videos join videos on videos.id = video_id where organization_id = %(organization)s
+    """
+    assert build.value(links, organization=small) == ["video-3", "video-4"]
+    assert build.value(links, organization=large) == ["video-1", "video-2", "video-3", "video-4"]
+    charged = dict(build.rows("select organization_id, charged from fetch_allocations"))
+    assert charged == {small: 2, large: 4}
+
+
+def test_a_rerun_keeps_a_known_number_where_the_new_answer_has_none(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=7)]))
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=None)]))
+    assert build.rows("select views from video_statistics") == [(7,)]
+
+
+def test_no_number_is_carried_over_from_an_earlier_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization())
+    for views in (7, None):
+        (fetch_id,) = fetch_ids(pool, plan(pool))
+        settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=views)]))
+    assert build.rows("select views from video_statistics order by fetch_id") == [(7,), (None,)]
+
+
+def test_a_joint_post_stays_where_it_was_first_seen(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    organization = build.organization()
+    first, second = build.track(organization), build.track(organization)
+    for fetch_id in fetch_ids(pool, plan(pool)):
+        succeed(pool, claim(pool, fetch_id), returned=1)
+    assert build.value("select count(*) from videos") == 1
+    assert build.value("select blogger_id from videos") in {first.blogger_id, second.blogger_id}
+
+
+def test_every_video_of_a_youtube_fetch_is_queued_in_messages_of_fifty(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization(daily=120), platform="YouTube")
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, videos(120, Platform.YOUTUBE)))
+    assert build.rows("select cardinality(videos) from high_priority_queue order by id") == [(50,), (50,), (20,)]
+    assert build.value("select count(*) from video_statistics") == 0
+
+
+def test_a_parked_picture_is_queued_again_only_under_a_new_address(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    for address, messages in (("https://example.org/a", 1), ("https://example.org/a", 1), ("https://example.org/b", 2)):
+        (fetch_id,) = fetch_ids(pool, plan(pool))
+        picture = video(1).model_copy(update={"thumbnail_url": address})
+        settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [picture]))
+        assert build.value("select count(*) from thumbnail_queue") == messages
+        build.run("update thumbnail_queue set parked_at = now(), last_error = 'gone' where parked_at is null")
+
+
+def test_a_claim_without_room_for_its_organization_is_refused(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization(video_limit=10))
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    build.run("update subscriptions set video_limit = 5")
+    refused = try_claim(pool, fetch_id)
+    assert isinstance(refused, ClaimRefused)
+    assert refused.reason == "subscription_limit"
+    assert usage(build) == (0, 0)

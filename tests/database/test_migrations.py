@@ -1,0 +1,156 @@
+"""The schema and how it gets there: contracts section 3."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.database import migrations
+from blogger_tracking.database.connections import connect, open_pool
+from blogger_tracking.database.migrate import Migration, apply_migrations, known_migrations
+from blogger_tracking.domain.errors import DatabaseStateError
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
+from tests.support.ledger_steps import plan
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def empty(server: DatabaseServer) -> Iterator[Connection]:
+    """A connection to a database without anything in it."""
+    name = f"empty_{next(_numbers)}"
+    server.execute(f"create database {name}")
+    with connect(server.conninfo(name)) as connection:
+        yield connection
+    server.execute(f"drop database {name} with (force)")
+
+
+def test_files_are_named_as_the_supabase_cli_wants_them() -> None:
+    for migration in known_migrations():
+        assert re.fullmatch(r"\d{14}", migration.version)
+        assert re.fullmatch(r"[a-z_]+", migration.name)
+
+
+def test_applying_them_again_changes_nothing(empty: Connection) -> None:
+    first = apply_migrations(empty)
+    assert len(first) == len(known_migrations())
+    assert apply_migrations(empty) == []
+
+
+def test_what_was_applied_is_recorded_where_the_supabase_cli_looks(empty: Connection) -> None:
+    apply_migrations(empty)
+    recorded = empty.execute("select version, name from supabase_migrations.schema_migrations order by version")
+    assert recorded.fetchall() == [(migration.version, migration.name) for migration in known_migrations()]
+
+
+def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(
+    empty: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Migration("29990101000000", "broken", "create table half (); select no_such_function();")
+    monkeypatch.setattr(migrations, "known_migrations", lambda: (*known_migrations(), broken))
+    with pytest.raises(DatabaseStateError, match="29990101000000_broken failed and was rolled back"):
+        apply_migrations(empty)
+    assert empty.execute("select to_regclass('half'), to_regclass('organizations')").fetchone() == (
+        None,
+        "organizations",
+    )
+
+
+def test_a_database_newer_than_the_code_is_refused(admin: Connection, pipeline_conninfo: str) -> None:
+    admin.execute("insert into supabase_migrations.schema_migrations (version) values ('29990101000000')")
+    with pytest.raises(DatabaseStateError, match="does not know"):
+        apply_migrations(admin)
+    with pytest.raises(DatabaseStateError, match="newer than this code"):
+        open_pool(pipeline_conninfo)
+
+
+def test_a_database_that_is_not_migrated_is_refused(empty: Connection) -> None:
+    with pytest.raises(DatabaseStateError, match="make migrate"):
+        open_pool(empty.info.dsn)
+
+
+def test_a_database_that_lacks_a_migration_is_refused(admin: Connection, pipeline_conninfo: str) -> None:
+    last = known_migrations()[-1].version
+    admin.execute("delete from supabase_migrations.schema_migrations where version = %s", (last,))
+    with pytest.raises(DatabaseStateError, match=f"lacks the migrations {last}"):
+        open_pool(pipeline_conninfo)
+
+
+def test_a_login_that_cannot_see_all_rows_is_refused(server: DatabaseServer, database: str) -> None:
+    server.execute("create role onlooker login")
+    try:
+        with psycopg.connect(server.conninfo(database), autocommit=True) as owner:
+            owner.execute("grant select on all tables in schema public to onlooker")
+            owner.execute("grant usage on schema supabase_migrations to onlooker")
+            owner.execute("grant select on supabase_migrations.schema_migrations to onlooker")
+            with pytest.raises(DatabaseStateError, match="row level security"):
+                open_pool(server.conninfo(database, user="onlooker"))
+            owner.execute("drop owned by onlooker")
+    finally:
+        server.execute("drop role onlooker")
+
+
+def test_a_server_that_cannot_be_reached_says_where_and_never_the_password() -> None:
+    with pytest.raises(DatabaseStateError) as raised:
+        open_pool("host=127.0.0.1 port=1 dbname=bloggers user=x password=very-secret")
+    assert "127.0.0.1/bloggers" in str(raised.value)
+    assert "very-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken_rule"),
+    [
+        ("update subscription_usage set videos_fetched = -1", "subscription_usage_videos_fetched_check"),
+        ("update fetch_allocations set charged = granted + 1, reserved = 0", "charged_within_grant"),
+        ("update fetch_allocations set reserved = -1", "fetch_allocations_reserved_check"),
+        ("update tracked_accounts set daily_videos_count = 0", "tracked_accounts_daily_videos_count_check"),
+        ("update blogger_information set platform = 'MySpace'", "blogger_information_platform_check"),
+        ("update blogger_information set external_id = ''", "blogger_information_external_id_check"),
+    ],
+)
+def test_money_like_truth_is_kept_by_constraints(
+    build: DatabaseBuilder, pool: ConnectionPool, statement: str, broken_rule: str
+) -> None:
+    build.track(build.organization())
+    plan(pool)
+    with pytest.raises(psycopg.errors.CheckViolation, match=broken_rule):
+        build.run(statement)
+
+
+def test_a_blogger_is_live_in_one_run_at_most(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization())
+    plan(pool)
+    build.run(
+        """
+        insert into runs (deployment, dag_id, dag_run_id, planned_at, expires_at, active_accounts)
+        values ('test', 'blogger_batch_fetch', 'other', now(), now() + interval '1 hour', 0)
+        """
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation, match="fetches_live"):
+        build.run(
+            """
+            insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index)
+            select (select max(id) from runs), blogger_id, platform, fetched_on, target_count, task_id, map_index
+            from fetches
+            """
+        )
+
+
+def test_subscription_periods_of_one_organization_do_not_overlap(build: DatabaseBuilder) -> None:
+    organization = build.organization()
+    with pytest.raises(psycopg.errors.ExclusionViolation):
+        build.subscription(organization, starts=timedelta(days=-5))
+
+
+def test_every_version_of_a_subscription_is_kept_with_its_time(build: DatabaseBuilder) -> None:
+    build.organization(video_limit=100)
+    build.run("update subscriptions set video_limit = 50")
+    assert build.rows("select video_limit from subscription_changes order by changed_at, id") == [(100,), (50,)]

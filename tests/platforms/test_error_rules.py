@@ -1,0 +1,201 @@
+"""What an answer means: each row of the platforms' error tables, asked over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pytest
+
+from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.platforms import PlatformService
+from blogger_tracking.platforms.error_rules import Answer, kind_of
+from blogger_tracking.platforms.json_values import Json
+from tests.support.platform_accounts import ACCOUNTS, StoppedClock
+from tests.support.scripted_server import Scripted, ScriptedServer
+
+YOUTUBE, TIKTOK, INSTAGRAM = Platform.YOUTUBE, Platform.TIKTOK, Platform.INSTAGRAM
+MIDNIGHT_PACIFIC = datetime(2026, 3, 11, 7, tzinfo=UTC)
+
+
+def google(reason: str, message: str = "", status: str | None = None, detail: str | None = None) -> dict[str, Json]:
+    error: dict[str, Json] = {
+        "message": message,
+        "errors": [{"domain": "global", "reason": reason, "message": message}],
+    }
+    if status:
+        error["status"] = status
+    if detail:
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": detail}]
+    return {"error": error}
+
+
+def hiker(detail: str, exc_type: str = "HTTPError") -> dict[str, str]:
+    return {"detail": detail, "exc_type": exc_type}
+
+
+MONTHLY = "You have exceeded the MONTHLY quota for Requests on your current plan, BASIC."
+PER_SECOND = "You have exceeded the rate limit per second for your plan, BASIC, by the API provider"
+
+
+class Row(NamedTuple):
+    """An answer and its meaning."""
+
+    name: str
+    platform: Platform
+    status: int
+    body: Json
+    kind: ErrorKind
+
+
+ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
+    ("daily units gone", YOUTUBE, 403, google("quotaExceeded"), ErrorKind.QUOTA_GONE),
+    ("daily limit", YOUTUBE, 403, google("dailyLimitExceeded"), ErrorKind.QUOTA_GONE),
+    (
+        "daily limit told as a rate",
+        YOUTUBE,
+        429,
+        google("rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per day'"),
+        ErrorKind.QUOTA_GONE,
+    ),
+    ("too fast", YOUTUBE, 403, google("rateLimitExceeded"), ErrorKind.RATE_LIMITED),
+    ("too fast for the user", YOUTUBE, 403, google("userRateLimitExceeded"), ErrorKind.RATE_LIMITED),
+    (
+        "too fast, in details",
+        YOUTUBE,
+        429,
+        google("", status="RESOURCE_EXHAUSTED", detail="RATE_LIMIT_EXCEEDED"),
+        ErrorKind.RATE_LIMITED,
+    ),
+    ("key invalid", YOUTUBE, 400, google("keyInvalid", "Bad Request"), ErrorKind.BAD_KEY),
+    (
+        "key invalid in words",
+        YOUTUBE,
+        400,
+        google("badRequest", "API key not valid. Please pass a valid API key."),
+        ErrorKind.BAD_KEY,
+    ),
+    ("key invalid in details", YOUTUBE, 400, google("badRequest", detail="API_KEY_INVALID"), ErrorKind.BAD_KEY),
+    ("API not enabled", YOUTUBE, 403, google("accessNotConfigured"), ErrorKind.BAD_KEY),
+    ("address not allowed", YOUTUBE, 403, google("ipRefererBlocked"), ErrorKind.BAD_KEY),
+    ("channel gone", YOUTUBE, 404, google("channelNotFound"), ErrorKind.NOT_FOUND),
+    ("backend", YOUTUBE, 503, google("backendError"), ErrorKind.UNAVAILABLE),
+    (
+        "permission denied",
+        YOUTUBE,
+        403,
+        google("SERVICE_UNAVAILABLE", status="PERMISSION_DENIED"),
+        ErrorKind.BAD_REQUEST,
+    ),
+    ("no such user or banned", TIKTOK, 200, {"statusCode": 10221}, ErrorKind.NOT_FOUND),
+    ("not found", TIKTOK, 200, {"statusCode": 10202}, ErrorKind.NOT_FOUND),
+    ("gone or blocked", TIKTOK, 200, {"statusCode": 10204}, ErrorKind.NOT_FOUND),
+    ("private", TIKTOK, 200, {"statusCode": 10222}, ErrorKind.PRIVATE),
+    ("private post", TIKTOK, 200, {"statusCode": 10216}, ErrorKind.PRIVATE),
+    ("region", TIKTOK, 200, {"statusCode": 10231}, ErrorKind.BLOCKED),
+    ("turned away", TIKTOK, 200, {"statusCode": -1, "userInfo": {}}, ErrorKind.BLOCKED),
+    ("an unknown code", TIKTOK, 200, {"statusCode": 10101}, ErrorKind.BLOCKED),
+    ("code as text, inside data", TIKTOK, 200, {"status_code": 0, "data": {"statusCode": "10222"}}, ErrorKind.PRIVATE),
+    ("monthly credit gone", TIKTOK, 429, {"message": MONTHLY}, ErrorKind.QUOTA_GONE),
+    ("too fast for the plan", TIKTOK, 429, {"message": PER_SECOND}, ErrorKind.RATE_LIMITED),
+    ("not subscribed", TIKTOK, 403, {"message": "You are not subscribed to this API."}, ErrorKind.BAD_KEY),
+    ("key refused", TIKTOK, 401, {"message": "Invalid API key."}, ErrorKind.BAD_KEY),
+    ("an endpoint that is none", TIKTOK, 404, {"message": "Endpoint '/x' does not exist"}, ErrorKind.BAD_REQUEST),
+    ("key refused", INSTAGRAM, 401, hiker("Access key is not valid"), ErrorKind.BAD_KEY),
+    ("credit gone", INSTAGRAM, 402, hiker("Top up your account"), ErrorKind.QUOTA_GONE),
+    ("private", INSTAGRAM, 403, hiker("This account is private", "PrivateAccount"), ErrorKind.PRIVATE),
+    ("private by type alone", INSTAGRAM, 403, hiker("Forbidden", "PrivateAccount"), ErrorKind.PRIVATE),
+    ("login wall", INSTAGRAM, 403, hiker("Login required", "LoginRequired"), ErrorKind.BLOCKED),
+    ("login wall as a redirect", INSTAGRAM, 302, b"", ErrorKind.BLOCKED),
+    ("user gone", INSTAGRAM, 404, hiker("User not found", "UserNotFound"), ErrorKind.NOT_FOUND),
+    ("an endpoint that is none", INSTAGRAM, 404, hiker("Not Found"), ErrorKind.BAD_REQUEST),
+    ("bad params", INSTAGRAM, 422, {"detail": [{"loc": ["query"], "msg": "field required"}]}, ErrorKind.BAD_REQUEST),
+    ("too fast", INSTAGRAM, 429, hiker("Too Many Requests"), ErrorKind.RATE_LIMITED),
+    ("passing", INSTAGRAM, 500, hiker("Internal error"), ErrorKind.UNAVAILABLE),
+    *[
+        row
+        for platform in Platform
+        for row in (
+            ("server error with an HTML page", platform, 502, b"<html>Bad gateway</html>", ErrorKind.UNAVAILABLE),
+            ("request timeout", platform, 408, b"", ErrorKind.UNAVAILABLE),
+            ("unknown client error", platform, 418, {"hint": "teapot"}, ErrorKind.BAD_REQUEST),
+            ("elsewhere", platform, 301, b"", ErrorKind.BAD_REQUEST),
+            ("case 5: empty body", platform, 200, b"", ErrorKind.UNREADABLE),
+            ("case 5: blank body", platform, 200, b" \n", ErrorKind.UNREADABLE),
+            ("case 5: HTML body", platform, 200, b"<!doctype html><title>Verify</title>", ErrorKind.UNREADABLE),
+            ("case 5: truncated body", platform, 200, b'{"items": [{"id": "1"', ErrorKind.UNREADABLE),
+            ("case 5: an object that says nothing", platform, 200, {}, ErrorKind.UNREADABLE),
+            ("case 5: no object", platform, 200, "ok", ErrorKind.UNREADABLE),
+            ("case 5: nested beyond reading", platform, 200, b"[" * 100_000, ErrorKind.UNREADABLE),
+        )
+    ],
+]
+
+RETRIED = {ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.UNREADABLE}
+
+Ask = Callable[[PlatformService], object]
+
+
+def ask_profile(service: PlatformService) -> object:
+    return service.get_user_info("mira")
+
+
+def ask_videos(service: PlatformService) -> object:
+    return service.get_user_videos_batch(ACCOUNTS[service.platform], 10)
+
+
+@pytest.mark.parametrize("ask", [ask_profile, ask_videos])
+@pytest.mark.parametrize("row", [pytest.param(Row(*row), id=f"{row[1]}: {row[0]}") for row in ROWS])
+def test_an_answer_means_what_the_table_says(
+    row: Row,
+    ask: Ask,
+    connect: Callable[[Platform], PlatformService],
+    platform_server: ScriptedServer,
+    clock: StoppedClock,
+) -> None:
+    moved = {301: {"Location": "https://elsewhere.invalid/"}, 302: {"Location": "https://www.invalid/accounts/login/"}}
+    platform_server.play(Scripted(row.body, status=row.status, headers=moved.get(row.status, {})))
+    with pytest.raises(PlatformError) as raised:
+        ask(connect(row.platform))
+    assert raised.value.kind is row.kind
+    assert raised.value.platform is row.platform
+    assert clock.slept == ([1.5, 6.0] if row.kind in RETRIED else [])
+
+
+def test_youtubes_units_come_back_at_midnight_pacific(
+    connect: Callable[[Platform], PlatformService], platform_server: ScriptedServer
+) -> None:
+    platform_server.play(Scripted(google("quotaExceeded"), status=403))
+    with pytest.raises(PlatformError) as raised:
+        ask_videos(connect(YOUTUBE))
+    assert raised.value.retry_at == MIDNIGHT_PACIFIC
+    assert raised.value.handling.suspends
+
+
+@pytest.mark.parametrize(
+    ("platform", "status", "answer"), [(TIKTOK, 429, {"message": MONTHLY}), (INSTAGRAM, 402, hiker("Top up"))]
+)
+def test_nobody_knows_when_bought_credit_comes_back(
+    platform: Platform,
+    status: int,
+    answer: Json,
+    connect: Callable[[Platform], PlatformService],
+    platform_server: ScriptedServer,
+) -> None:
+    platform_server.play(Scripted(answer, status=status))
+    with pytest.raises(PlatformError) as raised:
+        ask_videos(connect(platform))
+    assert raised.value.retry_at is None
+    assert raised.value.handling.suspends
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, None), (204, None), (99, ErrorKind.UNREADABLE)])
+def test_every_status_has_a_meaning(status: int, kind: ErrorKind | None) -> None:
+    assert kind_of(YOUTUBE, Answer(status)) is kind
+
+
+def test_the_codes_of_one_platform_mean_nothing_on_another() -> None:
+    assert kind_of(INSTAGRAM, Answer(200, ("10221",))) is None
+    assert kind_of(TIKTOK, Answer(403, ("quotaExceeded",))) is ErrorKind.BAD_REQUEST

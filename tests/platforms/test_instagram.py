@@ -1,0 +1,311 @@
+"""Instagram's wire formats: v2 envelopes, v1 chunks, the private API's own; clips and posts as one list."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from blogger_tracking.domain.alerts import ALERTS_LOGGER
+from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.instagram_shortcode import shortcode
+from blogger_tracking.domain.models import BloggerProfile, CommonVideo, Platform, VideoStatistics
+from blogger_tracking.platforms import PlatformService
+from blogger_tracking.platforms.json_values import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import Scripted, ScriptedServer
+
+Body = Callable[[str], Json]
+
+MIRA = ACCOUNTS[Platform.INSTAGRAM]
+BASE = 3401234567890123000
+NO_ENTRIES = Scripted({"detail": "Entries not found", "exc_type": "NotFoundError"}, status=404)
+GONE = Scripted({"detail": "User not found", "exc_type": "UserNotFound"}, status=404)
+END: dict[str, Json] = {"response": {"items": [], "more_available": False}, "next_page_id": None}
+
+
+def media_id(number: int) -> str:
+    return str(BASE + number)
+
+
+def ids(batch: list[CommonVideo]) -> list[int]:
+    return [int(video.external_video_id) - BASE for video in batch]
+
+
+@pytest.fixture
+def service(connect: Callable[[Platform], PlatformService]) -> PlatformService:
+    return connect(Platform.INSTAGRAM)
+
+
+@pytest.fixture
+def instagram(body: Callable[[Platform, str], Json]) -> Body:
+    return lambda name: body(Platform.INSTAGRAM, name)
+
+
+@pytest.fixture
+def both_lists(service: PlatformService, platform_server: ScriptedServer, instagram: Body) -> dict[int, CommonVideo]:
+    """One page of clips (the next one is missing) and one of posts, by number."""
+    platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
+    return {int(video.external_video_id) - BASE: video for video in service.get_user_videos_batch(MIRA, 30)}
+
+
+def statistics(video: CommonVideo) -> VideoStatistics:
+    assert video.statistics is not None
+    return video.statistics
+
+
+@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}])
+@pytest.mark.parametrize("shape", ["user_v2", "user_v1"])
+def test_a_profile_is_read_flat_or_wrapped(
+    shape: str,
+    wrap: Callable[[Json], Json],
+    service: PlatformService,
+    platform_server: ScriptedServer,
+    instagram: Body,
+) -> None:
+    platform_server.play(wrap(instagram(shape)))
+    assert service.get_user_info("@mira.invented") == BloggerProfile(
+        platform=Platform.INSTAGRAM,
+        external_id=MIRA.external_id,
+        sec_id=None,
+        username="mira.invented",
+        channel_name="Mira Invents",
+        subscribers=98_123,
+        thumbnail_url="https://cdn.instagram.invalid/mira.jpg",
+    )
+    assert platform_server.asked[0].path == "/v2/user/by/username"
+    assert platform_server.queries == [{"username": "mira.invented"}]
+
+
+def test_clips_come_first_and_posts_add_the_videos_that_are_no_reels(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert ids(batch) == [9, 22, 8, 7, 6, 5, 2, 1]
+    assert [asked.path for asked in platform_server.asked] == ["/v2/user/clips"] * 2 + ["/v2/user/medias"]
+    assert platform_server.queries[0] == {"user_id": MIRA.external_id}
+    assert platform_server.queries[1] == {"user_id": MIRA.external_id, "page_id": "QVFDaW52ZW50ZWQ=="}
+    assert (batch.pages, batch.interrupted_by) == (3, None)
+
+
+def test_posts_leave_reels_to_the_clips_but_count_them_toward_the_target(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    posts = instagram("medias_v2")
+    posts["response"]["more_available"], posts["next_page_id"] = True, "QVFDcG9zdHM=="
+    platform_server.play(NO_ENTRIES, posts)
+    assert ids(service.get_user_videos_batch(MIRA, 2)) == [22, 2]
+    assert len(platform_server.asked) == 2
+
+
+def test_a_reel_that_stands_in_both_lists_keeps_the_plays_of_the_clips(both_lists: dict[int, CommonVideo]) -> None:
+    assert both_lists[9] == CommonVideo(
+        external_video_id=media_id(9),
+        platform=Platform.INSTAGRAM,
+        video_url="https://www.instagram.com/reel/Cinvent009/",
+        title="Caption of 009",
+        thumbnail_url="https://cdn.instagram.invalid/009.jpg",
+        published_at=datetime(2026, 3, 10, 12, tzinfo=UTC),
+        statistics=VideoStatistics(external_video_id=media_id(9), views=48_213, likes=1_203, comments=17, reposts=31),
+    )
+
+
+def test_a_video_that_is_no_reel_has_its_address_under_p_and_no_plays(both_lists: dict[int, CommonVideo]) -> None:
+    assert both_lists[22].video_url == "https://www.instagram.com/p/Cinvent022/"
+    assert statistics(both_lists[22]).views is None
+
+
+def test_instagrams_own_plays_and_reposts_come_before_the_others(both_lists: dict[int, CommonVideo]) -> None:
+    assert (statistics(both_lists[1]).views, statistics(both_lists[1]).reposts) == (800_000, 5)
+    assert (statistics(both_lists[7]).views, statistics(both_lists[7]).reposts) == (0, None)
+
+
+def test_case_12_hidden_likes_are_unknown_and_three_true_likes_are_three(both_lists: dict[int, CommonVideo]) -> None:
+    assert statistics(both_lists[8]).likes is None
+    assert statistics(both_lists[7]).likes is None
+    assert statistics(both_lists[5]).likes == 3
+
+
+@pytest.mark.parametrize("likes", [-1, None])
+def test_case_12_likes_of_minus_one_or_null_are_unknown(
+    likes: int | None, service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    page = instagram("clips_private_api")
+    page["items"][0]["media"]["like_count"] = likes
+    platform_server.play(page, NO_ENTRIES)
+    assert statistics(service.get_user_videos_batch(MIRA, 1)[0]).likes is None
+
+
+def test_a_caption_may_be_null(both_lists: dict[int, CommonVideo]) -> None:
+    assert both_lists[8].title == ""
+
+
+def test_a_video_shared_with_another_account_is_kept(both_lists: dict[int, CommonVideo]) -> None:
+    assert 7 in both_lists
+
+
+def test_case_14_dates_are_read_as_unix_seconds_or_iso(both_lists: dict[int, CommonVideo]) -> None:
+    assert both_lists[8].published_at == datetime(2026, 3, 9, 12, tzinfo=UTC)
+    assert both_lists[6].published_at == datetime(2026, 3, 7, 12, tzinfo=UTC)
+
+
+def test_without_a_code_the_address_is_derived_from_the_number(both_lists: dict[int, CommonVideo]) -> None:
+    assert both_lists[6].video_url == f"https://www.instagram.com/reel/{shortcode(BASE + 6)}/"
+
+
+def test_without_code_and_number_the_video_is_skipped_and_somebody_is_warned(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = instagram("clips_v2")
+    page["response"]["items"][1]["media"] |= {"code": "", "id": "unknown", "pk": "unknown"}
+    platform_server.play(page, NO_ENTRIES, END)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert 9 not in ids(batch)
+    assert len(batch) == 5
+    assert batch.skipped == {"no_address": 1}
+    warnings = [record for record in caplog.records if record.name == ALERTS_LOGGER]
+    assert [(record.levelno, record.args) for record in warnings] == [(logging.WARNING, ("unknown",))]
+
+
+def test_case_13_photos_carousels_ads_cards_and_broken_entries_are_counted(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert batch.skipped == {"photo": 2, "advertisement": 1, "not_a_video": 1, "unreadable": 1}
+
+
+def test_case_3_pinned_reels_and_posts_do_not_displace_newer_ones(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), instagram("medias_v2"))
+    assert ids(service.get_user_videos_batch(MIRA, 2)) == [9, 22]
+
+
+def test_case_3_pinned_reels_do_not_count_as_the_newest_before_others_are_known(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    first, second = instagram("clips_v2"), instagram("clips_v2")
+    pinned, newest, earlier, *_ = first["response"]["items"]
+    first["response"]["items"], second["response"]["items"] = [pinned, newest], [earlier]
+    platform_server.play(first, second, NO_ENTRIES)
+    assert ids(service.get_user_videos_batch(MIRA, 2)) == [9, 8]
+
+
+@pytest.mark.parametrize(
+    ("clips", "medias"), [("clips_v1_chunk", "medias_v1_chunk"), ("clips_private_api", "medias_private_api")]
+)
+def test_v1_chunks_and_the_private_envelope_are_read_alike(
+    clips: str, medias: str, service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram(clips), NO_ENTRIES, instagram(medias), NO_ENTRIES)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert ids(batch) == [9, 22]
+    reel, post = batch
+    assert (reel.title, reel.thumbnail_url) == ("Caption of 009", "https://cdn.instagram.invalid/009.jpg")
+    assert (statistics(reel).views, statistics(post).views) == (48_213, None)
+    assert reel.published_at == datetime(2026, 3, 10, 12, tzinfo=UTC)
+    assert platform_server.queries[1]["page_id"].startswith("QVFDaW52ZW50ZWQ=")
+
+
+@pytest.mark.parametrize("ending", [{"next_page_id": None}, {"next_page_id": ""}, {}])
+@pytest.mark.parametrize("more", [True, False])
+def test_case_4_a_cursor_that_is_null_blank_or_absent_ends_a_list(
+    ending: dict[str, Json], service: PlatformService, platform_server: ScriptedServer, instagram: Body, *, more: bool
+) -> None:
+    clips = instagram("clips_v2")
+    response = {"items": clips["response"]["items"], "paging_info": {"more_available": more}}
+    platform_server.play({"response": response} | ending, NO_ENTRIES)
+    assert len(service.get_user_videos_batch(MIRA, 30)) == 6
+    assert [asked.path for asked in platform_server.asked] == ["/v2/user/clips", "/v2/user/medias"]
+
+
+@pytest.mark.parametrize("missing", [NO_ENTRIES, GONE, Scripted({"detail": "Not Found"}, status=404)])
+def test_any_404_on_a_next_page_ends_a_list(
+    missing: Scripted, service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), missing, NO_ENTRIES)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (len(batch), batch.interrupted_by) == (6, None)
+
+
+def test_case_11_an_account_without_entries_is_an_empty_batch(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(NO_ENTRIES)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (list(batch), batch.interrupted_by) == ([], None)
+
+
+def test_case_9_an_account_that_is_gone_is_not_found(service: PlatformService, platform_server: ScriptedServer) -> None:
+    platform_server.play(GONE)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.NOT_FOUND
+
+
+@pytest.mark.parametrize("answer", [[], [None, "cursor"], {"response": {"items": None}}, {"status": "fail"}, 5, "ok"])
+def test_case_5_a_body_without_a_list_is_never_an_empty_account(
+    answer: Json, service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(answer)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.UNREADABLE
+
+
+def test_case_15_a_fault_among_the_clips_keeps_what_came_and_asks_for_no_posts(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), Scripted({"detail": "Top up"}, status=402))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert len(batch) == 6
+    assert batch.interrupted_by is not None
+    assert batch.interrupted_by.kind is ErrorKind.QUOTA_GONE
+    assert len(platform_server.asked) == 2
+
+
+def test_case_15_a_fault_among_the_posts_keeps_the_clips(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), NO_ENTRIES, Scripted(status=500))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert len(batch) == 6
+    assert batch.interrupted_by is not None
+    assert batch.interrupted_by.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_fault_among_the_posts_is_the_answer_when_there_are_no_clips(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    private = Scripted({"detail": "This account is private", "exc_type": "PrivateAccount"}, status=403)
+    platform_server.play(NO_ENTRIES, private)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.PRIVATE
+
+
+def test_max_pages_bounds_both_lists_together(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    platform_server.play(instagram("clips_v2"), instagram("medias_v2"))
+    assert service.get_user_videos_batch(MIRA, 30, max_pages=1).pages == 1
+    assert len(platform_server.asked) == 1
+
+
+def test_by_default_both_lists_may_be_read_as_deep_as_the_target_needs(
+    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+) -> None:
+    reel = instagram("clips_v2")["response"]["items"][1]
+
+    def page(number: int) -> dict[str, Json]:
+        photo = reel["media"] | {"pk": number, "media_type": 1}
+        return {"response": {"items": [photo]}, "next_page_id": f"cursor {number}"}
+
+    platform_server.play(*[page(number) for number in range(1, 40)])
+    batch = service.get_user_videos_batch(MIRA, 24)
+    needed_for_each, extra = 2, 3
+    assert batch.pages == 2 * needed_for_each + extra

@@ -1,0 +1,139 @@
+"""One tolerant reader for numbers, ids, dates and texts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blogger_tracking.domain.models import MAX_COUNT
+from blogger_tracking.platforms.json_values import (
+    Json,
+    as_count,
+    as_datetime,
+    as_flag,
+    as_id,
+    as_text,
+    as_url,
+    dig,
+    first_of,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (0, 0),
+        ("0", 0),
+        (1234, 1234),
+        ("1234", 1234),
+        (12.0, 12),
+        (MAX_COUNT, MAX_COUNT),
+        (str(MAX_COUNT), MAX_COUNT),
+        (MAX_COUNT + 1, None),
+        (-1, None),
+        ("-2147483648", None),
+        ("99999999999999999999", None),
+        ("1.2K", None),
+        (1.5, None),
+        (True, None),
+        (None, None),
+        ("", None),
+        ({}, None),
+    ],
+)
+def test_a_count_that_is_negative_absurd_or_no_number_is_unknown(value: Json, count: int | None) -> None:
+    assert as_count(value) == count
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("7301234567890123456", "7301234567890123456"),
+        (7301234567890123456, "7301234567890123456"),
+        (" abc ", "abc"),
+        (7.3e18, None),
+        (True, None),
+        ("", None),
+        (None, None),
+        (-5, None),
+    ],
+)
+def test_an_id_is_text_with_all_its_digits_or_unknown(value: Json, text: str | None) -> None:
+    assert as_id(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1773144000,
+        "1773144000",
+        1773144000.0,
+        1773144000000,
+        "1773144000000",
+        "2026-03-10T12:00:00Z",
+        "2026-03-10T12:00:00.000Z",
+        "2026-03-10T12:00:00",
+        "2026-03-10T14:00:00+02:00",
+    ],
+)
+def test_a_date_in_any_spelling_is_the_same_moment_in_utc(value: Json) -> None:
+    moment = as_datetime(value)
+    assert moment == datetime(2026, 3, 10, 12, tzinfo=UTC)
+    assert moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize("value", [0, -1, None, "", "soon", True, [], 10**30, "0001-01-01T00:00:00+23:00"])
+def test_a_date_that_cannot_be_one_is_unknown(value: Json) -> None:
+    assert as_datetime(value) is None
+
+
+def test_a_text_holds_nothing_that_postgres_refuses() -> None:
+    assert as_text("a\x00b\ud800c") == "ab?c"
+
+
+@pytest.mark.parametrize("value", [True, 1, "1", "true"])
+def test_yes_in_any_spelling(value: Json) -> None:
+    assert as_flag(value)
+
+
+@pytest.mark.parametrize("value", [False, 0, "0", "false", None, "", [], {}, 2])
+def test_everything_else_is_no(value: Json) -> None:
+    assert not as_flag(value)
+
+
+@pytest.mark.parametrize("value", ["", "//host/picture.jpg", "javascript:alert(1)", None, 5])
+def test_only_web_addresses_are_addresses(value: Json) -> None:
+    assert as_url(value) is None
+
+
+def test_a_broken_path_leads_nowhere() -> None:
+    assert dig({"a": [{"b": 1}]}, "a", 0, "b") == 1
+    assert dig({"a": [{"b": 1}]}, "a", 1, "b") is None
+    assert dig({"a": "text"}, "a", "b") is None
+    assert dig([], "a") is None
+
+
+def test_the_first_value_wins_also_when_it_is_zero_or_no() -> None:
+    assert first_of({"a": None, "b": "", "c": 0, "d": 1}, ("a", "b", "c", "d")) == 0
+    assert first_of({"a": False, "b": True}, ("a", "b")) is False
+
+
+@given(JSON)
+def test_no_value_makes_a_reader_fail(value: Json) -> None:
+    count, moment = as_count(value), as_datetime(value)
+    assert count is None or 0 <= count <= MAX_COUNT
+    assert moment is None or moment.tzinfo is UTC
+    as_text(value).encode()
+    as_id(value)
+    as_flag(value)
+    as_url(value)
+    first_of(value, ("a", "b"))

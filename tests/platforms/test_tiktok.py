@@ -1,0 +1,280 @@
+"""TikTok's wire formats: the web's and the app's shape, wrapped or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.models import BloggerProfile, CommonVideo, Platform, VideoStatistics
+from blogger_tracking.platforms import PlatformService
+from blogger_tracking.platforms.json_values import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import Scripted, ScriptedServer
+
+Body = Callable[[str], Json]
+
+MIRA = ACCOUNTS[Platform.TIKTOK]
+WITHOUT_SEC_ID = MIRA.model_copy(update={"sec_id": None})
+NEWEST = "7301234567890123009"
+END: dict[str, Json] = {"data": {"itemList": [], "cursor": "0", "hasMore": False, "statusCode": 0}}
+
+
+@pytest.fixture
+def service(connect: Callable[[Platform], PlatformService]) -> PlatformService:
+    return connect(Platform.TIKTOK)
+
+
+@pytest.fixture
+def tiktok(body: Callable[[Platform, str], Json]) -> Body:
+    return lambda name: body(Platform.TIKTOK, name)
+
+
+def listed(service: PlatformService, target_count: int = 30) -> dict[str, CommonVideo]:
+    return {video.external_video_id: video for video in service.get_user_videos_batch(MIRA, target_count)}
+
+
+@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}])
+def test_a_profile_is_read_wrapped_or_not(
+    wrap: Callable[[Json], Json], service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(wrap(tiktok("user_info")))
+    assert service.get_user_info("@mira.renamed") == BloggerProfile(
+        platform=Platform.TIKTOK,
+        external_id=MIRA.external_id,
+        sec_id=MIRA.sec_id,
+        username="mira.renamed",
+        channel_name="Mira Invents",
+        subscribers=128_437,
+        thumbnail_url="https://p16.invalid/mira-large.jpeg",
+    )
+    assert (platform_server.asked[0].path, platform_server.queries) == (
+        "/api/user/info",
+        [{"uniqueId": "mira.renamed"}],
+    )
+
+
+def test_a_private_profile_says_so(service: PlatformService, platform_server: ScriptedServer, tiktok: Body) -> None:
+    private = tiktok("user_info")
+    private["userInfo"]["user"]["privateAccount"] = True
+    platform_server.play(private)
+    assert service.get_user_info("mira.renamed").is_private
+
+
+def test_an_empty_user_info_is_unreadable_not_missing(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"userInfo": {}, "statusCode": 0})
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_info("mira.renamed")
+    assert raised.value.kind is ErrorKind.UNREADABLE
+
+
+def test_the_webs_shape_is_read(service: PlatformService, platform_server: ScriptedServer, tiktok: Body) -> None:
+    platform_server.play(tiktok("posts_web_wrapped"), END)
+    assert listed(service)[NEWEST] == CommonVideo(
+        external_video_id=NEWEST,
+        platform=Platform.TIKTOK,
+        video_url=f"https://www.tiktok.com/@mira.renamed/video/{NEWEST}",
+        title="Soup for two #soup",
+        thumbnail_url="https://p16.invalid/9-cover.jpeg?x-expires=1773200000",
+        published_at=datetime(2026, 3, 10, 12, tzinfo=UTC),
+        statistics=VideoStatistics(external_video_id=NEWEST, views=48_213, likes=3_107, comments=40, reposts=15),
+    )
+    first = {"secUid": MIRA.sec_id, "count": "35", "cursor": "0"}
+    assert platform_server.queries == [first, first | {"cursor": "1772798400000"}]
+    assert platform_server.asked[0].path == "/api/user/posts"
+
+
+@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}])
+@pytest.mark.parametrize("shape", ["posts_web_bare", "posts_app"])
+def test_the_apps_shape_and_bare_lists_are_read_alike(
+    shape: str,
+    wrap: Callable[[Json], Json],
+    service: PlatformService,
+    platform_server: ScriptedServer,
+    tiktok: Body,
+) -> None:
+    platform_server.play(wrap(tiktok(shape)), END)
+    video = listed(service)[NEWEST]
+    assert video.statistics == VideoStatistics(
+        external_video_id=NEWEST, views=48_213, likes=3_107, comments=40, reposts=15
+    )
+    assert video.video_url == f"https://www.tiktok.com/@mira.renamed/video/{NEWEST}"
+    assert video.published_at == datetime(2026, 3, 10, 12, tzinfo=UTC)
+    assert (video.thumbnail_url or "").startswith("https://p16.invalid/9-cover.jpeg")
+    assert platform_server.queries[1]["cursor"] == "1772798400000"
+
+
+def test_case_13_photos_ads_cards_and_broken_entries_are_counted_and_lose_nothing_else(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(tiktok("posts_web_wrapped"), END)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert len(batch) == 4
+    assert batch.skipped == {"photo": 1, "advertisement": 1, "not_a_video": 1, "unreadable": 1}
+
+
+@pytest.mark.parametrize("shape", ["posts_web_wrapped", "posts_app"])
+def test_case_3_a_pinned_item_does_not_displace_a_newer_one(
+    shape: str, service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(tiktok(shape), END)
+    assert list(listed(service, target_count=1)) == [NEWEST]
+
+
+def test_case_3_pinned_items_do_not_count_as_the_newest_before_others_are_known(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    first, second = tiktok("posts_web_wrapped"), tiktok("posts_web_wrapped")
+    pinned, newest, *_, earlier = first["data"]["itemList"]
+    first["data"]["itemList"], second["data"]["itemList"] = [pinned, newest], [earlier]
+    platform_server.play(first, second)
+    assert list(listed(service, target_count=2)) == [newest["id"], earlier["id"]]
+
+
+def test_case_4_a_cursor_back_to_the_start_ends_the_list(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    page = tiktok("posts_web_wrapped")
+    page["data"]["cursor"] = "0"
+    platform_server.play(page)
+    assert len(listed(service)) == 4
+    assert len(platform_server.asked) == 1
+
+
+def test_case_12_an_overflown_counter_is_unknown(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(tiktok("posts_web_wrapped"), END)
+    overflown = listed(service)["7301234567890123007"].statistics
+    assert overflown == VideoStatistics(
+        external_video_id="7301234567890123007", views=None, likes=12, comments=0, reposts=1
+    )
+
+
+def test_without_exact_counters_the_rounded_ones_are_taken(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(tiktok("posts_web_wrapped"), END)
+    video = listed(service)["7301234567890123005"]
+    assert video.statistics is not None
+    assert video.statistics.views == 48_200
+    assert video.thumbnail_url == "https://p16.invalid/5-origin.jpeg"
+    assert video.video_url == "https://www.tiktok.com/@mira.invented/video/7301234567890123005"
+
+
+def test_case_14_an_id_beyond_2_to_the_53_keeps_all_its_digits(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    app = tiktok("posts_app")
+    assert app["aweme_list"][1]["id"] != int(NEWEST)
+    platform_server.play(app, END)
+    assert NEWEST in listed(service)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        END,
+        {"itemList": [], "hasMore": False, "statusCode": 0},
+        {"aweme_list": None, "has_more": 0, "max_cursor": 0, "status_code": 0},
+        {"itemList": [], "hasMore": True, "cursor": "0"},
+    ],
+)
+def test_case_11_an_account_without_videos_is_an_empty_batch(
+    answer: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(answer)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (list(batch), batch.interrupted_by, batch.sec_id) == ([], None, None)
+    assert len(platform_server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": {"hasMore": False, "cursor": "0", "statusCode": 0}},
+        {"statusCode": 0, "status_msg": ""},
+        {"itemList": None, "hasMore": True},
+        {"itemList": "none", "hasMore": False},
+        {"itemList": [{"desc": "no id"}, {"renamed_id": "1"}], "hasMore": False},
+    ],
+)
+def test_case_5_a_body_without_a_readable_list_is_never_an_empty_account(
+    answer: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(answer)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.UNREADABLE
+
+
+def test_a_missing_sec_id_is_looked_up_once_and_handed_on(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(tiktok("user_info"), tiktok("posts_web_wrapped"), END)
+    batch = service.get_user_videos_batch(WITHOUT_SEC_ID, 30)
+    assert batch.sec_id == MIRA.sec_id
+    assert platform_server.queries[0] == {"uniqueId": "mira.invented"}
+    assert [asked.get("secUid") for asked in platform_server.queries[1:]] == [MIRA.sec_id] * 2
+
+
+def test_a_known_sec_id_is_not_looked_up(service: PlatformService, platform_server: ScriptedServer) -> None:
+    platform_server.play(END)
+    assert service.get_user_videos_batch(MIRA, 30).sec_id is None
+    assert [asked.path for asked in platform_server.asked] == ["/api/user/posts"]
+
+
+def test_case_9_a_name_that_somebody_else_took_over_is_not_listed(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    stranger = tiktok("user_info")
+    stranger["userInfo"]["user"]["id"] = "6800000000000000999"
+    platform_server.play(stranger, tiktok("posts_web_wrapped"))
+    with pytest.raises(PlatformError, match="another account") as raised:
+        service.get_user_videos_batch(WITHOUT_SEC_ID, 30)
+    assert raised.value.kind is ErrorKind.NOT_FOUND
+    assert len(platform_server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"), [({"privateAccount": True}, ErrorKind.PRIVATE), ({"secUid": ""}, ErrorKind.UNREADABLE)]
+)
+def test_a_looked_up_profile_that_cannot_be_listed_says_why(
+    changed: dict[str, Json], kind: ErrorKind, service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    profile = tiktok("user_info")
+    profile["userInfo"]["user"] |= changed
+    platform_server.play(profile)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(WITHOUT_SEC_ID, 30)
+    assert raised.value.kind is kind
+
+
+def test_an_account_without_sec_id_and_name_is_not_asked_for(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(WITHOUT_SEC_ID.model_copy(update={"username": ""}), 30)
+    assert raised.value.kind is ErrorKind.BAD_REQUEST
+    assert platform_server.asked == []
+
+
+def test_case_10_a_private_account_is_its_own_answer(service: PlatformService, platform_server: ScriptedServer) -> None:
+    platform_server.play({"data": {"statusCode": 10222, "itemList": [], "hasMore": False}})
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.PRIVATE
+
+
+def test_case_15_a_block_on_the_second_page_keeps_the_first(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    platform_server.play(tiktok("posts_web_wrapped"), Scripted({"statusCode": -1}))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert len(batch) == 4
+    assert batch.interrupted_by is not None
+    assert batch.interrupted_by.kind is ErrorKind.BLOCKED

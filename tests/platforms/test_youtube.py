@@ -1,0 +1,233 @@
+"""YouTube's wire format: what is read, what is skipped, and how empty, private and gone are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.models import BloggerProfile, LiveState, Platform, VideoStatistics
+from blogger_tracking.platforms import PlatformService, YouTubeService
+from blogger_tracking.platforms.json_values import Json
+from tests.support.platform_accounts import ACCOUNTS
+from tests.support.scripted_server import Scripted, ScriptedServer
+
+Body = Callable[[Platform, str], Json]
+
+MIRA = ACCOUNTS[Platform.YOUTUBE]
+UPLOADS = "UUinvented_Mira_00000001"
+UNKNOWN = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}, "items": []}
+NO_PLAYLIST = Scripted({"error": {"code": 404, "errors": [{"reason": "playlistNotFound"}]}}, status=404)
+STALE = Scripted({"error": {"code": 400, "errors": [{"reason": "invalidPageToken"}]}}, status=400)
+
+
+@pytest.fixture
+def service(connect: Callable[[Platform], PlatformService]) -> YouTubeService:
+    created = connect(Platform.YOUTUBE)
+    assert isinstance(created, YouTubeService)
+    return created
+
+
+@pytest.fixture
+def youtube(body: Body) -> Callable[[str], Json]:
+    return lambda name: body(Platform.YOUTUBE, name)
+
+
+def test_a_channel_is_read_as_a_profile(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("channel"))
+    assert service.get_user_info("@mira-invented") == BloggerProfile(
+        platform=Platform.YOUTUBE,
+        external_id=MIRA.external_id,
+        sec_id=None,
+        username="mira-invented",
+        channel_name="Mira Invents",
+        subscribers=123_000,
+        thumbnail_url="https://i.ytimg.invalid/vi/mira/high.jpg",
+    )
+
+
+def test_hidden_subscribers_are_unknown_and_a_channel_without_a_handle_keeps_the_name_it_was_asked_by(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("channel_hidden_subscribers"))
+    profile = service.get_user_info("mira-invented")
+    assert (profile.subscribers, profile.username, profile.thumbnail_url) == (None, "mira-invented", None)
+
+
+@pytest.mark.parametrize(
+    ("username", "questions"),
+    [
+        ("@mira-invented", [{"forHandle": "@mira-invented"}]),
+        ("mira-invented", [{"forHandle": "@mira-invented"}, {"forUsername": "mira-invented"}]),
+        ("UCinvented_Mira_00000001", [{"id": "UCinvented_Mira_00000001"}, {"forHandle": "@UCinvented_Mira_00000001"}]),
+    ],
+)
+@pytest.mark.parametrize("unknown", ["channel_unknown", None])
+def test_a_channel_is_looked_for_by_id_handle_and_legacy_name_before_it_is_not_found(
+    username: str,
+    questions: list[dict[str, str]],
+    unknown: str | None,
+    service: YouTubeService,
+    platform_server: ScriptedServer,
+    youtube: Callable[[str], Json],
+) -> None:
+    platform_server.play(youtube(unknown) if unknown else UNKNOWN)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_info(username)
+    assert raised.value.kind is ErrorKind.NOT_FOUND
+    part = {"part": "snippet,statistics,contentDetails"}
+    assert platform_server.queries == [part | question for question in questions]
+
+
+def test_uploads_are_listed_from_the_playlist_derived_from_the_channel_id(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("uploads_page_1"), youtube("uploads_page_2"))
+    batch = service.get_user_videos_batch(MIRA, 50)
+    fixed = {"part": "snippet,contentDetails,status", "playlistId": UPLOADS, "maxResults": "50"}
+    assert platform_server.queries == [fixed, fixed | {"pageToken": "EAAaBlBUOkNESQ"}]
+    assert [video.external_video_id for video in batch] == ["vid_newest1", "vid_earlier", "vid_nothumb", "vid_snippet"]
+    newest = batch[0]
+    assert newest.title == "Soup for two"
+    assert newest.video_url == "https://www.youtube.com/watch?v=vid_newest1"
+    assert newest.thumbnail_url == "https://i.ytimg.invalid/vi/vid_newest1/maxres.jpg"
+    assert newest.published_at == datetime(2026, 3, 9, 18, 0, 5, tzinfo=UTC)
+    assert {video.statistics for video in batch} == {None}
+    assert (batch.pages, batch.interrupted_by) == (2, None)
+
+
+def test_case_13_placeholders_are_skipped_but_not_a_video_that_is_only_called_so(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("uploads_page_1"), youtube("uploads_page_2"))
+    batch = service.get_user_videos_batch(MIRA, 50)
+    assert batch.skipped == {"placeholder": 2, "not_a_video": 1}
+    named_so = next(video for video in batch if video.external_video_id == "vid_nothumb")
+    assert (named_so.title, named_so.thumbnail_url) == ("Private video", None)
+
+
+def test_the_date_of_a_listed_video_is_that_of_its_publication_before_that_of_its_listing(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("uploads_page_2"))
+    dates = {video.external_video_id: video.published_at for video in service.get_user_videos_batch(MIRA, 50)}
+    assert dates["vid_earlier"] == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    assert dates["vid_snippet"] == datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def test_case_11_a_channel_without_an_uploads_playlist_is_empty_not_gone(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(NO_PLAYLIST, youtube("channel"))
+    batch = service.get_user_videos_batch(MIRA, 50)
+    assert (list(batch), batch.interrupted_by) == ([], None)
+    assert platform_server.queries[1]["id"] == MIRA.external_id
+
+
+def test_case_9_a_missing_playlist_of_an_unknown_channel_is_not_found(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(NO_PLAYLIST, youtube("channel_unknown"))
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 50)
+    assert raised.value.kind is ErrorKind.NOT_FOUND
+
+
+def test_a_channel_whose_uploads_lie_elsewhere_is_listed_from_there(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    elsewhere = youtube("channel")
+    elsewhere["items"][0]["contentDetails"]["relatedPlaylists"]["uploads"] = "UUelsewhere"
+    platform_server.play(NO_PLAYLIST, elsewhere, youtube("uploads_page_2"))
+    assert len(service.get_user_videos_batch(MIRA, 50)) == 3
+    assert platform_server.queries[2]["playlistId"] == "UUelsewhere"
+
+
+def test_an_account_id_that_is_no_channel_id_is_looked_up(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("channel"), youtube("uploads_page_2"))
+    service.get_user_videos_batch(MIRA.model_copy(update={"external_id": "legacy-mira"}), 50)
+    assert [asked.get("id") or asked["playlistId"] for asked in platform_server.queries] == ["legacy-mira", UPLOADS]
+
+
+@pytest.mark.parametrize("items", [{"items": []}, {}])
+def test_case_11_a_playlist_without_items_is_empty(
+    items: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"kind": "youtube#playlistItemListResponse", **items})
+    assert service.get_user_videos_batch(MIRA, 50) == []
+
+
+def test_a_stale_page_token_restarts_the_list_once(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("uploads_page_1"), STALE, youtube("uploads_page_1"), youtube("uploads_page_2"))
+    batch = service.get_user_videos_batch(MIRA, 50)
+    assert len(batch) == 4
+    assert batch.skipped == {"placeholder": 2, "not_a_video": 1}
+    assert batch.interrupted_by is None
+
+
+def test_case_15_a_fault_on_the_second_page_keeps_the_first(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("uploads_page_1"), Scripted(status=500))
+    batch = service.get_user_videos_batch(MIRA, 50)
+    assert [video.external_video_id for video in batch] == ["vid_newest1", "vid_nothumb"]
+    assert batch.interrupted_by is not None
+    assert batch.interrupted_by.kind is ErrorKind.UNAVAILABLE
+
+
+def test_videos_are_matched_by_id_and_those_left_out_are_left_out(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("videos"))
+    ids = ["vid_newest1", "vid_private", "vid_hidden1", "vid_live_01", "vid_upcoming"]
+    videos = service.get_videos(ids)
+    assert platform_server.queries[0]["id"] == ",".join(ids)
+    assert "maxResults" not in platform_server.queries[0]
+    assert set(videos) == set(ids) - {"vid_private"}
+    assert all(found.external_video_id == video_id for video_id, found in videos.items())
+    newest = videos["vid_newest1"]
+    assert newest.published_at == datetime(2026, 3, 9, 18, tzinfo=UTC)
+    assert newest.statistics == VideoStatistics(
+        external_video_id="vid_newest1", views=48_210, likes=1_203, comments=77, reposts=None
+    )
+
+
+def test_case_12_counts_that_the_owner_hides_are_unknown_and_a_true_zero_is_zero(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("videos"))
+    videos = service.get_videos(["vid_hidden1"])
+    hidden, live = videos["vid_hidden1"].statistics, videos["vid_live_01"].statistics
+    assert hidden == VideoStatistics(external_video_id="vid_hidden1", views=905)
+    assert live is not None
+    assert live.comments == 0
+
+
+def test_the_live_state_tells_whose_date_still_moves(
+    service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
+) -> None:
+    platform_server.play(youtube("videos"))
+    states = {video_id: video.live_state for video_id, video in service.get_videos(["vid_live_01"]).items()}
+    assert states == {
+        "vid_live_01": LiveState.LIVE,
+        "vid_newest1": LiveState.NONE,
+        "vid_hidden1": LiveState.NONE,
+        "vid_upcoming": LiveState.UPCOMING,
+    }
+
+
+def test_no_ids_cost_nothing_and_more_than_fifty_are_refused_unasked(
+    service: YouTubeService, platform_server: ScriptedServer
+) -> None:
+    assert service.get_videos([]) == {}
+    with pytest.raises(ValueError, match="at most 50"):
+        service.get_videos([f"vid_{number}" for number in range(51)])
+    assert platform_server.asked == []

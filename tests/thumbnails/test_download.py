@@ -1,0 +1,146 @@
+"""Downloading a picture that nobody vouches for: issue of the queues."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from blogger_tracking.thumbnails.download import PictureDownloader
+from blogger_tracking.thumbnails.errors import PictureError
+from tests.support.loopback_tls import TlsServer
+from tests.support.scripted_server import Scripted, ScriptedServer
+
+JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 500
+LIMIT = 100_000
+
+
+@pytest.fixture
+def host() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+def downloader(seconds: float = 10) -> PictureDownloader:
+    return PictureDownloader(bytes_limit=LIMIT, seconds=seconds, allow_loopback=True)
+
+
+def refused(host: ScriptedServer, *answers: Scripted, seconds: float = 10) -> PictureError:
+    host.play(*answers)
+    with pytest.raises(PictureError) as caught:
+        downloader(seconds).download(f"{host.url}/picture")
+    return caught.value
+
+
+def redirect(target: str, status: int = 302) -> Scripted:
+    return Scripted(b"", status, {"Location": target})
+
+
+@pytest.mark.parametrize(
+    ("content", "extension"),
+    [
+        (JPEG, "jpg"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 20, "png"),
+        (b"GIF89a" + b"\x00" * 20, "gif"),
+        (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "webp"),
+        (b"\x00\x00\x00\x1cftypavif\x00\x00", "avif"),
+    ],
+)
+def test_the_kind_of_a_picture_is_told_by_its_content(host: ScriptedServer, content: bytes, extension: str) -> None:
+    host.play(Scripted(content, headers={"Content-Type": "text/html"}))
+    picture = downloader().download(f"{host.url}/picture")
+    assert (picture.content, picture.extension) == (content, extension)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<!DOCTYPE html><html>", b"<svg xmlns=''/>", b"%PDF-1.7", b"RIFF....WAVEfmt "]
+)
+def test_what_is_no_picture_is_refused_whatever_it_is_called(host: ScriptedServer, content: bytes) -> None:
+    error = refused(host, Scripted(content, headers={"Content-Type": "image/jpeg"}))
+    assert error.final
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://169.254.169.254/latest/meta-data/", "https://10.0.0.1/", "http://[::ffff:169.254.169.254]/", "file:///x"],
+)
+def test_a_redirect_to_an_address_that_is_not_public_is_refused_for_good(host: ScriptedServer, target: str) -> None:
+    assert refused(host, redirect(target)).final
+    assert len(host.asked) == 1
+
+
+def test_redirects_are_followed_a_few_times(host: ScriptedServer) -> None:
+    host.play(redirect("/elsewhere?x=1"), redirect(f"{host.url}/there", 308), Scripted(JPEG))
+    assert downloader().download(f"{host.url}/picture").content == JPEG
+    assert [asked.path for asked in host.asked] == ["/picture", "/elsewhere", "/there"]
+
+
+def test_a_redirect_in_a_circle_is_refused_for_good(host: ScriptedServer) -> None:
+    assert refused(host, redirect("/picture")).final
+
+
+@pytest.mark.parametrize("announced", [50_000_000, None])
+def test_a_picture_above_the_limit_is_refused_for_good(host: ScriptedServer, announced: int | None) -> None:
+    error = refused(host, Scripted(JPEG + bytes(LIMIT), announced=announced))
+    assert error.final
+    assert "larger" in str(error)
+
+
+def test_a_picture_that_ends_early_is_asked_for_again_later(host: ScriptedServer) -> None:
+    assert not refused(host, Scripted(JPEG, announced=len(JPEG) + 1)).final
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(404, True), (403, True), (410, True), (429, False), (500, False), (503, False)]
+)
+def test_a_dead_address_is_final_and_a_server_in_trouble_is_not(
+    host: ScriptedServer, status: int, *, final: bool
+) -> None:
+    assert refused(host, Scripted(b"", status)).final is final
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(host: ScriptedServer) -> None:
+    error = refused(host, Scripted(JPEG * 20, drip=True), seconds=0.3)
+    assert not error.final
+    assert "longer than" in str(error)
+
+
+def test_a_server_that_never_answers_is_cut_off(host: ScriptedServer) -> None:
+    assert "longer than" in str(refused(host, Scripted(hang=True), seconds=0.2))
+
+
+def test_nothing_that_identifies_anybody_is_sent(host: ScriptedServer) -> None:
+    host.play(Scripted(JPEG))
+    downloader().download(host.url.replace("http://", "http://me:secret@") + "/picture")
+    assert set(host.asked[0].headers) == {"Host", "Accept", "Accept-Encoding", "User-Agent"}
+
+
+def test_the_address_that_was_checked_is_connected_to_in_the_name_of_the_host() -> None:
+    with TlsServer("pictures.example", JPEG) as server:
+        asked: list[str] = []
+
+        def resolve(name: str) -> list[str]:
+            asked.append(name)
+            return ["127.0.0.1"]
+
+        trusting = PictureDownloader(LIMIT, 10, allow_loopback=True, resolve=resolve, tls=server.trust)
+        assert trusting.download(f"https://pictures.example:{server.port}/a").content == JPEG
+        assert asked == ["pictures.example"]
+        assert server.names == ["pictures.example"]
+        assert server.hosts == [f"pictures.example:{server.port}"]
+
+
+def test_a_certificate_of_another_host_is_refused() -> None:
+    with TlsServer("somebody-else.example", JPEG) as server:
+        trusting = PictureDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"], tls=server.trust)
+        with pytest.raises(PictureError, match="certificate"):
+            trusting.download(f"https://pictures.example:{server.port}/a")
+
+
+def test_an_authority_that_nobody_trusts_is_refused() -> None:
+    with TlsServer("pictures.example", JPEG) as server:
+        usual = PictureDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"])
+        assert usual.tls.verify_mode is ssl.CERT_REQUIRED
+        with pytest.raises(PictureError, match="certificate"):
+            usual.download(f"https://pictures.example:{server.port}/a")

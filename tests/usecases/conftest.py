@@ -1,0 +1,65 @@
+"""Real platforms' formats over real HTTP, and a real Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.platforms import PlatformConfig, create_service
+from blogger_tracking.platforms.youtube import YouTubeService
+from blogger_tracking.settings import Settings
+from blogger_tracking.usecases.fetch_blogger import Outside
+from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from tests.support.platform_accounts import KEY
+from tests.support.queue_steps import ShiftedClock
+from tests.support.sandbox_client import NOON
+from tests.support.youtube_ids import VIDEOS_LISTED
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    options = SandboxOptions(
+        creators_per_platform=500, traps=False, body_bytes=1000, video_count=VIDEOS_LISTED, time=NOON
+    )
+    with SandboxServer(options) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
+    sandbox_server.reset()
+    yield sandbox_server
+    sandbox_server.reset()
+
+
+@pytest.fixture
+def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
+    """What a fetch talks to, without pauses between retries."""
+    addresses = {
+        Platform.TIKTOK: sandbox.tiktok_url,
+        Platform.INSTAGRAM: sandbox.instagram_url,
+        Platform.YOUTUBE: sandbox.youtube_url,
+    }
+    settings = Settings(retry_base_seconds=0)
+    return Outside(
+        pool,
+        {
+            platform: create_service(platform, PlatformConfig(base_url=url, api_key="a-key"), settings=settings)
+            for platform, url in addresses.items()
+        },
+    )
+
+
+@pytest.fixture
+def clock() -> ShiftedClock:
+    return ShiftedClock()
+
+
+@pytest.fixture
+def youtube(sandbox: SandboxServer) -> YouTubeService:
+    """YouTube's service without retries."""
+    config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
+    return YouTubeService(config, settings=Settings(request_retries=0))

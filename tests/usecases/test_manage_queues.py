@@ -1,0 +1,66 @@
+"""What people see of the queues: counts, parked messages with their reasons, and a second chance for them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+import pytest
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from blogger_tracking.domain.queues import Queue
+from blogger_tracking.usecases.manage_queues import consume, read_queues, requeue
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.queue_steps import queue_pictures
+
+
+def park_one(build: DatabaseBuilder) -> int:
+    parked: int = build.value("""
+        update thumbnail_queue set parked_at = clock_timestamp(), last_error = 'HTTP 404'
+        where id = (select min(id) from thumbnail_queue) returning id
+    """)
+    return parked
+
+
+@pytest.fixture
+def parked(build: DatabaseBuilder, pool: ConnectionPool) -> int:
+    """One of three messages in the thumbnail queue."""
+    queue_pictures(build, pool, [f"https://example.org/{number}.jpg" for number in range(3)])
+    return park_one(build)
+
+
+def test_every_queue_shows_its_counts_and_its_parked_messages_with_their_reasons(
+    admin: Connection, parked: int
+) -> None:
+    states = {state.queue: state for state in read_queues(admin)}
+    assert set(states) == set(Queue)
+    counts = states[Queue.THUMBNAILS].counts
+    assert (counts.waiting, counts.done, counts.parked) == (2, 0, 1)
+    assert [(message.id, message.last_error) for message in states[Queue.THUMBNAILS].parked] == [(parked, "HTTP 404")]
+
+
+def test_a_requeued_message_waits_again(admin: Connection, parked: int) -> None:
+    assert requeue(admin, Queue.THUMBNAILS) == [parked]
+    assert {state.counts.parked for state in read_queues(admin)} == {0}
+
+
+def test_the_summary_of_a_consumers_run_names_what_it_parked_and_nothing_older(
+    build: DatabaseBuilder, pool: ConnectionPool, parked: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run() -> Counter[str]:
+        build.run("update thumbnail_queue set parked_at = parked_at - interval '1 hour' where id = %(id)s", id=parked)
+        build.run("""
+            update thumbnail_queue set parked_at = clock_timestamp(), last_error = 'larger than 10 bytes'
+            where id = (select max(id) from thumbnail_queue)
+        """)
+        return Counter(stored=1, failed=1)
+
+    with caplog.at_level(logging.WARNING):
+        assert consume(pool, Queue.THUMBNAILS, run) == {"stored": 1, "failed": 1, "parked": 1}
+    assert "larger than 10 bytes" in caplog.text
+    assert "HTTP 404" not in caplog.text
+
+
+def test_a_run_without_work_says_nothing_but_that(pool: ConnectionPool) -> None:
+    assert consume(pool, Queue.THUMBNAILS, Counter) == {}
