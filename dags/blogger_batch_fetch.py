@@ -9,7 +9,7 @@ Fetches the newest videos of every active tracked account and saves them, within
    beyond 1,000 of a platform). *Clear* an instance to fetch its blogger again: nothing is charged twice.
 3. **gate** ends the run, logs a summary per platform and organization, and is red when every fetch of a platform
    failed or too many did. A blogger that is private, gone or without videos is an outcome, not a failure.
-4. **hand_over_wishes** triggers `blogger_initial_fetch` for new bloggers whose first videos are still missing.
+4. **dispatch_initial_fetches** triggers `blogger_initial_fetch` for new bloggers whose first videos are still missing.
 
 To fetch less, trigger it with *organizations*, *platforms* or *bloggers*. Bloggers that another run is fetching at that
 moment are skipped as `already_running`.
@@ -21,9 +21,9 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID, BATCH_PARAMS, end_batch, plan_platform
+from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID, BATCH_PARAMS, gate, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
-from blogger_tracking.orchestration.initial_fetch_tasks import hand_over_wishes
+from blogger_tracking.orchestration.initial_fetch_tasks import dispatch_initial_fetches
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()
@@ -39,8 +39,8 @@ with DAG(
     doc_md=__doc__,
     tags=["bloggers"],
 ) as dag:
-    gate = end_batch()
-    wishes = hand_over_wishes()
+    gate = gate()
+    wishes = dispatch_initial_fetches()
     for platform in Platform:
         labels = plan_platform.override(task_id=f"plan_{platform.slug}")(platform.value)
         labels >> wishes

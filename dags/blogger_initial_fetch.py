@@ -21,7 +21,7 @@ from blogger_tracking.orchestration.assets import QUEUES
 from blogger_tracking.orchestration.initial_fetch_tasks import (
     INITIAL_FETCH_PARAMS,
     FetchInitialVideosOperator,
-    free_wish,
+    release_failed_initial_fetch,
 )
 from blogger_tracking.settings import get_settings
 
@@ -44,5 +44,5 @@ with DAG(
         outlets=QUEUES,
         retries=settings.initial_fetch_retries,
         retry_delay=timedelta(seconds=settings.initial_fetch_retry_delay_seconds),
-        on_failure_callback=free_wish,
+        on_failure_callback=release_failed_initial_fetch,
     )

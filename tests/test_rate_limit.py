@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from blogger_tracking.platforms.rate_limiter import SharedRateLimiter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.platforms.pace import SharedPace
-from blogger_tracking.rate_limit import BLOCK_SECONDS, SharedTurns, block_size, block_span
+from blogger_tracking.rate_limit import BLOCK_SECONDS, SlotReservations, block_size, block_span
 
 PACES = st.floats(min_value=0.1, max_value=1000)
 
@@ -36,26 +36,28 @@ class Place:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def turns(self) -> SharedTurns:
-        return SharedTurns(self.reserve, monotonic=lambda: self.now, sleep=self.sleep)
+    def turns(self) -> SlotReservations:
+        return SlotReservations(self.reserve, monotonic=lambda: self.now, sleep=self.sleep)
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.floats(min_value=0, max_value=0.3)), min_size=30, max_size=120),
     st.floats(min_value=1, max_value=200),
 )
-def test_processes_together_keep_the_pace_in_any_span_of_time(starts: list[tuple[int, float]], pace: float) -> None:
+def test_processes_together_keep_the_pace_in_any_span_of_time(
+    starts: list[tuple[int, float]], rate_limiter: float
+) -> None:
     place = Place()
     processes = [place.turns() for _ in range(4)]
     taken = []
     for process, pause in starts:
         place.now += pause
-        processes[process].take(pace)
+        processes[process].take(rate_limiter)
         taken.append(place.now)
-    blocks = 2 * block_size(1000, pace)
+    blocks = 2 * block_size(1000, rate_limiter)
     for first, begin in enumerate(taken):
         for last in range(first, len(taken)):
-            assert last - first + 1 <= (taken[last] - begin) * pace + blocks + 1e-6
+            assert last - first + 1 <= (taken[last] - begin) * rate_limiter + blocks + 1e-6
 
 
 def test_who_is_alone_and_busy_gets_the_whole_pace_for_few_reservations() -> None:
@@ -89,17 +91,17 @@ def test_the_rest_of_a_block_ends_with_its_time() -> None:
 
 def test_a_refused_reservation_is_told_and_gives_no_turn() -> None:
     place = Place()
-    refusals = [True]
+    request_errors = [True]
 
     def reserve(span: timedelta) -> float:
-        if refusals.pop():
+        if request_errors.pop():
             raise ConnectionError
         return place.reserve(span)
 
-    turns = SharedTurns(reserve, monotonic=lambda: place.now, sleep=place.sleep)
+    turns = SlotReservations(reserve, monotonic=lambda: place.now, sleep=place.sleep)
     with pytest.raises(ConnectionError):
         turns.take(10)
-    refusals.append(False)
+    request_errors.append(False)
     turns.take(10)
     assert len(place.spans) == 1
 
@@ -113,11 +115,11 @@ def test_threads_that_wait_at_once_wait_for_the_same_block() -> None:
 
 
 @given(st.integers(1, 10_000), PACES)
-def test_a_block_takes_no_less_time_than_its_requests_at_the_pace(wanted: int, pace: float) -> None:
-    size = block_size(wanted, pace)
+def test_a_block_takes_no_less_time_than_its_requests_at_the_pace(wanted: int, rate_limiter: float) -> None:
+    size = block_size(wanted, rate_limiter)
     assert 1 <= size <= max(1, wanted)
-    assert size == 1 or size <= pace * BLOCK_SECONDS
-    assert block_span(size, pace).total_seconds() >= size / pace - 1e-9
+    assert size == 1 or size <= rate_limiter * BLOCK_SECONDS
+    assert block_span(size, rate_limiter).total_seconds() >= size / rate_limiter - 1e-9
 
 
 def test_platforms_do_not_wait_for_each_other() -> None:
@@ -130,11 +132,11 @@ def test_platforms_do_not_wait_for_each_other() -> None:
             let_go.wait(timeout=30)
         return span.total_seconds() * 0
 
-    pace = SharedPace(reserve)
-    waiting = threading.Thread(target=pace.wait_for_turn, args=(Platform.TIKTOK, 1009.0))
+    rate_limiter = SharedRateLimiter(reserve)
+    waiting = threading.Thread(target=rate_limiter.acquire, args=(Platform.TIKTOK, 1009.0))
     waiting.start()
     entered.wait(timeout=30)
-    pace.wait_for_turn(Platform.YOUTUBE, 1009.0)
+    rate_limiter.acquire(Platform.YOUTUBE, 1009.0)
     still_waiting = waiting.is_alive()
     let_go.set()
     waiting.join()
@@ -143,7 +145,7 @@ def test_platforms_do_not_wait_for_each_other() -> None:
 
 def test_what_reserving_raises_reaches_who_asks(refusing: Callable[[Platform, timedelta], float]) -> None:
     with pytest.raises(ConnectionError):
-        SharedPace(refusing).wait_for_turn(Platform.INSTAGRAM, 1013.0)
+        SharedRateLimiter(refusing).acquire(Platform.INSTAGRAM, 1013.0)
 
 
 @pytest.fixture

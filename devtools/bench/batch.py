@@ -34,7 +34,7 @@ _WARM_UP_BLOGGERS = 9
 _FETCHED = """
 select count(*) from fetches
 join runs on runs.id = fetches.run_id
-where runs.dag_run_id = %s and fetches.understood_state is not null
+where runs.dag_run_id = %s and fetches.conclusive_state is not null
 """
 _WAITING_CALLBACKS = "select count(*) from callback where state is null"
 

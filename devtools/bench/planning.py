@@ -15,11 +15,11 @@ from functools import partial
 from uuid import uuid4
 
 from blogger_tracking.database.connections import connect, open_pool
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.settings import get_settings
-from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.children import measure_in_child
 from devtools.bench.fleet import Fleets
@@ -58,11 +58,11 @@ def main() -> int:
     pool = open_pool(order["dsn"])
     place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
     begin = time.monotonic()
-    plan_run(pool, key, Scope(), timedelta(hours=11), place)
+    plan_run(pool, key, RunScope(), timedelta(hours=11), place)
     seconds = time.monotonic() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
     json.dump({"seconds": round(seconds, 2), "peak_mb": round(peak / _MEGABYTE, 1)}, sys.stdout)
-    close_run(pool, key, failed_share_limit=1)
+    finish_run(pool, key, failed_share_limit=1)
     pool.close()
     return 0
 

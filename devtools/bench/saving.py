@@ -19,14 +19,14 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.fetch_claims import claim_fetch
-from blogger_tracking.database.fetch_settlement import Outcome, settle_fetch
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.fetch_settlement import FetchOutcome, settle_fetch
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
-from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.fleet import Fleets
 from devtools.bench.wire_proxy import WireProxy
@@ -107,7 +107,7 @@ def _claims(
     with connect(stack.admin_dsn) as connection:
         fleets.track(connection, count * len(Platform), videos)
     key = RunKey("bench", "saving", str(uuid4()))
-    scope = Scope(platforms=(Platform.TIKTOK,))
+    scope = RunScope(platforms=(Platform.TIKTOK,))
     run = plan_run(pool, key, scope, timedelta(hours=1), partial(place_by_platform, max_instances=1000))
     with pool.connection() as connection:
         for fetch_id in connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (run.run_id,)).fetchall():
@@ -115,7 +115,7 @@ def _claims(
             if not isinstance(claim, Claim):
                 raise StackError(f"Fetch {fetch_id} cannot be claimed: {claim.reason}.")
             yield claim, connection
-    close_run(pool, key, failed_share_limit=1)
+    finish_run(pool, key, failed_share_limit=1)
 
 
 def _measure(proxy: WireProxy, save: Callable[[], None]) -> tuple[float, int]:
@@ -129,7 +129,7 @@ def _medians(measured: Sequence[tuple[float, int]]) -> tuple[float, int]:
 
 
 def _save(connection: Connection, claim: Claim, videos: Sequence[CommonVideo]) -> None:
-    settle_fetch(connection, claim, Outcome(FetchState.SUCCEEDED, videos, pages=1))
+    settle_fetch(connection, claim, FetchOutcome(FetchState.SUCCEEDED, videos, pages=1))
 
 
 def _save_row_by_row(connection: Connection, claim: Claim, videos: Sequence[CommonVideo]) -> None:
@@ -147,7 +147,7 @@ def _save_row_by_row(connection: Connection, claim: Claim, videos: Sequence[Comm
                 "fetch_id": claim.fetch_id,
             }
             row["video_id"] = connection.execute(_VIDEO, row).fetchall()[0][0]
-            for share in claim.shares:
+            for share in claim.allocations:
                 connection.execute(_LINK, row | {"organization": share.organization_id})
             connection.execute(_STATISTICS, row)
             connection.execute(_MESSAGE, row)

@@ -21,15 +21,15 @@ from psycopg.rows import scalar_row
 from pydantic import SecretStr
 
 from blogger_tracking.database.connections import connect, open_pool
-from blogger_tracking.database.rate_limits import reserve_span
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.rate_limits import reserve_slots
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedPace, create_service
+from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
 from blogger_tracking.settings import get_settings
-from blogger_tracking.usecases.fetch_blogger import Outside, fetch_blogger
-from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
+from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.children import measure_in_child
 from devtools.bench.fleet import Fleets
@@ -96,22 +96,22 @@ def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
     """Plan, fetch and save all bloggers; return what is wrong with the run."""
     key = RunKey("bench", "script", str(uuid4()))
     pool = open_pool(dsn)
-    outside = Outside(pool, _services(sandbox_url, SharedPace(partial(reserve_span, pool))))
+    services = FetchServices(pool, _services(sandbox_url, SharedRateLimiter(partial(reserve_slots, pool))))
     place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
-    planned = plan_run(pool, key, Scope(), timedelta(hours=11), place)
+    planned = plan_run(pool, key, RunScope(), timedelta(hours=11), place)
     with pool.connection() as connection:
         fetch_ids = connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (planned.run_id,)).fetchall()
     with ThreadPoolExecutor(threads) as executor:
-        reports = list(executor.map(partial(fetch_blogger, outside), fetch_ids))
-    problems = close_run(pool, key, failed_share_limit=0) + [str(each) for each in reports if each.failed]
+        reports = list(executor.map(partial(fetch_blogger, services), fetch_ids))
+    problems = finish_run(pool, key, failed_share_limit=0) + [str(each) for each in reports if each.failed]
     pool.close()
     return problems
 
 
-def _services(sandbox_url: str, pace: SharedPace) -> dict[Platform, PlatformService]:
+def _services(sandbox_url: str, rate_limiter: SharedRateLimiter) -> dict[Platform, PlatformService]:
     return {
         platform: create_service(
-            platform, PlatformConfig(base_url=sandbox_url + path, api_key=SecretStr(_KEY)), pace=pace
+            platform, PlatformConfig(base_url=sandbox_url + path, api_key=SecretStr(_KEY)), rate_limiter=rate_limiter
         )
         for platform, path in PLATFORM_PATHS.items()
     }

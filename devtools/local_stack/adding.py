@@ -36,7 +36,7 @@ group by tracked_accounts.id
 
 
 @dataclass(frozen=True, slots=True)
-class Addition:
+class TimedAddition:
     """A blogger that was added. `seconds` is from the request until its first `videos` were saved."""
 
     platform: str
@@ -54,7 +54,7 @@ class Person:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {access_token(stack, user)}"
 
-    def add(self, connection: Connection, platform: Platform, username: str) -> Addition:
+    def add(self, connection: Connection, platform: Platform, username: str) -> TimedAddition:
         """Add a blogger and wait for its first videos. Raises StackError when they do not come."""
         wait_for_dag(self._stack.client(), INITIAL_FETCH_DAG_ID)
         body = {"username": username, "platform": platform, "organizationId": str(self._organization)}
@@ -67,7 +67,7 @@ class Person:
             if time.monotonic() - begin > _PATIENCE_SECONDS:
                 raise StackError(f"The first videos of @{username} have not come in {_PATIENCE_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
-        return Addition(platform, username, videos, round(time.monotonic() - begin, 2))
+        return TimedAddition(platform, username, videos, round(time.monotonic() - begin, 2))
 
 
 def access_token(stack: Stack, user: UUID) -> str:

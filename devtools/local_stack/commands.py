@@ -15,7 +15,7 @@ from rich.console import Console
 from blogger_tracking import cli
 from blogger_tracking.database.connections import connect
 from blogger_tracking.domain.models import Platform
-from devtools.local_stack.adding import Addition, Person, access_token
+from devtools.local_stack.adding import Person, TimedAddition, access_token
 from devtools.local_stack.airflow_connections import ADMIN_CONNECTION, PIPELINE_CONNECTION, postgres_dsn, variable_of
 from devtools.local_stack.airflow_environment import DEPLOYMENT_VARIABLE
 from devtools.local_stack.batch_run import run_batch
@@ -151,7 +151,7 @@ def _load_demo(stack: Stack, say: Callable[[str], None]) -> None:
     say(f"Demo data: {bloggers} bloggers tracked")
 
 
-def _add_one_more(stack: Stack, connection: Connection, say: Callable[[str], None]) -> Addition | None:
+def _add_one_more(stack: Stack, connection: Connection, say: Callable[[str], None]) -> TimedAddition | None:
     if not stack.is_self_contained:
         return None
     organization, owner = adding_organization()

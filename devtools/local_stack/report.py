@@ -22,7 +22,7 @@ from blogger_tracking.database.run_summaries import (
 )
 from blogger_tracking.database.youtube_units import read_run_units
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
-from devtools.local_stack.adding import Addition
+from devtools.local_stack.adding import TimedAddition
 from devtools.local_stack.batch_run import read_states
 
 
@@ -40,7 +40,7 @@ class Report:
     fetches_by_state: dict[str, int]
     videos_saved: int
     seconds: float
-    added: Addition | None
+    added: TimedAddition | None
     queues: dict[str, QueueCounts]
     youtube_units: dict[str, int]
     invariants: dict[str, int]
@@ -53,7 +53,7 @@ class Report:
 
 
 def gather_report(
-    connection: Connection, run_id: int, dag_run_state: str, seconds: float, added: Addition | None
+    connection: Connection, run_id: int, dag_run_state: str, seconds: float, added: TimedAddition | None
 ) -> Report:
     """The report of a run that has ended, by its id in the ledger."""
     platforms = read_platform_summaries(connection, run_id)

@@ -71,9 +71,9 @@ _ANSWERS: dict[tuple[FaultKind, Platform], Response] = {
     (FaultKind.INVALID_PAGE, Platform.YOUTUBE): youtube_error(
         400, "invalidPageToken", "The request specifies an invalid page token."
     ),
-    (FaultKind.QUOTA_GONE, Platform.YOUTUBE): youtube_quota_gone(),
-    (FaultKind.QUOTA_GONE, Platform.TIKTOK): json_response({"message": _RAPIDAPI_MONTHLY}, 429),
-    (FaultKind.QUOTA_GONE, Platform.INSTAGRAM): instagram_error(402, "InsufficientFunds", "Top up your account"),
+    (FaultKind.QUOTA_EXCEEDED, Platform.YOUTUBE): youtube_quota_gone(),
+    (FaultKind.QUOTA_EXCEEDED, Platform.TIKTOK): json_response({"message": _RAPIDAPI_MONTHLY}, 429),
+    (FaultKind.QUOTA_EXCEEDED, Platform.INSTAGRAM): instagram_error(402, "InsufficientFunds", "Top up your account"),
     (FaultKind.CREDIT_GONE, Platform.YOUTUBE): youtube_error(403, "dailyLimitExceeded", "Daily limit", "usageLimits"),
     (FaultKind.CREDIT_GONE, Platform.TIKTOK): json_response({"message": _RAPIDAPI_MONTHLY}, 429),
     (FaultKind.CREDIT_GONE, Platform.INSTAGRAM): instagram_error(402, "InsufficientFunds", "Top up your account"),
@@ -82,9 +82,13 @@ _ANSWERS: dict[tuple[FaultKind, Platform], Response] = {
     ),
     (FaultKind.NOT_SUBSCRIBED, Platform.TIKTOK): json_response({"message": "You are not subscribed to this API."}, 403),
     (FaultKind.NOT_SUBSCRIBED, Platform.INSTAGRAM): instagram_error(403, "Forbidden", "Access key is not activated"),
-    (FaultKind.BAD_KEY, Platform.YOUTUBE): youtube_bad_key(),
-    (FaultKind.BAD_KEY, Platform.TIKTOK): json_response({"message": "You are not subscribed to this API."}, 403),
-    (FaultKind.BAD_KEY, Platform.INSTAGRAM): instagram_error(401, "Unauthorized", "Access key is not valid"),
+    (FaultKind.INVALID_CREDENTIALS, Platform.YOUTUBE): youtube_bad_key(),
+    (FaultKind.INVALID_CREDENTIALS, Platform.TIKTOK): json_response(
+        {"message": "You are not subscribed to this API."}, 403
+    ),
+    (FaultKind.INVALID_CREDENTIALS, Platform.INSTAGRAM): instagram_error(
+        401, "Unauthorized", "Access key is not valid"
+    ),
     (FaultKind.KEY_INVALID, Platform.YOUTUBE): youtube_error(400, "keyInvalid", "Bad Request", "usageLimits"),
     (FaultKind.BLOCKED, Platform.TIKTOK): tiktok_status(-1),
     (FaultKind.BLOCKED, Platform.INSTAGRAM): instagram_error(403, "LoginRequired", "Login required"),

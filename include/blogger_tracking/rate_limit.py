@@ -12,7 +12,7 @@ BLOCK_SECONDS = 0.1
 """How long the rest of a block may be used, and what the largest block is worth at full pace."""
 
 
-class SharedTurns:
+class SlotReservations:
     """The turns of one process at one platform. Thread-safe: threads that wait at once wait for the same block.
 
     `reserve` takes a span of time that no other process is given, and returns the seconds until it begins. A block of

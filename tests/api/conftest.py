@@ -13,13 +13,13 @@ from pydantic import SecretStr
 from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
 from blogger_tracking.platforms.pools import session_for
 from blogger_tracking.settings import Settings
-from blogger_tracking.usecases.fetch_blogger import Outside
+from blogger_tracking.usecases.fetch_blogger import FetchServices
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
 from tests.support.access_tokens import ISSUER, SECRET
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
@@ -51,14 +51,14 @@ def airflow() -> Iterator[AirflowStandIn]:
 
 
 @pytest.fixture
-def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
+def fetch_services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchServices:
     urls = {
         Platform.TIKTOK: sandbox.tiktok_url,
         Platform.INSTAGRAM: sandbox.instagram_url,
         Platform.YOUTUBE: sandbox.youtube_url,
     }
     settings = Settings(request_retries=0)
-    return Outside(
+    return FetchServices(
         pool,
         {
             platform: create_service(
@@ -72,9 +72,9 @@ def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
 
 
 @pytest.fixture
-def surface(outside: Outside, airflow: AirflowStandIn) -> Surface:
-    return Surface(
-        outside=outside,
+def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServices:
+    return ApiServices(
+        fetch_services=fetch_services,
         airflow=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
         tokens=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
         rate_limit=OrganizationRateLimit(1000),
@@ -83,9 +83,9 @@ def surface(outside: Outside, airflow: AirflowStandIn) -> Surface:
 
 
 @pytest.fixture
-def url(surface: Surface) -> Iterator[str]:
+def url(services: ApiServices) -> Iterator[str]:
     """Where the surface is served, without `/blogger`."""
-    with AppServer(create_app(lambda: surface, [ALLOWED_ORIGIN])) as server:
+    with AppServer(create_app(lambda: services, [ALLOWED_ORIGIN])) as server:
         yield server.url
 
 

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from tests.support.access_tokens import SECRET, token_for
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
@@ -19,9 +19,9 @@ from tests.support.people import ALLOWED_ORIGIN, People
 
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer x", "Basic eDp5", f"Bearer {SECRET}"])
 def test_no_route_answers_without_a_valid_token(
-    surface: Surface, url: str, http: requests.Session, authorization: str | None
+    services: ApiServices, url: str, http: requests.Session, authorization: str | None
 ) -> None:
-    routes = [route for route in create_app(lambda: surface, []).routes if isinstance(route, APIRoute)]
+    routes = [route for route in create_app(lambda: services, []).routes if isinstance(route, APIRoute)]
     assert {(method, route.path) for route in routes for method in route.methods} == {
         ("POST", "/add"),
         ("POST", "/add-from-tracking"),
@@ -72,10 +72,10 @@ def test_an_allowed_page_may_read_errors(url: str, http: requests.Session) -> No
 
 
 def test_a_database_that_cannot_be_reached_is_503_without_a_word_about_it(
-    surface: Surface, build: DatabaseBuilder, http: requests.Session
+    services: ApiServices, build: DatabaseBuilder, http: requests.Session
 ) -> None:
     with ConnectionPool("host=/nowhere dbname=secret_name", min_size=0, max_size=1, timeout=0.2, open=True) as nowhere:
-        broken = replace(surface, outside=replace(surface.outside, pool=nowhere))
+        broken = replace(services, fetch_services=replace(services.fetch_services, pool=nowhere))
         with AppServer(create_app(lambda: broken, [])) as server:
             people = People(build, http, server.url)
             answer = people.person().add("somebody")
@@ -84,7 +84,7 @@ def test_a_database_that_cannot_be_reached_is_503_without_a_word_about_it(
 
 
 def test_an_error_nobody_foresaw_is_500_without_a_word_about_it(build: DatabaseBuilder, http: requests.Session) -> None:
-    def fail() -> Surface:
+    def fail() -> ApiServices:
         raise RuntimeError("secret detail")
 
     with AppServer(create_app(fail, [])) as server:
@@ -93,8 +93,8 @@ def test_an_error_nobody_foresaw_is_500_without_a_word_about_it(build: DatabaseB
     assert "secret detail" not in answer.text
 
 
-def test_look_ups_that_wait_for_a_platform_are_bounded(surface: Surface, people: People) -> None:
-    while surface.look_ups.acquire(blocking=False):
+def test_look_ups_that_wait_for_a_platform_are_bounded(services: ApiServices, people: People) -> None:
+    while services.look_ups.acquire(blocking=False):
         pass
     answer = people.person().add("somebody")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.domain.models import Platform
 from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
@@ -141,7 +141,9 @@ def test_nobody_of_that_name_is_404(people: People, sandbox: SandboxServer, buil
     assert build.value("select count(*) from tracked_accounts") == 0
 
 
-@pytest.mark.parametrize(("fault", "status"), [("server_error", 503), ("rate_limit", 503), ("bad_key", 502)])
+@pytest.mark.parametrize(
+    ("fault", "status"), [("server_error", 503), ("rate_limit", 503), ("invalid_credentials", 502)]
+)
 def test_a_platform_that_fails_is_503_or_502_without_its_words(
     people: People, sandbox: SandboxServer, fault: str, status: int
 ) -> None:
@@ -257,9 +259,9 @@ def test_a_blogger_of_another_organization_is_404_from_tracking(people: People, 
 
 
 def test_too_many_requests_of_an_organization_are_429_with_retry_after_and_strangers_do_not_count(
-    build: DatabaseBuilder, surface: Surface, http: requests.Session
+    build: DatabaseBuilder, services: ApiServices, http: requests.Session
 ) -> None:
-    limited = replace(surface, rate_limit=OrganizationRateLimit(2))
+    limited = replace(services, rate_limit=OrganizationRateLimit(2))
     with AppServer(create_app(lambda: limited, [])) as server:
         people = People(build, http, server.url)
         person = people.person()

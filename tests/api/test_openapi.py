@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemathesis import BaseSchema, Case, GenerationMode
 
 from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from tests.support.access_tokens import token_for
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.people import People
@@ -31,8 +31,8 @@ bounded = settings(
 
 
 @pytest.fixture
-def document(surface: Surface) -> BaseSchema:
-    return schemathesis.openapi.from_dict(create_app(lambda: surface, []).openapi())
+def document(services: ApiServices) -> BaseSchema:
+    return schemathesis.openapi.from_dict(create_app(lambda: services, []).openapi())
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.domain.ledger import FetchState
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
@@ -23,7 +23,7 @@ def test_reading_tells_the_last_fetch_and_the_videos_saved(
     assert (before["lastFetch"], before["videosSaved"]) == (None, 0)
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=4)
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.FAILED, reason="TikTok: unavailable (503)"))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="TikTok: unavailable (503)"))
     after = person.read(tracked.tracking_id).json()
     assert after["success"] is True
     assert after["videosSaved"] == 4

@@ -9,11 +9,12 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused
-from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
-from blogger_tracking.domain.errors import ErrorKind, PlatformError, StaleClaimError
+from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed, try_claim, video, videos
 
@@ -60,7 +61,7 @@ def test_saving_writes_videos_links_statistics_marks_and_messages_together(
     assert build.value("select count(*) from thumbnail_queue") == 3
     marked = build.value("select last_scraped_at from tracked_accounts where id = %(id)s", id=tracked.tracking_id)
     assert marked == build.value("select finished_at from fetch_attempts")
-    assert build.rows("select state, understood_state from fetches") == [("succeeded", "succeeded")]
+    assert build.rows("select state, conclusive_state from fetches") == [("succeeded", "succeeded")]
 
 
 def test_saving_with_an_older_claim_is_refused_and_changes_nothing(
@@ -102,7 +103,7 @@ def test_a_failed_attempt_frees_its_reservation_and_never_marks(build: DatabaseB
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     error = PlatformError(ErrorKind.UNAVAILABLE, Platform.TIKTOK, "503")
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.FAILED, error=error, reason=str(error)))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, error=error, reason=str(error)))
     assert allocation(build) == (10, 0, 0)
     assert usage(build) == (0, 0)
     assert build.value("select last_scraped_at from tracked_accounts") is None
@@ -116,7 +117,7 @@ def test_an_understood_state_is_not_overwritten_by_a_later_failure(
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=10)
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.FAILED, reason="503"))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="503"))
     assert build.value("select state from fetches") == "succeeded"
     assert build.rows("select outcome from fetch_attempts order by id") == [("succeeded",), ("failed",)]
     assert usage(build) == (10, 0)
@@ -128,7 +129,7 @@ def test_an_understood_answer_without_videos_marks_and_charges_nothing(
 ) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
-    settle(pool, claim(pool, fetch_id), Outcome(state))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(state))
     assert usage(build) == (0, 0)
     assert build.value("select last_scraped_at from tracked_accounts") is not None
 
@@ -159,8 +160,8 @@ def test_a_rerun_keeps_a_known_number_where_the_new_answer_has_none(
 ) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=7)]))
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=None)]))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, [video(1, views=7)]))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, [video(1, views=None)]))
     assert build.rows("select views from video_statistics") == [(7,)]
 
 
@@ -168,7 +169,7 @@ def test_no_number_is_carried_over_from_an_earlier_fetch(build: DatabaseBuilder,
     build.track(build.organization())
     for views in (7, None):
         (fetch_id,) = fetch_ids(pool, plan(pool))
-        settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [video(1, views=views)]))
+        settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, [video(1, views=views)]))
     assert build.rows("select views from video_statistics order by fetch_id") == [(7,), (None,)]
 
 
@@ -186,7 +187,7 @@ def test_every_video_of_a_youtube_fetch_is_queued_in_messages_of_fifty(
 ) -> None:
     build.track(build.organization(daily=120), platform="YouTube")
     (fetch_id,) = fetch_ids(pool, plan(pool))
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, videos(120, Platform.YOUTUBE)))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, videos(120, Platform.YOUTUBE)))
     assert build.rows("select cardinality(videos) from high_priority_queue order by id") == [(50,), (50,), (20,)]
     assert build.value("select count(*) from video_statistics") == 0
 
@@ -197,8 +198,8 @@ def test_a_parked_picture_is_queued_again_only_under_a_new_address(
     build.track(build.organization())
     for address, messages in (("https://example.org/a", 1), ("https://example.org/a", 1), ("https://example.org/b", 2)):
         (fetch_id,) = fetch_ids(pool, plan(pool))
-        picture = video(1).model_copy(update={"thumbnail_url": address})
-        settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, [picture]))
+        thumbnail = video(1).model_copy(update={"thumbnail_url": address})
+        settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, [thumbnail]))
         assert build.value("select count(*) from thumbnail_queue") == messages
         build.run("update thumbnail_queue set parked_at = now(), last_error = 'gone' where parked_at is null")
 

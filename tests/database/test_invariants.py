@@ -6,23 +6,23 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, videos
 
 BREAKS = {
     "lost": "delete from run_accounts",
     "unfinished": "update fetches set state = 'running', lease_expires_at = now()",
-    "double": "update fetch_allocations set charged = charged - 1",
+    "duplicate_charges": "update fetch_allocations set charged = charged - 1",
     "over_limit": "update subscription_usage set opening = 1000000",
     "ledger_is_usage": "update subscription_usage set videos_fetched = videos_fetched + 1",
-    "false_marks": "update tracked_accounts set last_scraped_at = clock_timestamp() + interval '1 hour'",
-    "orphans": "delete from high_priority_queue",
-    "forgotten_wishes": """
+    "unproven_last_scraped_at": "update tracked_accounts set last_scraped_at = clock_timestamp() + interval '1 hour'",
+    "videos_without_follow_up": "delete from high_priority_queue",
+    "stuck_initial_fetches": """
         update tracked_accounts
         set created_at = now() - interval '2 days', initial_videos_fetched = false, last_scraped_at = null
     """,
@@ -35,8 +35,8 @@ def sound(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(), platform="YouTube")
     key = new_key()
     (fetch_id,) = fetch_ids(pool, plan(pool, key))
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, videos(10, Platform.YOUTUBE)))
-    close_run(pool, key, 0.2)
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, videos(10, Platform.YOUTUBE)))
+    finish_run(pool, key, 0.2)
 
 
 @pytest.mark.usefixtures("sound")
@@ -54,7 +54,7 @@ def test_each_counts_its_violation(admin: Connection, build: DatabaseBuilder, na
 @pytest.mark.usefixtures("sound")
 def test_a_picture_without_a_message_is_an_orphan(admin: Connection, build: DatabaseBuilder) -> None:
     build.run("delete from thumbnail_queue")
-    assert check_invariants(admin)["orphans"] == 10
+    assert check_invariants(admin)["videos_without_follow_up"] == 10
 
 
 def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(
@@ -69,7 +69,7 @@ def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(
         select video_id, fetch_id, fetched_on + 1, captured_at from video_statistics
         """
     )
-    assert check_invariants(admin)["double"] == 1
+    assert check_invariants(admin)["duplicate_charges"] == 1
 
 
 @pytest.mark.usefixtures("sound")

@@ -9,7 +9,7 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.message_queues import (
     Delivery,
-    Failure,
+    FailedMessage,
     count_messages,
     fail,
     finish,
@@ -43,7 +43,7 @@ class Line:
             finish(connection, self.queue, delivery.receipt, ids(delivery), self.now)
 
     def fail(self, delivery: Delivery, reason: str = "503", *, final: bool = False) -> None:
-        failures = [Failure(message_id, reason, final) for message_id in ids(delivery)]
+        failures = [FailedMessage(message_id, reason, final) for message_id in ids(delivery)]
         with self.pool.connection() as connection:
             fail(connection, self.queue, delivery.receipt, failures, self.now)
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import open_pool
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.platforms import PlatformConfig
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
@@ -42,7 +42,7 @@ def round_trips(
     blogger = build.blogger()
     for _ in range(organizations):
         build.track(build.organization(daily=50), blogger)
-    (fetch_id,) = fetch_ids(pool, plan(pool, scope=Scope(bloggers=(blogger,))))
+    (fetch_id,) = fetch_ids(pool, plan(pool, scope=RunScope(bloggers=(blogger,))))
     before = proxy.round_trips
     claimed = claim(pool, fetch_id)
     between = proxy.round_trips

@@ -11,11 +11,11 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
 from blogger_tracking.database.invariants import check_invariants
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.fan_out import place_by_platform
-from blogger_tracking.usecases.finish_run import close_run
+from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, succeed, try_claim
@@ -36,7 +36,7 @@ def test_every_active_account_is_in_the_ledger_with_its_decision(build: Database
     plan(pool)
     assert decisions(build) == {
         "planned": 1,
-        "open_initial_fetch": 1,
+        "pending_initial_fetch": 1,
         "no_active_subscription": 1,
         "subscription_limit: asked 10, 5 left": 1,
     }
@@ -94,7 +94,7 @@ def test_a_run_may_be_restricted(build: DatabaseBuilder, pool: ConnectionPool) -
     wanted = build.track(organization, platform="YouTube")
     build.track(organization, platform="TikTok")
     build.track(build.organization(), platform="YouTube")
-    scope = Scope((organization,), ("YouTube",), (wanted.blogger_id,))
+    scope = RunScope((organization,), ("YouTube",), (wanted.blogger_id,))
     plan(pool, scope=scope)
     assert build.rows("select blogger_id from fetches") == [(wanted.blogger_id,)]
     assert build.value("select active_accounts from runs") == 1
@@ -128,7 +128,7 @@ def test_what_an_ended_run_left_behind_is_released_and_says_so(build: DatabaseBu
     build.track(build.organization())
     key = new_key()
     plan(pool, key)
-    close_run(pool, key, 0.2)
+    finish_run(pool, key, 0.2)
     assert build.rows("select state, reason from fetches") == [("released", "its run has ended")]
     assert build.rows("select reserved from subscription_usage") == [(0,)]
     assert len(plan(pool).instances) == 1
@@ -139,7 +139,7 @@ def test_what_an_expired_run_left_behind_is_released_by_the_next_planning(
 ) -> None:
     build.track(build.organization())
     plan_run(
-        pool, new_key(), Scope(), timedelta(seconds=-1), lambda fetches: place_by_platform(fetches, max_instances=9)
+        pool, new_key(), RunScope(), timedelta(seconds=-1), lambda fetches: place_by_platform(fetches, max_instances=9)
     )
     assert len(plan(pool).instances) == 1
     assert build.rows("select state, reason from fetches order by id") == [
@@ -170,7 +170,7 @@ def test_a_cleared_instance_of_an_ended_run_keeps_its_claim_while_its_lease_last
     key = new_key()
     (fetch_id,) = fetch_ids(pool, plan(pool, key))
     succeed(pool, claim(pool, fetch_id), returned=3)
-    close_run(pool, key, 0.2)
+    finish_run(pool, key, 0.2)
     rerun = claim(pool, fetch_id)
     assert plan(pool).instances == []
     succeed(pool, rerun, returned=4)
@@ -182,7 +182,7 @@ def test_a_cleared_instance_of_an_old_run_gives_way_to_a_live_run(build: Databas
     old = new_key()
     (old_fetch,) = fetch_ids(pool, plan(pool, old))
     succeed(pool, claim(pool, old_fetch), returned=3)
-    close_run(pool, old, 0.2)
+    finish_run(pool, old, 0.2)
     plan(pool)
     refused = try_claim(pool, old_fetch)
     assert isinstance(refused, ClaimRefused)

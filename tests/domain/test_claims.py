@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.claims import HeldAllocation, charge_after, claim_share
+from blogger_tracking.domain.claims import LockedAllocation, charge_after, claim_share
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.quotas import QuotaDecision
 
@@ -17,7 +17,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
 NOW = START + timedelta(days=3)
 
-PLANNED = HeldAllocation(
+PLANNED = LockedAllocation(
     organization_id=UUID(int=1),
     tracked_account_id=UUID(int=2),
     period_start=START,

@@ -10,7 +10,12 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from blogger_tracking.domain.initial_fetch import InitialFetchMessage, Wish, initial_run_id, message_schemas
+from blogger_tracking.domain.initial_fetch import (
+    InitialFetchMessage,
+    PendingInitialFetch,
+    initial_dag_run_id,
+    message_schemas,
+)
 
 MESSAGE: Mapping[str, Any] = {
     "type": "blogger_initial_fetch",
@@ -87,9 +92,11 @@ def test_unknown_keys_and_keys_that_contradict_each_other_are_refused(more: Mapp
         InitialFetchMessage.model_validate({**MESSAGE, **more})
 
 
-def wish(*, pending: bool = True, fetched: bool = False, owner_id: int | None = None, owner_over: bool = False) -> Wish:
-    owner_run_id = None if owner_id is None else f"run_{owner_id}"
-    return Wish(pending, fetched, 1, owner_id, owner_over, owner_run_id)
+def wish(
+    *, pending: bool = True, fetched: bool = False, owner_id: int | None = None, owner_over: bool = False
+) -> PendingInitialFetch:
+    owner_dag_run_id = None if owner_id is None else f"run_{owner_id}"
+    return PendingInitialFetch(pending, fetched, 1, owner_id, owner_over, owner_dag_run_id)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +114,13 @@ def wish(*, pending: bool = True, fetched: bool = False, owner_id: int | None = 
     ],
 )
 def test_the_owner_may_always_go_on_and_others_only_when_it_is_over_without_videos(
-    state: Wish,
+    state: PendingInitialFetch,
     run_id: int | None,
     may: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:
-    assert (state.why_not(run_id) is None) is may
+    assert (state.rejection_reason(run_id) is None) is may
 
 
 def test_run_ids_are_deterministic_and_such_as_airflow_accepts() -> None:
     tracking_id = uuid4()
-    assert initial_run_id(tracking_id, 2) == f"initial__{tracking_id}__2"
+    assert initial_dag_run_id(tracking_id, 2) == f"initial__{tracking_id}__2"

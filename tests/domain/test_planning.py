@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.planning import Circumstances, Quota, TrackedAccount, plan
+from blogger_tracking.domain.planning import PlanningConstraints, Quota, TrackedAccount, plan
 from blogger_tracking.domain.quotas import decide
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -46,9 +46,9 @@ def account(  # noqa: PLR0913 - one argument for each rule
     )
 
 
-def with_quota(remaining: int, organization: UUID = ORGANIZATIONS[0], **others: object) -> Circumstances:
+def with_quota(remaining: int, organization: UUID = ORGANIZATIONS[0], **others: object) -> PlanningConstraints:
     quota = Quota(organization, START, START + timedelta(days=30), remaining)
-    return Circumstances(quotas={organization: quota}, **others)  # type: ignore[arg-type]  # passed on by name
+    return PlanningConstraints(quotas={organization: quota}, **others)  # type: ignore[arg-type]  # passed on by name
 
 
 @st.composite
@@ -71,9 +71,9 @@ def fleets(draw: st.DrawFn) -> list[TrackedAccount]:
 
 
 @st.composite
-def circumstances(draw: st.DrawFn) -> Circumstances:
+def constraints(draw: st.DrawFn) -> PlanningConstraints:
     covered = draw(st.lists(st.sampled_from(ORGANIZATIONS), unique=True))
-    return Circumstances(
+    return PlanningConstraints(
         quotas={
             organization: Quota(organization, START, START + timedelta(days=30), draw(st.integers(-5, 150)))
             for organization in covered
@@ -83,9 +83,9 @@ def circumstances(draw: st.DrawFn) -> Circumstances:
     )
 
 
-@given(fleets(), circumstances())
+@given(fleets(), constraints())
 def test_every_account_is_planned_or_skipped_with_a_reason_exactly_once(
-    accounts: list[TrackedAccount], given_circumstances: Circumstances
+    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
 ) -> None:
     result = plan(accounts, given_circumstances)
     planned = [allocation.account.tracking_id for fetch in result.fetches for allocation in fetch.allocations]
@@ -93,9 +93,9 @@ def test_every_account_is_planned_or_skipped_with_a_reason_exactly_once(
     assert Counter(planned + skipped) == Counter(each.tracking_id for each in accounts)
 
 
-@given(fleets(), circumstances())
+@given(fleets(), constraints())
 def test_reservations_never_exceed_what_is_left(
-    accounts: list[TrackedAccount], given_circumstances: Circumstances
+    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
 ) -> None:
     reserved: Counter[UUID] = Counter()
     for fetch in plan(accounts, given_circumstances).fetches:
@@ -105,9 +105,9 @@ def test_reservations_never_exceed_what_is_left(
         assert videos <= given_circumstances.quotas[organization].remaining
 
 
-@given(fleets(), circumstances())
+@given(fleets(), constraints())
 def test_a_blogger_is_fetched_once_with_the_largest_grant(
-    accounts: list[TrackedAccount], given_circumstances: Circumstances
+    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
 ) -> None:
     fetches = plan(accounts, given_circumstances).fetches
     assert len({fetch.blogger_id for fetch in fetches}) == len(fetches)
@@ -115,9 +115,9 @@ def test_a_blogger_is_fetched_once_with_the_largest_grant(
         assert fetch.target_count == max(allocation.grant.videos for allocation in fetch.allocations)
 
 
-@given(fleets(), circumstances())
+@given(fleets(), constraints())
 def test_within_an_organization_the_rule_is_applied_least_recently_attempted_first(
-    accounts: list[TrackedAccount], given_circumstances: Circumstances
+    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
 ) -> None:
     result = plan(accounts, given_circumstances)
     granted = {
@@ -137,16 +137,16 @@ def test_within_an_organization_the_rule_is_applied_least_recently_attempted_fir
             remaining -= expected
 
 
-@given(fleets(), circumstances(), st.randoms(use_true_random=False))
+@given(fleets(), constraints(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(
-    accounts: list[TrackedAccount], given_circumstances: Circumstances, random: Random
+    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints, random: Random
 ) -> None:
     shuffled = list(accounts)
     random.shuffle(shuffled)
     assert plan(shuffled, given_circumstances) == plan(accounts, given_circumstances)
 
 
-def reason_of(skipped: TrackedAccount, given_circumstances: Circumstances) -> str:
+def reason_of(skipped: TrackedAccount, given_circumstances: PlanningConstraints) -> str:
     (skip,) = plan([skipped], given_circumstances).skips
     return str(skip)
 
@@ -159,11 +159,11 @@ def test_a_later_blogger_that_asks_for_less_still_fits() -> None:
 
 
 def test_an_organization_without_a_subscription_is_skipped() -> None:
-    assert reason_of(account(), Circumstances(quotas={})) == "no_active_subscription"
+    assert reason_of(account(), PlanningConstraints(quotas={})) == "no_active_subscription"
 
 
 def test_an_account_with_an_open_wish_is_left_to_its_initial_fetch() -> None:
-    assert reason_of(account(pending_initial_fetch=True), with_quota(100)) == "open_initial_fetch"
+    assert reason_of(account(pending_initial_fetch=True), with_quota(100)) == "pending_initial_fetch"
 
 
 def test_a_blogger_of_another_live_run_is_skipped() -> None:
@@ -223,5 +223,5 @@ def test_a_second_organization_of_a_youtube_blogger_pays_no_second_listing() -> 
         for number, organization in enumerate(ORGANIZATIONS[:2])
     ]
     quotas = {each: Quota(each, START, START + timedelta(days=30), 50) for each in ORGANIZATIONS[:2]}
-    made = plan(accounts, Circumstances(quotas=quotas, youtube_units_left=2))
+    made = plan(accounts, PlanningConstraints(quotas=quotas, youtube_units_left=2))
     assert [len(fetch.allocations) for fetch in made.fetches] == [2]

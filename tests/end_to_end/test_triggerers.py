@@ -72,7 +72,7 @@ def test_triggerers_killed_in_the_middle_leave_the_data_of_an_undisturbed_run(
     unfinished = fleet.value("""
         select count(*) from fetches
         join fetch_allocations on fetch_id = fetches.id
-        where organization_id = %(organization)s and understood_state is null
+        where organization_id = %(organization)s and conclusive_state is null
     """)
     assert unfinished, "the run was over before anything was killed"
     assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"

@@ -9,16 +9,16 @@ import pytest
 from blogger_tracking.domain.errors import ConfigurationError, DatabaseStateError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import connections
-from blogger_tracking.orchestration.process_cache import forget_everything
+from blogger_tracking.orchestration.process_cache import clear_process_cache
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for variable in ("BLOGGER_DB", "TIKTOK_API", "SENTRY"):
         monkeypatch.delenv(f"AIRFLOW_CONN_{variable}", raising=False)
-    forget_everything()
+    clear_process_cache()
     yield
-    forget_everything()
+    clear_process_cache()
 
 
 def test_a_missing_connection_is_named_with_what_to_set() -> None:

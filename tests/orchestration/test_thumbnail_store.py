@@ -11,8 +11,8 @@ from airflow.sdk.io import attach
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
-from blogger_tracking.orchestration.thumbnail_store import ObjectStoragePictures
-from blogger_tracking.thumbnails.store import StorageError
+from blogger_tracking.domain.errors import StorageError
+from blogger_tracking.orchestration.thumbnail_store import ObjectThumbnailStore
 
 PICTURE = b"\xff\xd8\xff picture"
 
@@ -38,13 +38,13 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStoragePath:
 
 
 def test_a_picture_is_found_again_where_the_store_says_it_is(root: ObjectStoragePath) -> None:
-    place = ObjectStoragePictures(root).write("youtube/abc.jpg", PICTURE)
+    place = ObjectThumbnailStore(root).write("youtube/abc.jpg", PICTURE)
     assert place == f"{root}/youtube/abc.jpg"
     assert ObjectStoragePath(place).read_bytes() == PICTURE
 
 
 def test_a_picture_that_is_written_again_takes_the_place_of_the_older_one(root: ObjectStoragePath) -> None:
-    store = ObjectStoragePictures(root)
+    store = ObjectThumbnailStore(root)
     for content in (b"older", PICTURE):
         place = store.write("youtube/abc.jpg", content)
         assert ObjectStoragePath(place).read_bytes() == content
@@ -54,4 +54,4 @@ def test_a_picture_that_is_written_again_takes_the_place_of_the_older_one(root: 
 def test_a_storage_that_cannot_be_written_to_says_so_without_naming_secrets(tmp_path: Path) -> None:
     (tmp_path / "thumbnails").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match=r"did not take youtube/abc\.jpg"):
-        ObjectStoragePictures(ObjectStoragePath(f"file://{tmp_path}/thumbnails")).write("youtube/abc.jpg", PICTURE)
+        ObjectThumbnailStore(ObjectStoragePath(f"file://{tmp_path}/thumbnails")).write("youtube/abc.jpg", PICTURE)

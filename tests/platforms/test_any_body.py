@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.errors import PlatformError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import PlatformError
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS

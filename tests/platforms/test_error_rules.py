@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
-from blogger_tracking.platforms.error_rules import Answer, kind_of
+from blogger_tracking.platforms.error_rules import ResponseSummary, classify
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS, StoppedClock
 from tests.support.scripted_server import Scripted, ScriptedServer
@@ -51,14 +51,14 @@ class Row(NamedTuple):
 
 
 ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
-    ("daily units gone", YOUTUBE, 403, google("quotaExceeded"), ErrorKind.QUOTA_GONE),
-    ("daily limit", YOUTUBE, 403, google("dailyLimitExceeded"), ErrorKind.QUOTA_GONE),
+    ("daily units gone", YOUTUBE, 403, google("quotaExceeded"), ErrorKind.QUOTA_EXCEEDED),
+    ("daily limit", YOUTUBE, 403, google("dailyLimitExceeded"), ErrorKind.QUOTA_EXCEEDED),
     (
         "daily limit told as a rate",
         YOUTUBE,
         429,
         google("rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per day'"),
-        ErrorKind.QUOTA_GONE,
+        ErrorKind.QUOTA_EXCEEDED,
     ),
     ("too fast", YOUTUBE, 403, google("rateLimitExceeded"), ErrorKind.RATE_LIMITED),
     ("too fast for the user", YOUTUBE, 403, google("userRateLimitExceeded"), ErrorKind.RATE_LIMITED),
@@ -69,17 +69,23 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
         google("", status="RESOURCE_EXHAUSTED", detail="RATE_LIMIT_EXCEEDED"),
         ErrorKind.RATE_LIMITED,
     ),
-    ("key invalid", YOUTUBE, 400, google("keyInvalid", "Bad Request"), ErrorKind.BAD_KEY),
+    ("key invalid", YOUTUBE, 400, google("keyInvalid", "Bad Request"), ErrorKind.INVALID_CREDENTIALS),
     (
         "key invalid in words",
         YOUTUBE,
         400,
         google("badRequest", "API key not valid. Please pass a valid API key."),
-        ErrorKind.BAD_KEY,
+        ErrorKind.INVALID_CREDENTIALS,
     ),
-    ("key invalid in details", YOUTUBE, 400, google("badRequest", detail="API_KEY_INVALID"), ErrorKind.BAD_KEY),
-    ("API not enabled", YOUTUBE, 403, google("accessNotConfigured"), ErrorKind.BAD_KEY),
-    ("address not allowed", YOUTUBE, 403, google("ipRefererBlocked"), ErrorKind.BAD_KEY),
+    (
+        "key invalid in details",
+        YOUTUBE,
+        400,
+        google("badRequest", detail="API_KEY_INVALID"),
+        ErrorKind.INVALID_CREDENTIALS,
+    ),
+    ("API not enabled", YOUTUBE, 403, google("accessNotConfigured"), ErrorKind.INVALID_CREDENTIALS),
+    ("address not allowed", YOUTUBE, 403, google("ipRefererBlocked"), ErrorKind.INVALID_CREDENTIALS),
     ("channel gone", YOUTUBE, 404, google("channelNotFound"), ErrorKind.NOT_FOUND),
     ("backend", YOUTUBE, 503, google("backendError"), ErrorKind.UNAVAILABLE),
     (
@@ -98,13 +104,13 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ("turned away", TIKTOK, 200, {"statusCode": -1, "userInfo": {}}, ErrorKind.BLOCKED),
     ("an unknown code", TIKTOK, 200, {"statusCode": 10101}, ErrorKind.BLOCKED),
     ("code as text, inside data", TIKTOK, 200, {"status_code": 0, "data": {"statusCode": "10222"}}, ErrorKind.PRIVATE),
-    ("monthly credit gone", TIKTOK, 429, {"message": MONTHLY}, ErrorKind.QUOTA_GONE),
+    ("monthly credit gone", TIKTOK, 429, {"message": MONTHLY}, ErrorKind.QUOTA_EXCEEDED),
     ("too fast for the plan", TIKTOK, 429, {"message": PER_SECOND}, ErrorKind.RATE_LIMITED),
-    ("not subscribed", TIKTOK, 403, {"message": "You are not subscribed to this API."}, ErrorKind.BAD_KEY),
-    ("key refused", TIKTOK, 401, {"message": "Invalid API key."}, ErrorKind.BAD_KEY),
+    ("not subscribed", TIKTOK, 403, {"message": "You are not subscribed to this API."}, ErrorKind.INVALID_CREDENTIALS),
+    ("key refused", TIKTOK, 401, {"message": "Invalid API key."}, ErrorKind.INVALID_CREDENTIALS),
     ("an endpoint that is none", TIKTOK, 404, {"message": "Endpoint '/x' does not exist"}, ErrorKind.BAD_REQUEST),
-    ("key refused", INSTAGRAM, 401, hiker("Access key is not valid"), ErrorKind.BAD_KEY),
-    ("credit gone", INSTAGRAM, 402, hiker("Top up your account"), ErrorKind.QUOTA_GONE),
+    ("key refused", INSTAGRAM, 401, hiker("Access key is not valid"), ErrorKind.INVALID_CREDENTIALS),
+    ("credit gone", INSTAGRAM, 402, hiker("Top up your account"), ErrorKind.QUOTA_EXCEEDED),
     ("private", INSTAGRAM, 403, hiker("This account is private", "PrivateAccount"), ErrorKind.PRIVATE),
     ("private by type alone", INSTAGRAM, 403, hiker("Forbidden", "PrivateAccount"), ErrorKind.PRIVATE),
     ("login wall", INSTAGRAM, 403, hiker("Login required", "LoginRequired"), ErrorKind.BLOCKED),
@@ -122,18 +128,18 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
             ("request timeout", platform, 408, b"", ErrorKind.UNAVAILABLE),
             ("unknown client error", platform, 418, {"hint": "teapot"}, ErrorKind.BAD_REQUEST),
             ("elsewhere", platform, 301, b"", ErrorKind.BAD_REQUEST),
-            ("case 5: empty body", platform, 200, b"", ErrorKind.UNREADABLE),
-            ("case 5: blank body", platform, 200, b" \n", ErrorKind.UNREADABLE),
-            ("case 5: HTML body", platform, 200, b"<!doctype html><title>Verify</title>", ErrorKind.UNREADABLE),
-            ("case 5: truncated body", platform, 200, b'{"items": [{"id": "1"', ErrorKind.UNREADABLE),
-            ("case 5: an object that says nothing", platform, 200, {}, ErrorKind.UNREADABLE),
-            ("case 5: no object", platform, 200, "ok", ErrorKind.UNREADABLE),
-            ("case 5: nested beyond reading", platform, 200, b"[" * 100_000, ErrorKind.UNREADABLE),
+            ("case 5: empty body", platform, 200, b"", ErrorKind.MALFORMED_RESPONSE),
+            ("case 5: blank body", platform, 200, b" \n", ErrorKind.MALFORMED_RESPONSE),
+            ("case 5: HTML body", platform, 200, b"<!doctype html><title>Verify</title>", ErrorKind.MALFORMED_RESPONSE),
+            ("case 5: truncated body", platform, 200, b'{"items": [{"id": "1"', ErrorKind.MALFORMED_RESPONSE),
+            ("case 5: an object that says nothing", platform, 200, {}, ErrorKind.MALFORMED_RESPONSE),
+            ("case 5: no object", platform, 200, "ok", ErrorKind.MALFORMED_RESPONSE),
+            ("case 5: nested beyond reading", platform, 200, b"[" * 100_000, ErrorKind.MALFORMED_RESPONSE),
         )
     ],
 ]
 
-RETRIED = {ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.UNREADABLE}
+RETRIED = {ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.MALFORMED_RESPONSE}
 
 Ask = Callable[[PlatformService], object]
 
@@ -191,11 +197,11 @@ def test_nobody_knows_when_bought_credit_comes_back(
     assert raised.value.handling.suspends
 
 
-@pytest.mark.parametrize(("status", "kind"), [(200, None), (204, None), (99, ErrorKind.UNREADABLE)])
+@pytest.mark.parametrize(("status", "kind"), [(200, None), (204, None), (99, ErrorKind.MALFORMED_RESPONSE)])
 def test_every_status_has_a_meaning(status: int, kind: ErrorKind | None) -> None:
-    assert kind_of(YOUTUBE, Answer(status)) is kind
+    assert classify(YOUTUBE, ResponseSummary(status)) is kind
 
 
 def test_the_codes_of_one_platform_mean_nothing_on_another() -> None:
-    assert kind_of(INSTAGRAM, Answer(200, ("10221",))) is None
-    assert kind_of(TIKTOK, Answer(403, ("quotaExceeded",))) is ErrorKind.BAD_REQUEST
+    assert classify(INSTAGRAM, ResponseSummary(200, ("10221",))) is None
+    assert classify(TIKTOK, ResponseSummary(403, ("quotaExceeded",))) is ErrorKind.BAD_REQUEST

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformConfig, PlatformService, create_service
 from blogger_tracking.platforms.pools import limiter_for, session_for
 from blogger_tracking.platforms.redaction import LONGEST_DETAIL, redact
@@ -94,7 +94,7 @@ def test_case_6_a_longer_retry_after_ends_at_once_and_says_until_when(
     platform_server.play(Scripted(TOO_FAST, status=status, headers={"Retry-After": "61"}), PROFILE)
     error = refused(service)
     assert error.retry_at == NOW + timedelta(seconds=61)
-    assert error.handling.retryable
+    assert error.handling.retry_fetch
     assert (len(platform_server.asked), clock.slept) == (1, [])
 
 
@@ -146,7 +146,7 @@ def test_an_answer_longer_than_the_bound_is_not_read_to_its_end(
     platform_server.play(Scripted({**PROFILE, "padding": "x" * 200_000}, compressed=compressed))
     connect(Platform.INSTAGRAM, response_bytes_limit=300_000).get_user_info("mira.invented")
     service = connect(Platform.INSTAGRAM, response_bytes_limit=100_000)
-    assert refused(service).kind is ErrorKind.UNREADABLE
+    assert refused(service).kind is ErrorKind.MALFORMED_RESPONSE
 
 
 def test_case_5_a_body_that_ends_before_its_announced_length_is_asked_for_again(
@@ -161,7 +161,7 @@ def test_case_5_a_body_that_cannot_be_unpacked_is_unreadable(
     service: PlatformService, platform_server: ScriptedServer
 ) -> None:
     platform_server.play(Scripted(b"no gzip", headers={"Content-Encoding": "gzip"}))
-    assert refused(service).kind is ErrorKind.UNREADABLE
+    assert refused(service).kind is ErrorKind.MALFORMED_RESPONSE
 
 
 def test_a_redirect_is_not_followed(service: PlatformService, platform_server: ScriptedServer) -> None:
@@ -309,11 +309,11 @@ def test_case_6_the_limiter_lets_no_more_through_than_the_pace(
 def test_case_6_every_request_passes_the_limiter_also_a_retry(
     platform_server: ScriptedServer, clock: StoppedClock
 ) -> None:
-    pace = 9_973.0
+    rate_limiter = 9_973.0
     platform_server.play(Scripted(status=500), PROFILE)
-    config = PlatformConfig(base_url=platform_server.url, api_key=KEY, requests_per_second=pace)
+    config = PlatformConfig(base_url=platform_server.url, api_key=KEY, requests_per_second=rate_limiter)
     create_service(Platform.INSTAGRAM, config, clock=clock.clock).get_user_info("mira.invented")
-    assert limiter_for(Platform.INSTAGRAM, pace).buckets()[0].count() == 2
+    assert limiter_for(Platform.INSTAGRAM, rate_limiter).buckets()[0].count() == 2
 
 
 def test_one_service_serves_many_threads_at_once(connect: Connect, platform_server: ScriptedServer) -> None:

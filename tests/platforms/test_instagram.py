@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from blogger_tracking.domain.alerts import ALERTS_LOGGER
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.instagram_shortcode import shortcode
 from blogger_tracking.domain.models import BloggerProfile, CommonVideo, Platform, VideoStatistics
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS
@@ -175,7 +175,7 @@ def test_case_13_photos_carousels_ads_cards_and_broken_entries_are_counted(
 ) -> None:
     platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
     batch = service.get_user_videos_batch(MIRA, 30)
-    assert batch.skipped == {"photo": 2, "advertisement": 1, "not_a_video": 1, "unreadable": 1}
+    assert batch.skipped == {"photo": 2, "advertisement": 1, "not_a_video": 1, "malformed": 1}
 
 
 def test_case_3_pinned_reels_and_posts_do_not_displace_newer_ones(
@@ -254,7 +254,7 @@ def test_case_5_a_body_without_a_list_is_never_an_empty_account(
     platform_server.play(answer)
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
-    assert raised.value.kind is ErrorKind.UNREADABLE
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
 def test_case_15_a_fault_among_the_clips_keeps_what_came_and_asks_for_no_posts(
@@ -264,7 +264,7 @@ def test_case_15_a_fault_among_the_clips_keeps_what_came_and_asks_for_no_posts(
     batch = service.get_user_videos_batch(MIRA, 30)
     assert len(batch) == 6
     assert batch.interrupted_by is not None
-    assert batch.interrupted_by.kind is ErrorKind.QUOTA_GONE
+    assert batch.interrupted_by.kind is ErrorKind.QUOTA_EXCEEDED
     assert len(platform_server.asked) == 2
 
 

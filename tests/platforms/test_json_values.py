@@ -17,8 +17,8 @@ from blogger_tracking.platforms.json_values import (
     as_id,
     as_text,
     as_url,
-    dig,
     first_of,
+    get_path,
 )
 
 JSON = st.recursive(
@@ -116,10 +116,10 @@ def test_only_web_addresses_are_addresses(value: Json) -> None:
 
 
 def test_a_broken_path_leads_nowhere() -> None:
-    assert dig({"a": [{"b": 1}]}, "a", 0, "b") == 1
-    assert dig({"a": [{"b": 1}]}, "a", 1, "b") is None
-    assert dig({"a": "text"}, "a", "b") is None
-    assert dig([], "a") is None
+    assert get_path({"a": [{"b": 1}]}, "a", 0, "b") == 1
+    assert get_path({"a": [{"b": 1}]}, "a", 1, "b") is None
+    assert get_path({"a": "text"}, "a", "b") is None
+    assert get_path([], "a") is None
 
 
 def test_the_first_value_wins_also_when_it_is_zero_or_no() -> None:

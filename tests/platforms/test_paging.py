@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import CommonVideo, Platform
-from blogger_tracking.platforms.json_values import Json, UnreadableBodyError
-from blogger_tracking.platforms.listing import Entry, Page, SkipReason, read_entries
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
+from blogger_tracking.platforms.json_values import Json, MalformedResponseError
+from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, read_entries
 from blogger_tracking.platforms.paging import ReadPage, collect, pages_needed
 
 TODAY = datetime(2026, 3, 10, tzinfo=UTC)
@@ -126,8 +126,8 @@ def test_case_11_a_list_without_entries_is_an_empty_batch_and_no_fault() -> None
 
 
 def test_case_13_entries_that_are_no_videos_are_counted_by_reason_and_do_not_end_the_list() -> None:
-    photos = [Entry(f"photo {number}", skipped=SkipReason.PHOTO) for number in range(3)]
-    card = Entry(None, skipped=SkipReason.NOT_A_VIDEO)
+    photos = [Entry(f"photo {number}", skipped=EntrySkipReason.PHOTO) for number in range(3)]
+    card = Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO)
     read, _ = listing({None: Page([*photos, card], "a", has_more=True), "a": Page([photos[0], *entries(9)])})
     batch = collect(read, 1, 10)
     assert ids(batch) == [9]
@@ -154,12 +154,12 @@ def test_case_13_an_item_that_no_video_can_be_made_of_is_skipped_and_the_others_
     def read(item: Json) -> Entry:
         return Entry(str(item), CommonVideo.model_validate(video(1).model_dump() | {"published_at": item}))
 
-    assert [entry.skipped for entry in read_entries([1, "soon", 3], read)] == [None, SkipReason.UNREADABLE, None]
+    assert [entry.skipped for entry in read_entries([1, "soon", 3], read)] == [None, EntrySkipReason.MALFORMED, None]
 
 
 def test_a_page_of_which_nothing_can_be_read_is_no_page() -> None:
-    with pytest.raises(UnreadableBodyError, match="none of 2 entries"):
-        read_entries([1, 2], lambda _: Entry(None, skipped=SkipReason.UNREADABLE))
+    with pytest.raises(MalformedResponseError, match="none of 2 entries"):
+        read_entries([1, 2], lambda _: Entry(None, skipped=EntrySkipReason.MALFORMED))
 
 
 def forgetful(times: int) -> ReadPage:
@@ -225,7 +225,7 @@ def test_wanting_nothing_is_refused_before_anything_is_asked(ask: Callable[[], o
 CURSORS = st.sampled_from([None, "", "a", "b", "c", "d"])
 ENTRIES = st.one_of(
     st.builds(lambda number, pinned: entries(number, pinned=pinned)[0], st.integers(0, 40), st.booleans()),
-    st.sampled_from([Entry(None, skipped=SkipReason.UNREADABLE), Entry("photo", skipped=SkipReason.PHOTO)]),
+    st.sampled_from([Entry(None, skipped=EntrySkipReason.MALFORMED), Entry("photo", skipped=EntrySkipReason.PHOTO)]),
 )
 PAGES = st.builds(Page, st.lists(ENTRIES, max_size=6), CURSORS, st.booleans())
 ANSWERS = st.one_of(PAGES, PAGES, PAGES, st.sampled_from(list(ErrorKind)).map(fault))

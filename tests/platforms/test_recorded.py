@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.instagram_shortcode import media_number, shortcode
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService, YouTubeService
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS
@@ -63,7 +63,7 @@ def test_recorded_videos_are_read_with_their_statistics(connect: Connect, platfo
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("youtube-error-1", ErrorKind.BAD_KEY), ("youtube-error-2", ErrorKind.BAD_REQUEST)]
+    ("name", "kind"), [("youtube-error-1", ErrorKind.INVALID_CREDENTIALS), ("youtube-error-2", ErrorKind.BAD_REQUEST)]
 )
 def test_recorded_errors_are_understood(
     name: str, kind: ErrorKind, connect: Connect, platform_server: ScriptedServer

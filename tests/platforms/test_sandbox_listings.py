@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Account, Platform
-from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformConfig, PlatformService, YouTubeService, create_service
+from blogger_tracking.platforms.listing import VideoBatch
 from blogger_tracking.platforms.pools import session_for
 from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxOptions, SandboxServer
 from tests.support.platform_accounts import KEY, StoppedClock

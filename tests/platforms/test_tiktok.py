@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import BloggerProfile, CommonVideo, Platform, VideoStatistics
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS
@@ -69,7 +69,7 @@ def test_an_empty_user_info_is_unreadable_not_missing(
     platform_server.play({"userInfo": {}, "statusCode": 0})
     with pytest.raises(PlatformError) as raised:
         service.get_user_info("mira.renamed")
-    assert raised.value.kind is ErrorKind.UNREADABLE
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
 def test_the_webs_shape_is_read(service: PlatformService, platform_server: ScriptedServer, tiktok: Body) -> None:
@@ -114,7 +114,7 @@ def test_case_13_photos_ads_cards_and_broken_entries_are_counted_and_lose_nothin
     platform_server.play(tiktok("posts_web_wrapped"), END)
     batch = service.get_user_videos_batch(MIRA, 30)
     assert len(batch) == 4
-    assert batch.skipped == {"photo": 1, "advertisement": 1, "not_a_video": 1, "unreadable": 1}
+    assert batch.skipped == {"photo": 1, "advertisement": 1, "not_a_video": 1, "malformed": 1}
 
 
 @pytest.mark.parametrize("shape", ["posts_web_wrapped", "posts_app"])
@@ -209,7 +209,7 @@ def test_case_5_a_body_without_a_readable_list_is_never_an_empty_account(
     platform_server.play(answer)
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
-    assert raised.value.kind is ErrorKind.UNREADABLE
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
 def test_a_missing_sec_id_is_looked_up_once_and_handed_on(
@@ -241,7 +241,7 @@ def test_case_9_a_name_that_somebody_else_took_over_is_not_listed(
 
 
 @pytest.mark.parametrize(
-    ("changed", "kind"), [({"privateAccount": True}, ErrorKind.PRIVATE), ({"secUid": ""}, ErrorKind.UNREADABLE)]
+    ("changed", "kind"), [({"privateAccount": True}, ErrorKind.PRIVATE), ({"secUid": ""}, ErrorKind.MALFORMED_RESPONSE)]
 )
 def test_a_looked_up_profile_that_cannot_be_listed_says_why(
     changed: dict[str, Json], kind: ErrorKind, service: PlatformService, platform_server: ScriptedServer, tiktok: Body

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import BloggerProfile, LiveState, Platform, VideoStatistics
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService, YouTubeService
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS

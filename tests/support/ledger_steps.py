@@ -9,8 +9,8 @@ from functools import partial
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
-from blogger_tracking.database.fetch_settlement import Outcome, Settled, settle_fetch
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, settle_fetch
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.fan_out import place_by_platform
@@ -29,10 +29,10 @@ def new_key() -> RunKey:
     return RunKey("test", "blogger_batch_fetch", f"run_{next(_numbers)}")
 
 
-def plan(pool: ConnectionPool, key: RunKey | None = None, scope: Scope | None = None) -> PlannedRun:
+def plan(pool: ConnectionPool, key: RunKey | None = None, scope: RunScope | None = None) -> PlannedRun:
     """Plan a run over everything in scope, one blogger per instance."""
     place = partial(place_by_platform, max_instances=1000)
-    return plan_run(pool, key or new_key(), scope or Scope(), HOUR, place)
+    return plan_run(pool, key or new_key(), scope or RunScope(), HOUR, place)
 
 
 def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
@@ -55,15 +55,17 @@ def claim(pool: ConnectionPool, fetch_id: int) -> Claim:
     return claimed
 
 
-def settle(pool: ConnectionPool, claimed: Claim, outcome: Outcome) -> Settled:
+def settle(pool: ConnectionPool, claimed: Claim, outcome: FetchOutcome) -> SettledFetch:
     """Save an outcome."""
     with pool.connection() as connection:
         return settle_fetch(connection, claimed, outcome)
 
 
-def succeed(pool: ConnectionPool, claimed: Claim, returned: int, *, first: int = 1) -> Settled:
+def succeed(pool: ConnectionPool, claimed: Claim, returned: int, *, first: int = 1) -> SettledFetch:
     """Save `returned` videos."""
-    return settle(pool, claimed, Outcome(FetchState.SUCCEEDED, videos(returned, claimed.account.platform, first=first)))
+    return settle(
+        pool, claimed, FetchOutcome(FetchState.SUCCEEDED, videos(returned, claimed.account.platform, first=first))
+    )
 
 
 def videos(count: int, platform: Platform = Platform.TIKTOK, *, first: int = 1) -> list[CommonVideo]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.models import Account, Platform
-from blogger_tracking.platforms import Clock
 
 KEY = "k3y-0f-an-1nvented-pr0ject"
 

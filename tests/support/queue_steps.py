@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_settlement import Outcome
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.fetch_settlement import FetchOutcome
+from blogger_tracking.database.run_plans import RunScope
+from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform
-from blogger_tracking.usecases.drain_queue import Clock
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 
@@ -42,7 +42,7 @@ class ShiftedClock:
 def plan_one(build: DatabaseBuilder, pool: ConnectionPool, platform: Platform, videos: int) -> int:
     """A planned fetch of a new blogger, for that many videos."""
     tracked = build.track(build.organization(daily=videos), platform=platform)
-    (fetch_id,) = fetch_ids(pool, plan(pool, scope=Scope(bloggers=(tracked.blogger_id,))))
+    (fetch_id,) = fetch_ids(pool, plan(pool, scope=RunScope(bloggers=(tracked.blogger_id,))))
     return fetch_id
 
 
@@ -50,7 +50,7 @@ def queue_videos(build: DatabaseBuilder, pool: ConnectionPool, video_ids: Sequen
     """A YouTube fetch that returned these videos, without pictures; its id."""
     fetch_id = plan_one(build, pool, Platform.YOUTUBE, len(video_ids))
     found = [_video(video_id, Platform.YOUTUBE, None) for video_id in video_ids]
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, found))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, found))
     return fetch_id
 
 
@@ -58,7 +58,7 @@ def queue_pictures(build: DatabaseBuilder, pool: ConnectionPool, addresses: Sequ
     """A TikTok fetch that returned videos numbered from `first` with these pictures."""
     fetch_id = plan_one(build, pool, Platform.TIKTOK, len(addresses))
     found = [_video(str(number), Platform.TIKTOK, address) for number, address in enumerate(addresses, first)]
-    settle(pool, claim(pool, fetch_id), Outcome(FetchState.SUCCEEDED, found))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, found))
 
 
 def _video(video_id: str, platform: Platform, thumbnail_url: str | None) -> CommonVideo:

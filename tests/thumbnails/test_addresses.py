@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from blogger_tracking.domain.errors import ThumbnailError
 from blogger_tracking.thumbnails.addresses import Resolve, Target, resolve_target
-from blogger_tracking.thumbnails.errors import PictureError
 
 PUBLIC = "93.184.216.34"
 
@@ -40,8 +40,8 @@ def leads_to(*ips: str) -> Resolve:
     return lambda _: ips
 
 
-def refused(url: str, *ips: str, allow_loopback: bool = False) -> PictureError:
-    with pytest.raises(PictureError) as caught:
+def refused(url: str, *ips: str, allow_loopback: bool = False) -> ThumbnailError:
+    with pytest.raises(ThumbnailError) as caught:
         resolve_target(url, leads_to(*ips), allow_loopback=allow_loopback)
     return caught.value
 
@@ -95,6 +95,6 @@ def test_an_unknown_host_is_final_and_a_resolver_that_is_down_is_not(errno: int,
     def fail(_: str) -> list[str]:
         raise socket.gaierror(errno, "no answer")
 
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ThumbnailError) as caught:
         resolve_target("https://pictures.example/", fail, allow_loopback=False)
     assert caught.value.final is final

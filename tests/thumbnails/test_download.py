@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from blogger_tracking.thumbnails.download import PictureDownloader
-from blogger_tracking.thumbnails.errors import PictureError
+from blogger_tracking.domain.errors import ThumbnailError
+from blogger_tracking.thumbnails.download import ThumbnailDownloader
 from tests.support.loopback_tls import TlsServer
 from tests.support.scripted_server import Scripted, ScriptedServer
 
@@ -22,13 +22,13 @@ def host() -> Iterator[ScriptedServer]:
         yield server
 
 
-def downloader(seconds: float = 10) -> PictureDownloader:
-    return PictureDownloader(bytes_limit=LIMIT, seconds=seconds, allow_loopback=True)
+def downloader(seconds: float = 10) -> ThumbnailDownloader:
+    return ThumbnailDownloader(bytes_limit=LIMIT, seconds=seconds, allow_loopback=True)
 
 
-def refused(host: ScriptedServer, *answers: Scripted, seconds: float = 10) -> PictureError:
+def refused(host: ScriptedServer, *answers: Scripted, seconds: float = 10) -> ThumbnailError:
     host.play(*answers)
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ThumbnailError) as caught:
         downloader(seconds).download(f"{host.url}/picture")
     return caught.value
 
@@ -49,8 +49,8 @@ def redirect(target: str, status: int = 302) -> Scripted:
 )
 def test_the_kind_of_a_picture_is_told_by_its_content(host: ScriptedServer, content: bytes, extension: str) -> None:
     host.play(Scripted(content, headers={"Content-Type": "text/html"}))
-    picture = downloader().download(f"{host.url}/picture")
-    assert (picture.content, picture.extension) == (content, extension)
+    thumbnail = downloader().download(f"{host.url}/picture")
+    assert (thumbnail.content, thumbnail.extension) == (content, extension)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_address_that_was_checked_is_connected_to_in_the_name_of_the_host() 
             asked.append(name)
             return ["127.0.0.1"]
 
-        trusting = PictureDownloader(LIMIT, 10, allow_loopback=True, resolve=resolve, tls=server.trust)
+        trusting = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=resolve, tls=server.trust)
         assert trusting.download(f"https://pictures.example:{server.port}/a").content == JPEG
         assert asked == ["pictures.example"]
         assert server.names == ["pictures.example"]
@@ -133,14 +133,16 @@ def test_the_address_that_was_checked_is_connected_to_in_the_name_of_the_host() 
 
 def test_a_certificate_of_another_host_is_refused() -> None:
     with TlsServer("somebody-else.example", JPEG) as server:
-        trusting = PictureDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"], tls=server.trust)
-        with pytest.raises(PictureError, match="certificate"):
+        trusting = ThumbnailDownloader(
+            LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"], tls=server.trust
+        )
+        with pytest.raises(ThumbnailError, match="certificate"):
             trusting.download(f"https://pictures.example:{server.port}/a")
 
 
 def test_an_authority_that_nobody_trusts_is_refused() -> None:
     with TlsServer("pictures.example", JPEG) as server:
-        usual = PictureDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"])
+        usual = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"])
         assert usual.tls.verify_mode is ssl.CERT_REQUIRED
-        with pytest.raises(PictureError, match="certificate"):
+        with pytest.raises(ThumbnailError, match="certificate"):
             usual.download(f"https://pictures.example:{server.port}/a")

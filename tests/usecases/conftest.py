@@ -11,7 +11,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
-from blogger_tracking.usecases.fetch_blogger import Outside
+from blogger_tracking.usecases.fetch_blogger import FetchServices
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
 from tests.support.platform_accounts import KEY
 from tests.support.queue_steps import ShiftedClock
@@ -36,7 +36,7 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
+def fetch_services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchServices:
     """What a fetch talks to, without pauses between retries."""
     addresses = {
         Platform.TIKTOK: sandbox.tiktok_url,
@@ -44,7 +44,7 @@ def outside(pool: ConnectionPool, sandbox: SandboxServer) -> Outside:
         Platform.YOUTUBE: sandbox.youtube_url,
     }
     settings = Settings(retry_base_seconds=0)
-    return Outside(
+    return FetchServices(
         pool,
         {
             platform: create_service(platform, PlatformConfig(base_url=url, api_key="a-key"), settings=settings)

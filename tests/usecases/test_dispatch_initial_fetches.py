@@ -9,10 +9,14 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.airflow_api import AirflowApi, AirflowApiError, DagRunState
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.initial_fetch import InitialFetchMessage, InitialFetchState
-from blogger_tracking.usecases.dispatch_initial_fetches import HandOver, hand_over, hand_over_open_wishes
+from blogger_tracking.usecases.dispatch_initial_fetches import (
+    DispatchOutcome,
+    dispatch_initial_fetch,
+    dispatch_pending_initial_fetches,
+)
 from blogger_tracking.usecases.plan_initial_fetch import plan_initial_fetch
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder, Tracked
@@ -47,13 +51,13 @@ def test_a_wish_is_triggered_once_and_the_run_is_told_everything(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
     tracked = wished(build)
-    started = HandOver(InitialFetchState.STARTED, run_id(tracked))
-    assert [hand_over(pool, api, tracked.tracking_id) for _ in range(2)] == [started, started]
+    started = DispatchOutcome(InitialFetchState.STARTED, run_id(tracked))
+    assert [dispatch_initial_fetch(pool, api, tracked.tracking_id) for _ in range(2)] == [started, started]
     ((_, conf),) = airflow.confs.items()
     key = RunKey("test", "blogger_initial_fetch", run_id(tracked))
     message = InitialFetchMessage.model_validate(conf)
     assert plan_initial_fetch(pool, key, "fetch", message, timedelta(hours=1)) is None
-    assert hand_over(pool, api, tracked.tracking_id) == started
+    assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == started
 
 
 @pytest.mark.parametrize("state", ["failed", "success"])
@@ -61,9 +65,11 @@ def test_after_a_run_that_is_over_the_next_attempt_is_triggered(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi, state: str
 ) -> None:
     tracked = wished(build)
-    hand_over(pool, api, tracked.tracking_id)
+    dispatch_initial_fetch(pool, api, tracked.tracking_id)
     airflow.states[run_id(tracked)] = state
-    assert hand_over(pool, api, tracked.tracking_id) == HandOver(InitialFetchState.STARTED, run_id(tracked, 2))
+    assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == DispatchOutcome(
+        InitialFetchState.STARTED, run_id(tracked, 2)
+    )
     assert set(airflow.states) == {run_id(tracked), run_id(tracked, 2)}
 
 
@@ -77,7 +83,7 @@ def test_a_run_of_somebody_else_keeps_the_wish_until_it_is_over(
     attempt: int | None,
 ) -> None:
     tracked = wished(build)
-    hand_over(pool, api, tracked.tracking_id)
+    dispatch_initial_fetch(pool, api, tracked.tracking_id)
     conf = airflow.confs.pop(run_id(tracked))
     del airflow.states[run_id(tracked)]
     key = RunKey("test", "blogger_initial_fetch", "manual__1")
@@ -85,7 +91,9 @@ def test_a_run_of_somebody_else_keeps_the_wish_until_it_is_over(
     if state:
         airflow.states["manual__1"] = state
     expected = "manual__1" if attempt is None else run_id(tracked, attempt)
-    assert hand_over(pool, api, tracked.tracking_id) == HandOver(InitialFetchState.STARTED, expected)
+    assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == DispatchOutcome(
+        InitialFetchState.STARTED, expected
+    )
 
 
 def test_an_airflow_that_does_not_answer_leaves_the_wish_open(
@@ -93,18 +101,18 @@ def test_an_airflow_that_does_not_answer_leaves_the_wish_open(
 ) -> None:
     tracked = wished(build)
     airflow.down = True
-    outcome = hand_over(pool, api, tracked.tracking_id)
+    outcome = dispatch_initial_fetch(pool, api, tracked.tracking_id)
     assert outcome is not None
     assert outcome.state is InitialFetchState.WAITING
     with pytest.raises(AirflowApiError):
-        hand_over_open_wishes(pool, lambda: api, Scope())
+        dispatch_pending_initial_fetches(pool, lambda: api, RunScope())
     airflow.down = False
-    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1}
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1}
 
 
 def test_a_granted_wish_is_not_handed_over(build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi) -> None:
     tracked = build.track(build.organization())
-    assert hand_over(pool, api, tracked.tracking_id) is None
+    assert dispatch_initial_fetch(pool, api, tracked.tracking_id) is None
 
 
 def test_the_batch_hands_over_what_the_rule_would_grant(
@@ -113,11 +121,11 @@ def test_the_batch_hands_over_what_the_rule_would_grant(
     granted, without_room, paused = wished(build), wished(build, video_limit=9), wished(build)
     build.run("update tracked_accounts set is_active = false where id = %(id)s", id=paused.tracking_id)
     build.track(granted.organization_id)
-    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1}
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1}
     assert set(airflow.states) == {run_id(granted)}
     build.run("update subscriptions set video_limit = 10")
     airflow.states[run_id(granted)] = "success"
-    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 2}
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 2}
     assert set(airflow.states) == {run_id(granted), run_id(granted, 2), run_id(without_room)}
 
 
@@ -126,13 +134,15 @@ def test_a_restricted_batch_hands_over_within_its_scope(
 ) -> None:
     wished(build)
     chosen = wished(build)
-    assert hand_over_open_wishes(pool, lambda: api, Scope(organizations=(chosen.organization_id,))) == {"started": 1}
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope(organizations=(chosen.organization_id,))) == {
+        "started": 1
+    }
     assert set(airflow.states) == {run_id(chosen)}
 
 
 def test_without_an_open_wish_airflow_is_not_needed(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
-    assert hand_over_open_wishes(pool, lambda: pytest.fail("asked for"), Scope()) == {}
+    assert dispatch_pending_initial_fetches(pool, lambda: pytest.fail("asked for"), RunScope()) == {}
 
 
 def test_a_blogger_that_is_being_fetched_just_now_is_handed_over_all_the_same(
@@ -141,7 +151,7 @@ def test_a_blogger_that_is_being_fetched_just_now_is_handed_over_all_the_same(
     tracked = wished(build)
     build.track(build.organization(), tracked.blogger_id)
     plan(pool)
-    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1}
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1}
     assert set(airflow.states) == {run_id(tracked)}
 
 
@@ -150,12 +160,12 @@ def test_the_message_speaks_for_who_added_the_account_or_for_the_member_with_mos
 ) -> None:
     tracked = wished(build, members=2)
     owner = build.member(tracked.organization_id, "owner")
-    hand_over(pool, api, tracked.tracking_id)
+    dispatch_initial_fetch(pool, api, tracked.tracking_id)
     assert airflow.confs[run_id(tracked)]["userId"] == str(owner)
     adder = build.value("select user_id from organization_members where role = 'member' limit 1")
     build.run("update tracked_accounts set user_id = %(user)s", user=adder)
     airflow.states[run_id(tracked)] = "failed"
-    hand_over(pool, api, tracked.tracking_id)
+    dispatch_initial_fetch(pool, api, tracked.tracking_id)
     assert airflow.confs[run_id(tracked, 2)]["userId"] == str(adder)
 
 
@@ -164,7 +174,7 @@ def test_an_organization_without_members_waits_and_holds_up_nobody(
 ) -> None:
     wished(build, members=0)
     wished(build)
-    assert hand_over_open_wishes(pool, lambda: api, Scope()) == {"started": 1, "waiting": 1}
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1, "waiting": 1}
 
 
 def test_a_token_is_kept_and_renewed_when_it_is_refused(airflow: AirflowStandIn, api: AirflowApi) -> None:

@@ -12,8 +12,8 @@ from psycopg import Connection
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Account, Platform
-from blogger_tracking.domain.video_batch import VideoBatch
-from blogger_tracking.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
+from blogger_tracking.platforms.listing import VideoBatch
+from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
 from blogger_tracking.usecases.plan_run import PlannedRun
 from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
@@ -47,17 +47,17 @@ def track(build: DatabaseBuilder, creator: Creator, *, daily: int = 20, video_li
     return blogger
 
 
-def fetch_first(outside: Outside, run: PlannedRun | None = None) -> FetchReport:
-    (fetch_id,) = fetch_ids(outside.pool, run or plan(outside.pool))
-    return fetch_blogger(outside, fetch_id)
+def fetch_first(services: FetchServices, run: PlannedRun | None = None) -> FetchReport:
+    (fetch_id,) = fetch_ids(services.pool, run or plan(services.pool))
+    return fetch_blogger(services, fetch_id)
 
 
 @pytest.mark.parametrize("platform", Platform)
 def test_the_newest_videos_are_saved_and_charged(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside, platform: Platform
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, platform: Platform
 ) -> None:
     track(build, creator_of(sandbox, platform))
-    report = fetch_first(outside)
+    report = fetch_first(services)
     assert (report.state, report.videos_returned, report.videos_new, report.charged) == (
         FetchState.SUCCEEDED,
         20,
@@ -80,47 +80,47 @@ def test_the_newest_videos_are_saved_and_charged(
 def test_private_gone_and_empty_are_outcomes(
     build: DatabaseBuilder,
     sandbox: SandboxServer,
-    outside: Outside,
+    services: FetchServices,
     kind: CreatorKind,
     state: FetchState,
     account_state: str,
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK, kind))
-    report = fetch_first(outside)
+    report = fetch_first(services)
     assert (report.state, report.failed, report.charged) == (state, False, 0)
     assert build.value("select account_state from blogger_information") == account_state
     assert build.value("select last_scraped_at from tracked_accounts") is not None
 
 
 def test_a_renamed_blogger_is_found_by_the_stable_id(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     creator = creator_of(sandbox, Platform.TIKTOK, CreatorKind.RENAMED)
     blogger = track(build, creator)
     build.run(
         "update blogger_information set username = %(name)s where id = %(id)s", name=creator.former_username, id=blogger
     )
-    assert fetch_first(outside).state is FetchState.SUCCEEDED
+    assert fetch_first(services).state is FetchState.SUCCEEDED
 
 
 def test_a_missing_sec_id_is_looked_up_once_and_stored(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     creator = creator_of(sandbox, Platform.TIKTOK)
     track(build, creator)
     build.run("update blogger_information set sec_id = null")
-    fetch_first(outside)
+    fetch_first(services)
     assert build.value("select sec_id from blogger_information") == creator.sec_id
-    fetch_first(outside)
+    fetch_first(services)
     assert sandbox.request_count("TikTok", "info") == 1
 
 
 def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservation(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.INSTAGRAM))
     sandbox.add_fault(Fault(FaultKind.UNAVAILABLE, platform="Instagram"))
-    report = fetch_first(outside)
+    report = fetch_first(services)
     assert report.failed
     assert "unavailable" in (report.reason or "")
     assert build.rows("select reserved, videos_fetched from subscription_usage") == [(0, 0)]
@@ -128,11 +128,11 @@ def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservati
 
 
 def test_a_fault_after_the_first_page_keeps_what_came_as_partial(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK, CreatorKind.LARGE), daily=100)
     sandbox.add_fault(Fault(FaultKind.SERVER_ERROR, platform="TikTok", page=2))
-    report = fetch_first(outside)
+    report = fetch_first(services)
     assert report.state is FetchState.PARTIAL
     assert 0 < report.videos_returned < 100
     assert report.charged == report.videos_returned
@@ -140,37 +140,37 @@ def test_a_fault_after_the_first_page_keeps_what_came_as_partial(
 
 
 def test_a_retry_after_a_failure_asks_for_room_again(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
-    run = plan(outside.pool)
+    run = plan(services.pool)
     sandbox.add_fault(Fault(FaultKind.UNAVAILABLE, platform="TikTok"))
-    assert fetch_first(outside, run).failed
+    assert fetch_first(services, run).failed
     sandbox.clear_faults()
-    assert fetch_first(outside, run).state is FetchState.SUCCEEDED
+    assert fetch_first(services, run).state is FetchState.SUCCEEDED
     assert build.rows("select outcome from fetch_attempts order by id") == [("failed",), ("succeeded",)]
 
 
-@pytest.mark.parametrize("fault", [FaultKind.CREDIT_GONE, FaultKind.NOT_SUBSCRIBED, FaultKind.BAD_KEY])
+@pytest.mark.parametrize("fault", [FaultKind.CREDIT_GONE, FaultKind.NOT_SUBSCRIBED, FaultKind.INVALID_CREDENTIALS])
 def test_a_key_that_is_worth_nothing_suspends_the_platform_for_the_fetches_that_follow(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside, fault: FaultKind
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, fault: FaultKind
 ) -> None:
     for creator in list(sandbox.world.creators(Platform.TIKTOK, kind=CreatorKind.NORMAL))[:3]:
         track(build, creator)
     sandbox.add_fault(Fault(fault, platform="TikTok"))
-    reports = [fetch_blogger(outside, fetch_id) for fetch_id in fetch_ids(outside.pool, plan(outside.pool))]
+    reports = [fetch_blogger(services, fetch_id) for fetch_id in fetch_ids(services.pool, plan(services.pool))]
     assert [report.state for report in reports] == [FetchState.FAILED, FetchState.SKIPPED, FetchState.SKIPPED]
     assert reports[1].reason == "platform_suspended"
     assert sandbox.request_count("TikTok") == 1
-    assert plan(outside.pool).instances == []
+    assert plan(services.pool).instances == []
 
 
 def test_youtube_without_units_is_suspended_until_midnight_pacific(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.YOUTUBE))
-    sandbox.add_fault(Fault(FaultKind.QUOTA_GONE, platform="YouTube"))
-    assert fetch_first(outside).failed
+    sandbox.add_fault(Fault(FaultKind.QUOTA_EXCEEDED, platform="YouTube"))
+    assert fetch_first(services).failed
     until = build.value(
         "select (suspended_until at time zone 'America/Los_Angeles')::time::text from platform_suspensions"
     )
@@ -178,43 +178,43 @@ def test_youtube_without_units_is_suspended_until_midnight_pacific(
 
 
 def test_a_long_retry_after_leaves_the_platform_alone_until_then(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
     sandbox.add_fault(Fault(FaultKind.RATE_LIMIT, platform="TikTok", seconds=3600))
     before = datetime.now(UTC)
-    assert fetch_first(outside).failed
+    assert fetch_first(services).failed
     until = build.value("select suspended_until from platform_suspensions")
     assert until >= before + timedelta(seconds=3599)
 
 
 def test_a_start_that_was_overtaken_while_the_platform_answered_saves_nothing(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside, monkeypatch: pytest.MonkeyPatch
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
-    run = plan(outside.pool)
-    (fetch_id,) = fetch_ids(outside.pool, run)
-    service = outside.platforms[Platform.TIKTOK]
+    run = plan(services.pool)
+    (fetch_id,) = fetch_ids(services.pool, run)
+    service = services.platforms[Platform.TIKTOK]
     original = service.get_user_videos_batch
 
     def overtaken(account: Account, target_count: int) -> VideoBatch:
         batch = original(account, target_count)
-        claim(outside.pool, fetch_id)
+        claim(services.pool, fetch_id)
         return batch
 
     monkeypatch.setattr(service, "get_user_videos_batch", overtaken)
-    report = fetch_blogger(outside, fetch_id)
+    report = fetch_blogger(services, fetch_id)
     assert report.state is None
     assert not report.failed
     assert build.value("select count(*) from videos") == 0
 
 
 def test_a_pause_takes_effect_at_the_next_claim(
-    build: DatabaseBuilder, sandbox: SandboxServer, outside: Outside
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
-    run = plan(outside.pool)
+    run = plan(services.pool)
     build.run("update tracked_accounts set is_active = false")
-    report = fetch_first(outside, run)
+    report = fetch_first(services, run)
     assert (report.state, report.reason) == (FetchState.SKIPPED, "inactive")
     assert sandbox.request_count() == 0

@@ -13,12 +13,12 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused
-from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.initial_fetch import BloggerBusyError, InitialFetchMessage, MessageMismatchError
 from blogger_tracking.domain.ledger import FetchState
-from blogger_tracking.usecases.plan_initial_fetch import end_initial_fetch, plan_initial_fetch
+from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch, plan_initial_fetch
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, plan, settle, succeed, try_claim
 
@@ -96,14 +96,14 @@ def test_planning_takes_the_wish_and_reserves_what_is_asked(build: DatabaseBuild
 @pytest.mark.parametrize(
     ("outcome", "wish"),
     [
-        (Outcome(FetchState.EMPTY), (False, True, None)),
-        (Outcome(FetchState.PRIVATE, reason="private"), (False, False, "private")),
-        (Outcome(FetchState.NOT_FOUND), (False, False, "not_found")),
-        (Outcome(FetchState.FAILED, reason="503"), (True, False, "503")),
+        (FetchOutcome(FetchState.EMPTY), (False, True, None)),
+        (FetchOutcome(FetchState.PRIVATE, reason="private"), (False, False, "private")),
+        (FetchOutcome(FetchState.NOT_FOUND), (False, False, "not_found")),
+        (FetchOutcome(FetchState.FAILED, reason="503"), (True, False, "503")),
     ],
 )
 def test_a_terminal_outcome_closes_the_wish_and_a_failure_keeps_it(
-    build: DatabaseBuilder, pool: ConnectionPool, outcome: Outcome, wish: tuple[bool, bool, str | None]
+    build: DatabaseBuilder, pool: ConnectionPool, outcome: FetchOutcome, wish: tuple[bool, bool, str | None]
 ) -> None:
     tracked, message = wished(build)
     start(pool, message)
@@ -162,7 +162,7 @@ def test_a_run_whose_owner_ended_or_expired_without_videos_takes_the_wish_over(
 ) -> None:
     tracked, message = wished(build)
     start(pool, message)
-    settle(pool, claim(pool, planned(build)), Outcome(FetchState.FAILED, reason="503"))
+    settle(pool, claim(pool, planned(build)), FetchOutcome(FetchState.FAILED, reason="503"))
     build.run("update runs set expires_at = now()")
     assert start(pool, message, key("next")) is None
     assert wish_of(build, tracked)[2] == "next"
@@ -187,7 +187,7 @@ def test_a_run_that_ended_frees_its_wish_and_what_it_held(build: DatabaseBuilder
     tracked, message = wished(build)
     start(pool, message)
     claim(pool, planned(build))
-    end_initial_fetch(pool, key())
+    finish_initial_fetch(pool, key())
     assert build.value("select reserved from subscription_usage") == 0
     assert start(pool, message, key("next")) is None
     assert wish_of(build, tracked)[2] == "next"
@@ -211,7 +211,7 @@ def test_a_pause_takes_effect_at_the_claim(build: DatabaseBuilder, pool: Connect
     start(pool, message)
     build.run("update tracked_accounts set is_active = false")
     assert isinstance(try_claim(pool, planned(build)), ClaimRefused)
-    end_initial_fetch(pool, key())
+    finish_initial_fetch(pool, key())
     assert wish_of(build, tracked)[0] is True
     build.run("update tracked_accounts set is_active = true")
     assert start(pool, message, key("next")) is None
@@ -232,7 +232,7 @@ def test_a_blogger_that_another_run_is_fetching_is_asked_for_later_and_nothing_c
 def test_the_batch_leaves_accounts_with_an_open_wish_alone(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     wished(build)
     plan(pool)
-    assert build.rows("select decision, reason from run_accounts") == [("skipped", "open_initial_fetch")]
+    assert build.rows("select decision, reason from run_accounts") == [("skipped", "pending_initial_fetch")]
 
 
 @pytest.mark.parametrize(

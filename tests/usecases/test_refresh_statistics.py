@@ -11,9 +11,9 @@ from math import ceil
 import pytest
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_settlement import Outcome
+from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.youtube_units import UnitUse, read_run_units
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform, YouTubeVideo
@@ -21,7 +21,7 @@ from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.platforms import PlatformConfig, create_service
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
-from blogger_tracking.usecases.fetch_blogger import Outside, fetch_blogger
+from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher
 from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
@@ -98,7 +98,7 @@ def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(
         build.track(organization, build.blogger("YouTube", external_id=creator.external_id))
     run = plan(consumer.pool)
     for fetch_id in fetch_ids(consumer.pool, run):
-        fetch_blogger(Outside(consumer.pool, {Platform.YOUTUBE: consumer.youtube}), fetch_id)
+        fetch_blogger(FetchServices(consumer.pool, {Platform.YOUTUBE: consumer.youtube}), fetch_id)
         consumer.run(queue_seconds_per_run=0)
     consumer.run()
     assert with_statistics(build) == bloggers * videos
@@ -187,7 +187,7 @@ def test_when_the_quota_ends_in_the_middle_the_rest_waits_for_the_reset_without_
 ) -> None:
     video_ids = newest_ids(sandbox, 120)
     queue_videos(build, consumer.pool, video_ids)
-    sandbox.add_fault(Fault(FaultKind.QUOTA_GONE, path="videos", creator=video_ids[60]))
+    sandbox.add_fault(Fault(FaultKind.QUOTA_EXCEEDED, path="videos", creator=video_ids[60]))
     assert consumer.run(statistics_threads=1) == {"calls": 1, "videos": 50, "unseen": 0, "postponed": 2}
     reset = next_quota_reset(consumer.clock.now())
     assert open_messages(build) == [(0, reset), (0, reset)]
@@ -255,7 +255,7 @@ def test_a_call_that_is_not_full_waits_while_fetches_under_way_may_fill_it(
     queue_videos(build, consumer.pool, newest_ids(sandbox, 30))
     under_way = plan_one(build, consumer.pool, Platform.YOUTUBE, 30)
     assert consumer.run(queue_seconds_per_run=0) == {}
-    settle(consumer.pool, claim(consumer.pool, under_way), Outcome(FetchState.FAILED, reason="503"))
+    settle(consumer.pool, claim(consumer.pool, under_way), FetchOutcome(FetchState.FAILED, reason="503"))
     assert consumer.run() == {"calls": 1, "videos": 30, "unseen": 0}
 
 
@@ -273,10 +273,10 @@ def test_a_consumer_that_starts_before_the_fetches_does_their_work_while_the_run
 ) -> None:
     creator = next(sandbox.world.creators("YouTube", CreatorKind.NORMAL))
     tracked = build.track(build.organization(daily=60), build.blogger("YouTube", external_id=creator.external_id))
-    (fetch_id,) = fetch_ids(consumer.pool, plan(consumer.pool, scope=Scope(bloggers=(tracked.blogger_id,))))
+    (fetch_id,) = fetch_ids(consumer.pool, plan(consumer.pool, scope=RunScope(bloggers=(tracked.blogger_id,))))
 
     def fetch_meanwhile(_: float) -> None:
-        fetch_blogger(Outside(consumer.pool, {Platform.YOUTUBE: consumer.youtube}), fetch_id)
+        fetch_blogger(FetchServices(consumer.pool, {Platform.YOUTUBE: consumer.youtube}), fetch_id)
 
     monkeypatch.setattr(consumer.clock, "sleep", fetch_meanwhile)
     assert consumer.run() == {"calls": 2, "videos": 60, "unseen": 0}

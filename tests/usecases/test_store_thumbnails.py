@@ -10,9 +10,9 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.domain.errors import StorageError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import Settings
-from blogger_tracking.thumbnails.store import StorageError
 from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
@@ -63,8 +63,8 @@ def invariants_hold(pool: ConnectionPool) -> Iterator[None]:
         assert not any(check_invariants(connection).values())
 
 
-def address(sandbox: SandboxServer, picture: str) -> str:
-    return f"{sandbox.base_url}/thumbnails/youtube/{picture}.jpg"
+def address(sandbox: SandboxServer, thumbnail: str) -> str:
+    return f"{sandbox.base_url}/thumbnails/youtube/{thumbnail}.jpg"
 
 
 def states(build: DatabaseBuilder) -> list[tuple[int, bool, bool, str | None]]:
@@ -105,9 +105,9 @@ def test_a_picture_that_is_stored_already_is_not_downloaded_again(
     ],
 )
 def test_an_address_without_a_picture_is_parked_at_once_with_its_reason(
-    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, picture: str, reason: str
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, thumbnail: str, reason: str
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, picture)])
+    queue_pictures(build, consumer.pool, [address(sandbox, thumbnail)])
     assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
     ((attempts, done, parked, last_error),) = states(build)
     assert (attempts, done, parked) == (1, False, True)
@@ -150,7 +150,7 @@ def test_a_storage_out_of_order_costs_an_attempt_and_loses_nothing(
 
 
 def test_one_bad_address_holds_up_no_other(build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, picture) for picture in (*SPECIAL, "a", "b", "c")])
+    queue_pictures(build, consumer.pool, [address(sandbox, thumbnail) for thumbnail in (*SPECIAL, "a", "b", "c")])
     assert consumer.run() == {"stored": 3, "skipped": 0, "failed": 5}
 
 

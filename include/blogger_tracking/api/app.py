@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.api.error_responses import install_error_handlers
 from blogger_tracking.api.routes import router
 
 _PREFLIGHT_SECONDS = 600
 
 
-def create_app(make_surface: Callable[[], Surface], allowed_origins: Sequence[str]) -> FastAPI:
+def create_app(make_services: Callable[[], ApiServices], allowed_origins: Sequence[str]) -> FastAPI:
     """The app below `/blogger`. `make_surface` is called with every request and makes its surface once.
 
     Documentation is not served: it would be the only thing to answer without a token.
     """
     app = FastAPI(title="Blogger tracking", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.state.make_surface = make_surface
+    app.state.make_services = make_services
     app.include_router(router)
     install_error_handlers(app)
     app.add_middleware(

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
 
 
@@ -31,10 +31,10 @@ class AuthenticatedRoute(APIRoute):
         return handle_authenticated
 
 
-def current_surface(request: Request) -> Surface:
+def current_services(request: Request) -> ApiServices:
     """What this process stands on, made on first use."""
-    surface: Surface = request.app.state.make_surface()
-    return surface
+    services: ApiServices = request.app.state.make_services()
+    return services
 
 
 def current_user(request: Request) -> UUID:
@@ -46,7 +46,7 @@ def current_user(request: Request) -> UUID:
 BEARER = Depends(HTTPBearer(auto_error=False, bearerFormat="JWT", description="A Supabase access token."))
 """Declares the token in the OpenAPI document."""
 
-CurrentSurface = Annotated[Surface, Depends(current_surface)]
+CurrentServices = Annotated[ApiServices, Depends(current_services)]
 CurrentUser = Annotated[UUID, Depends(current_user)]
 
 
@@ -54,4 +54,4 @@ def _user_id(request: Request) -> UUID:
     scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticatedError("An access token is needed: Authorization: Bearer <token>.")
-    return current_surface(request).tokens.user_id(token)
+    return current_services(request).tokens.user_id(token)

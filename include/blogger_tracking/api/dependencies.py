@@ -13,16 +13,16 @@ from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import TokenVerifier
 from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.database.organizations import read_role
+from blogger_tracking.domain.models import Role
 from blogger_tracking.domain.request_errors import RoleNotAllowedError
-from blogger_tracking.domain.roles import Role
-from blogger_tracking.usecases.fetch_blogger import Outside
+from blogger_tracking.usecases.fetch_blogger import FetchServices
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class ApiServices:
     """Made once per process. `look_ups` bounds how many threads wait for a platform at once."""
 
-    outside: Outside
+    fetch_services: FetchServices
     airflow: AirflowApi
     tokens: TokenVerifier
     rate_limit: OrganizationRateLimit
@@ -31,7 +31,7 @@ class Surface:
     @property
     def pool(self) -> ConnectionPool:
         """Connections to the application's database."""
-        return self.outside.pool
+        return self.fetch_services.pool
 
     def admit(self, connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
         """The caller's role; counts the request against the organization, which strangers cannot use up.

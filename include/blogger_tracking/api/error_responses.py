@@ -15,27 +15,28 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from blogger_tracking.api.schemas import ErrorBody, Failure
-from blogger_tracking.domain import refusals
-from blogger_tracking.domain.errors import BloggerTrackingError, ErrorKind, PlatformError
+from blogger_tracking.api.schemas import ErrorBody, ErrorResponse
+from blogger_tracking.domain import request_errors
+from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 
 logger = logging.getLogger(__name__)
 
-_REFUSALS: Mapping[type[refusals.RefusalError], HTTPStatus] = {
-    refusals.InvalidUsernameError: HTTPStatus.BAD_REQUEST,
-    refusals.NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
-    refusals.NotAMemberError: HTTPStatus.FORBIDDEN,
-    refusals.RoleNotAllowedError: HTTPStatus.FORBIDDEN,
-    refusals.NoActiveSubscriptionError: HTTPStatus.PAYMENT_REQUIRED,
-    refusals.BloggerLimitReachedError: HTTPStatus.PAYMENT_REQUIRED,
-    refusals.TrackedAccountNotFoundError: HTTPStatus.NOT_FOUND,
-    refusals.BloggerUnknownError: HTTPStatus.NOT_FOUND,
-    refusals.CampaignNotFoundError: HTTPStatus.NOT_FOUND,
-    refusals.InProgressError: HTTPStatus.CONFLICT,
-    refusals.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    refusals.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
-    refusals.PlatformPausedError: HTTPStatus.SERVICE_UNAVAILABLE,
-    refusals.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+_REQUEST_ERRORS: Mapping[type[request_errors.RequestError], HTTPStatus] = {
+    request_errors.InvalidUsernameError: HTTPStatus.BAD_REQUEST,
+    request_errors.NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
+    request_errors.NotAMemberError: HTTPStatus.FORBIDDEN,
+    request_errors.RoleNotAllowedError: HTTPStatus.FORBIDDEN,
+    request_errors.NoActiveSubscriptionError: HTTPStatus.PAYMENT_REQUIRED,
+    request_errors.BloggerLimitReachedError: HTTPStatus.PAYMENT_REQUIRED,
+    request_errors.TrackedAccountNotFoundError: HTTPStatus.NOT_FOUND,
+    request_errors.BloggerUnknownError: HTTPStatus.NOT_FOUND,
+    request_errors.CampaignNotFoundError: HTTPStatus.NOT_FOUND,
+    request_errors.InProgressError: HTTPStatus.CONFLICT,
+    request_errors.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    request_errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
+    request_errors.PlatformPausedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    request_errors.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 # Passing troubles of a platform are 503; an answer that is no use, or a key that is refused, is 502.
@@ -44,14 +45,18 @@ _PLATFORM: Mapping[ErrorKind, tuple[HTTPStatus, str, str]] = {
     ErrorKind.PRIVATE: (HTTPStatus.NOT_FOUND, "blogger_private", "This account of {platform} is private."),
     ErrorKind.RATE_LIMITED: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_busy", "{platform} takes no requests now."),
     ErrorKind.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_unavailable", "{platform} does not answer."),
-    ErrorKind.QUOTA_GONE: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_quota_gone", "{platform} takes no requests now."),
+    ErrorKind.QUOTA_EXCEEDED: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "platform_quota_exceeded",
+        "{platform} takes no requests now.",
+    ),
 }
 _OTHER_PLATFORM_TROUBLE = (HTTPStatus.BAD_GATEWAY, "platform_failed", "{platform} gave no answer that can be used.")
 
 
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error in one form."""
-    app.add_exception_handler(refusals.RefusalError, _refused)
+    app.add_exception_handler(request_errors.RequestError, _refused)
     app.add_exception_handler(PlatformError, _platform_failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -63,20 +68,22 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The one form of an error."""
-    body = Failure(error=ErrorBody(code=code, message=message)).model_dump(mode="json", by_alias=True)
+    body = ErrorResponse(error=ErrorBody(code=code, message=message)).model_dump(mode="json", by_alias=True)
     return JSONResponse(body, status, dict(headers or {}))
 
 
-def refusal_answer(error: refusals.RefusalError) -> JSONResponse:
+def request_error_response(error: request_errors.RequestError) -> JSONResponse:
     """The answer to a request that is not granted."""
-    status = next((_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS), HTTPStatus.BAD_REQUEST)
+    status = next(
+        (_REQUEST_ERRORS[kind] for kind in type(error).__mro__ if kind in _REQUEST_ERRORS), HTTPStatus.BAD_REQUEST
+    )
     headers = _retry_after(getattr(error, "retry_after", None))
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return failure(status, error.code, str(error), headers)
 
 
-def platform_answer(error: PlatformError) -> JSONResponse:
+def platform_error_response(error: PlatformError) -> JSONResponse:
     """The answer when a platform did not describe the blogger. The platform's own words stay inside."""
     status, code, message = _PLATFORM.get(error.kind, _OTHER_PLATFORM_TROUBLE)
     seconds = ceil((error.retry_at - datetime.now(UTC)).total_seconds()) if error.retry_at else None
@@ -88,16 +95,16 @@ def _retry_after(seconds: int | None) -> dict[str, str]:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, refusals.RefusalError):
+    if not isinstance(error, request_errors.RequestError):
         raise error
-    return refusal_answer(error)
+    return request_error_response(error)
 
 
 def _platform_failed(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PlatformError):
         raise error
     logger.warning("A blogger could not be looked up: %s", error)
-    return platform_answer(error)
+    return platform_error_response(error)
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

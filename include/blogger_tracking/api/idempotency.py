@@ -13,8 +13,8 @@ from fastapi import Header
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from blogger_tracking.api.dependencies import Surface
-from blogger_tracking.api.error_responses import platform_answer, refusal_answer
+from blogger_tracking.api.dependencies import ApiServices
+from blogger_tracking.api.error_responses import platform_error_response, request_error_response
 from blogger_tracking.database.idempotency_keys import (
     KeptAnswer,
     RequestKey,
@@ -22,8 +22,8 @@ from blogger_tracking.database.idempotency_keys import (
     forget_request,
     keep_answer,
 )
-from blogger_tracking.domain.errors import PlatformError
-from blogger_tracking.domain.request_errors import RateLimitedError, RefusalError
+from blogger_tracking.domain.platform_errors import PlatformError
+from blogger_tracking.domain.request_errors import RateLimitedError, RequestError
 
 IdempotencyKey = Annotated[
     str | None,
@@ -39,7 +39,7 @@ def request_key(user_id: UUID, route: str, key: str | None, body: BaseModel) -> 
     return RequestKey(user_id, route, key, hashlib.sha256(body.model_dump_json(by_alias=True).encode()).digest())
 
 
-def answer_once(surface: Surface, key: RequestKey | None, work: Callable[[], JSONResponse]) -> JSONResponse:
+def answer_once(services: ApiServices, key: RequestKey | None, work: Callable[[], JSONResponse]) -> JSONResponse:
     """Answer a request, or repeat the answer that it got before.
 
     Kept are answers of 2xx and 4xx. After any other, and after a 429, a repetition is a new try.
@@ -47,7 +47,7 @@ def answer_once(surface: Surface, key: RequestKey | None, work: Callable[[], JSO
     """
     if key is None:
         return work()
-    with surface.pool.connection() as connection:
+    with services.pool.connection() as connection:
         begun = begin_request(connection, key)
     if isinstance(begun, KeptAnswer):
         return JSONResponse(dict(begun.answer), begun.status)
@@ -55,13 +55,13 @@ def answer_once(surface: Surface, key: RequestKey | None, work: Callable[[], JSO
     try:
         response = _answer(work)
         kept = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-        with surface.pool.connection() as connection:
+        with services.pool.connection() as connection:
             if kept:
                 keep_answer(connection, key, begun, KeptAnswer(response.status_code, json.loads(bytes(response.body))))
         return response
     finally:
         if not kept:
-            with surface.pool.connection() as connection:
+            with services.pool.connection() as connection:
                 forget_request(connection, key, begun)
 
 
@@ -70,7 +70,7 @@ def _answer(work: Callable[[], JSONResponse]) -> JSONResponse:
         return work()
     except RateLimitedError:
         raise
-    except RefusalError as error:
-        return refusal_answer(error)
+    except RequestError as error:
+        return request_error_response(error)
     except PlatformError as error:
-        return platform_answer(error)
+        return platform_error_response(error)

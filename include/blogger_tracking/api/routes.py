@@ -13,8 +13,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from blogger_tracking.api import answers
-from blogger_tracking.api.authentication import BEARER, AuthenticatedRoute, CurrentSurface, CurrentUser
-from blogger_tracking.api.dependencies import Surface, require_may_add, require_may_manage
+from blogger_tracking.api.authentication import BEARER, AuthenticatedRoute, CurrentServices, CurrentUser
+from blogger_tracking.api.dependencies import ApiServices, require_may_add, require_may_manage
 from blogger_tracking.api.idempotency import IdempotencyKey, answer_once, request_key
 from blogger_tracking.api.schemas import (
     AddBlogger,
@@ -22,11 +22,11 @@ from blogger_tracking.api.schemas import (
     AlreadyTracked,
     ChangeTracking,
     ErrorBody,
-    Failure,
+    ErrorResponse,
     Tracking,
     TrackingState,
 )
-from blogger_tracking.database.blogger_additions import Addition, AdditionKind
+from blogger_tracking.database.blogger_additions import AdditionKind, AdditionRequest
 from blogger_tracking.database.tracked_accounts import (
     Change,
     change_tracked_account,
@@ -40,7 +40,9 @@ _BUSY_SECONDS = 5
 
 
 def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": AlreadyTracked if status == HTTPStatus.CONFLICT else Failure} for status in statuses}
+    return {
+        status: {"model": AlreadyTracked if status == HTTPStatus.CONFLICT else ErrorResponse} for status in statuses
+    }
 
 
 router = APIRouter(
@@ -49,55 +51,58 @@ router = APIRouter(
 
 
 @router.post("/add", response_model=Tracking, responses=_failures(402, 409, 422, 502))
-def add(body: AddBlogger, user_id: CurrentUser, surface: CurrentSurface, key: IdempotencyKey = None) -> JSONResponse:
+def add(body: AddBlogger, user_id: CurrentUser, services: CurrentServices, key: IdempotencyKey = None) -> JSONResponse:
     """Look a blogger up on its platform, track it, and have its first videos fetched."""
 
-    def look_up(addition: Addition) -> AddedBlogger:
-        with _look_up(surface):
-            return add_blogger(surface.outside, surface.airflow, addition, body.platform, body.username)
+    def look_up(addition: AdditionRequest) -> AddedBlogger:
+        with _look_up(services):
+            return add_blogger(services.fetch_services, services.airflow, addition, body.platform, body.username)
 
-    work = partial(_add, surface, user_id, body, look_up)
-    return answer_once(surface, request_key(user_id, "POST /blogger/add", key, body), work)
+    work = partial(_add, services, user_id, body, look_up)
+    return answer_once(services, request_key(user_id, "POST /blogger/add", key, body), work)
 
 
 @router.post("/add-from-tracking", response_model=Tracking, responses=_failures(402, 409, 422))
 def add_tracked(
-    body: AddFromTracking, user_id: CurrentUser, surface: CurrentSurface, key: IdempotencyKey = None
+    body: AddFromTracking, user_id: CurrentUser, services: CurrentServices, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Track a blogger that the organization knows already, without asking its platform."""
 
-    def take_over(addition: Addition) -> AddedBlogger:
-        return add_from_tracking(surface.outside, surface.airflow, addition, body.blogger_id)
+    def take_over(addition: AdditionRequest) -> AddedBlogger:
+        return add_from_tracking(services.fetch_services, services.airflow, addition, body.blogger_id)
 
-    work = partial(_add, surface, user_id, body, take_over)
-    return answer_once(surface, request_key(user_id, "POST /blogger/add-from-tracking", key, body), work)
+    work = partial(_add, services, user_id, body, take_over)
+    return answer_once(services, request_key(user_id, "POST /blogger/add-from-tracking", key, body), work)
 
 
 @router.get("/{trackingId}")
-def read(trackingId: UUID, user_id: CurrentUser, surface: CurrentSurface) -> TrackingState:  # noqa: N803 - the name in the contract's path
+def read(trackingId: UUID, user_id: CurrentUser, services: CurrentServices) -> TrackingState:  # noqa: N803 - the name in the contract's path
     """How far the initial fetch is, how the last fetch ended, and how many videos there are."""
-    with surface.pool.connection() as connection:
-        surface.admit(connection, read_organization_of(connection, trackingId), user_id)
+    with services.pool.connection() as connection:
+        services.admit(connection, read_organization_of(connection, trackingId), user_id)
         return answers.tracking_state(read_tracked_blogger(connection, trackingId))
 
 
 @router.patch("/{trackingId}", responses=_failures(402))
-def change(trackingId: UUID, body: ChangeTracking, user_id: CurrentUser, surface: CurrentSurface) -> TrackingState:  # noqa: N803 - the name in the contract's path
+def change(trackingId: UUID, body: ChangeTracking, user_id: CurrentUser, services: CurrentServices) -> TrackingState:  # noqa: N803 - the name in the contract's path
     """Pause or resume a tracked account, or change how many videos it asks for."""
-    with surface.pool.connection() as connection:
+    with services.pool.connection() as connection:
         organization_id = read_organization_of(connection, trackingId)
-        require_may_manage(surface.admit(connection, organization_id, user_id))
+        require_may_manage(services.admit(connection, organization_id, user_id))
         change_tracked_account(connection, organization_id, trackingId, _change(body))
         return answers.tracking_state(read_tracked_blogger(connection, trackingId))
 
 
 def _add(
-    surface: Surface, user_id: UUID, body: AddBlogger | AddFromTracking, adding: Callable[[Addition], AddedBlogger]
+    services: ApiServices,
+    user_id: UUID,
+    body: AddBlogger | AddFromTracking,
+    adding: Callable[[AdditionRequest], AddedBlogger],
 ) -> JSONResponse:
-    with surface.pool.connection() as connection:
-        require_may_add(surface.admit(connection, body.organization_id, user_id))
-    added = adding(Addition(user_id, body.organization_id, body.campaign_id, body.tags, body.daily_videos_count))
-    answer = answers.tracking(added.account, added.handed_over)
+    with services.pool.connection() as connection:
+        require_may_add(services.admit(connection, body.organization_id, user_id))
+    added = adding(AdditionRequest(user_id, body.organization_id, body.campaign_id, body.tags, body.daily_videos_count))
+    answer = answers.tracking(added.account, added.dispatched)
     if added.kind is not AdditionKind.ALREADY_TRACKED:
         return JSONResponse(answer.model_dump(mode="json", by_alias=True))
     conflict = AlreadyTracked(
@@ -109,14 +114,14 @@ def _add(
 
 
 @contextmanager
-def _look_up(surface: Surface) -> Generator[None]:
+def _look_up(services: ApiServices) -> Generator[None]:
     """A platform that hangs may hold some threads of the server, and not all that Airflow's own routes need."""
-    if not surface.look_ups.acquire(blocking=False):
+    if not services.look_ups.acquire(blocking=False):
         raise BusyError(_BUSY_SECONDS)
     try:
         yield
     finally:
-        surface.look_ups.release()
+        services.look_ups.release()
 
 
 def _change(body: ChangeTracking) -> Change:

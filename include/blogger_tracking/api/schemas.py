@@ -120,14 +120,14 @@ class ErrorBody(_Answer):
     message: str
 
 
-class Failure(_Answer):
+class ErrorResponse(_Answer):
     """Every answer that is not a success."""
 
     success: Literal[False] = False
     error: ErrorBody
 
 
-class AlreadyTracked(Failure):
+class AlreadyTracked(ErrorResponse):
     """409: the blogger is tracked already; here it is. Other conflicts come without it."""
 
     blogger: Blogger | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from blogger_tracking.api.schemas import Blogger, InitialFetch, LastFetch, Tracking, TrackingState
 from blogger_tracking.database.tracked_accounts import TrackedBlogger
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.usecases.dispatch_initial_fetches import HandOver
+from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome
 
 
-def tracking(account: TrackedBlogger, handed_over: HandOver | None = None) -> Tracking:
+def tracking(account: TrackedBlogger, dispatched: DispatchOutcome | None = None) -> Tracking:
     """A tracked account, with what just became of its wish where that is newer than the database."""
-    return Tracking(blogger=_blogger(account), initial_fetch=_initial_fetch(account, handed_over))
+    return Tracking(blogger=_blogger(account), initial_fetch=_initial_fetch(account, dispatched))
 
 
 def tracking_state(account: TrackedBlogger) -> TrackingState:
@@ -42,9 +42,9 @@ def _blogger(account: TrackedBlogger) -> Blogger:
     )
 
 
-def _initial_fetch(account: TrackedBlogger, handed_over: HandOver | None) -> InitialFetch:
-    if handed_over and account.pending_initial_fetch:
-        return InitialFetch(state=handed_over.state, dag_run_id=handed_over.dag_run_id, reason=handed_over.reason)
+def _initial_fetch(account: TrackedBlogger, dispatched: DispatchOutcome | None) -> InitialFetch:
+    if dispatched and account.pending_initial_fetch:
+        return InitialFetch(state=dispatched.state, dag_run_id=dispatched.dag_run_id, reason=dispatched.reason)
     return InitialFetch(
         state=account.initial_fetch_state, dag_run_id=account.dag_run_id, reason=account.initial_fetch_reason
     )

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.organizations import require_campaign, require_room, take_turns
-from blogger_tracking.database.pending_initial_fetches import reopen_wish
+from blogger_tracking.database.pending_initial_fetches import reopen_initial_fetch
 from blogger_tracking.domain.models import BloggerProfile, Platform
 from blogger_tracking.domain.request_errors import BloggerUnknownError
 
@@ -25,7 +25,7 @@ class AdditionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Addition:
+class AdditionRequest:
     """Who adds to which organization, and with what. `daily_videos_count` None means the organization's."""
 
     user_id: UUID
@@ -36,7 +36,7 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AdditionResult:
     """The tracked account, and what adding it came to."""
 
     tracking_id: UUID
@@ -166,7 +166,7 @@ def is_tracked_by_name(connection: Connection, organization_id: UUID, platform: 
     return connection.execute(_TRACKED_BY_NAME, parameters).fetchone() is not None
 
 
-def add_by_profile(connection: Connection, addition: Addition, profile: BloggerProfile) -> Added:
+def add_by_profile(connection: Connection, addition: AdditionRequest, profile: BloggerProfile) -> AdditionResult:
     """Track the blogger that a platform described just now.
 
     Raises NoActiveSubscriptionError, BloggerLimitReachedError, CampaignNotFoundError; then nothing was changed.
@@ -180,7 +180,7 @@ def add_by_profile(connection: Connection, addition: Addition, profile: BloggerP
         return _track(connection, addition, blogger_id, known)
 
 
-def add_known_blogger(connection: Connection, addition: Addition, blogger_id: UUID) -> Added:
+def add_known_blogger(connection: Connection, addition: AdditionRequest, blogger_id: UUID) -> AdditionResult:
     """Track a blogger that the organization has videos of, has in a campaign, or tracked before.
 
     Raises BloggerUnknownError for any other, and what `add_by_profile` raises; then nothing was changed.
@@ -196,14 +196,16 @@ def add_known_blogger(connection: Connection, addition: Addition, blogger_id: UU
         return _track(connection, addition, blogger_id, known)
 
 
-def _lock(connection: Connection, statement: str, addition: Addition, identity: Mapping[str, object]) -> _Known | None:
+def _lock(
+    connection: Connection, statement: str, addition: AdditionRequest, identity: Mapping[str, object]
+) -> _Known | None:
     """The tracked account if there is one. Before the blogger: settling a fetch locks the two in that order."""
     cursor = connection.cursor(row_factory=class_row(_Known))
     parameters = {"organization_id": addition.organization_id, **identity}
     return cursor.execute(statement.encode(), parameters).fetchone()
 
 
-def _require_room_for(connection: Connection, addition: Addition, known: _Known | None) -> None:
+def _require_room_for(connection: Connection, addition: AdditionRequest, known: _Known | None) -> None:
     if addition.campaign_id is not None:
         require_campaign(connection, addition.organization_id, addition.campaign_id)
     if known is None or not known.is_active:
@@ -225,7 +227,7 @@ def _save_profile(connection: Connection, profile: BloggerProfile) -> UUID:
     return blogger_id
 
 
-def _track(connection: Connection, addition: Addition, blogger_id: UUID, known: _Known | None) -> Added:
+def _track(connection: Connection, addition: AdditionRequest, blogger_id: UUID, known: _Known | None) -> AdditionResult:
     parameters = {
         "organization_id": addition.organization_id,
         "user_id": addition.user_id,
@@ -241,12 +243,14 @@ def _track(connection: Connection, addition: Addition, blogger_id: UUID, known: 
     return added
 
 
-def _insert_or_reactivate(connection: Connection, parameters: Mapping[str, object], known: _Known | None) -> Added:
+def _insert_or_reactivate(
+    connection: Connection, parameters: Mapping[str, object], known: _Known | None
+) -> AdditionResult:
     if known is None:
         tracking_id = connection.cursor(row_factory=scalar_row).execute(_TRACK, parameters).fetchall()[0]
-        return Added(tracking_id, AdditionKind.ADDED)
-    reopen_wish(connection, known.tracking_id)
+        return AdditionResult(tracking_id, AdditionKind.ADDED)
+    reopen_initial_fetch(connection, known.tracking_id)
     if known.is_active:
-        return Added(known.tracking_id, AdditionKind.ALREADY_TRACKED)
+        return AdditionResult(known.tracking_id, AdditionKind.ALREADY_TRACKED)
     connection.execute(_REACTIVATE, {**parameters, "tracking_id": known.tracking_id})
-    return Added(known.tracking_id, AdditionKind.REACTIVATED)
+    return AdditionResult(known.tracking_id, AdditionKind.REACTIVATED)

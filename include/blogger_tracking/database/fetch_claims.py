@@ -12,7 +12,7 @@ from psycopg import Connection, Pipeline
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
-from blogger_tracking.domain.claims import Claim, HeldAllocation, Share, claim_share, skip_share
+from blogger_tracking.domain.claims import AllocationClaim, Claim, LockedAllocation, claim_share, skip_share
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.quotas import QuotaDecision
@@ -120,7 +120,7 @@ returning id
 _MARK_FETCH = """
 update fetches
 set
-    state = case when %(refused)s then coalesce(understood_state, 'skipped') else 'running' end,
+    state = case when %(refused)s then coalesce(conclusive_state, 'skipped') else 'running' end,
     reason = %(reason)s,
     current_attempt_id = (select max(id) from fetch_attempts where fetch_id = %(fetch_id)s),
     claimed_at = %(moment)s,
@@ -193,16 +193,16 @@ def claim_fetch(connection: Connection, fetch_id: int, lease: timedelta, executo
     return Claim(fetch_id, attempt.fetchall()[0], fetch.blogger_id, account, granted)
 
 
-def _lock(connection: Connection, pipeline: Pipeline, fetch_id: int) -> tuple[_Fetch, list[HeldAllocation]]:
+def _lock(connection: Connection, pipeline: Pipeline, fetch_id: int) -> tuple[_Fetch, list[LockedAllocation]]:
     parameters = {"fetch_id": fetch_id}
     connection.execute(LOCK_USAGE, parameters)
     fetch = connection.cursor(row_factory=class_row(_Fetch)).execute(_LOCK_FETCH, parameters)
-    allocations = connection.cursor(row_factory=class_row(HeldAllocation)).execute(_ALLOCATIONS, parameters)
+    allocations = connection.cursor(row_factory=class_row(LockedAllocation)).execute(_ALLOCATIONS, parameters)
     pipeline.sync()
     return fetch.fetchall()[0], allocations.fetchall()
 
 
-def _shares(fetch: _Fetch, allocations: Sequence[HeldAllocation]) -> list[Share]:
+def _shares(fetch: _Fetch, allocations: Sequence[LockedAllocation]) -> list[AllocationClaim]:
     if fetch.live_elsewhere:
         return [skip_share(allocation, SkipReason.ALREADY_RUNNING) for allocation in allocations]
     if fetch.suspended:
@@ -210,13 +210,13 @@ def _shares(fetch: _Fetch, allocations: Sequence[HeldAllocation]) -> list[Share]
     return [claim_share(allocation, fetch.moment) for allocation in allocations]
 
 
-def _why_nothing(shares: Sequence[Share]) -> str | None:
+def _why_nothing(shares: Sequence[AllocationClaim]) -> str | None:
     if any(share.decision is not QuotaDecision.SKIP for share in shares):
         return None
     return ", ".join(sorted({str(share.reason) for share in shares}))
 
 
-def _held(allocations: Sequence[HeldAllocation], shares: Sequence[Share]) -> dict[str, list[Any]]:
+def _held(allocations: Sequence[LockedAllocation], shares: Sequence[AllocationClaim]) -> dict[str, list[Any]]:
     return {
         "organizations": [share.organization_id for share in shares],
         "reserved": [share.reserved for share in shares],

@@ -14,16 +14,17 @@ from psycopg.types.json import Jsonb
 
 from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.database.fetch_claims import LOCK_USAGE
-from blogger_tracking.database.pending_initial_fetches import settle_wish
+from blogger_tracking.database.pending_initial_fetches import settle_initial_fetch
 from blogger_tracking.database.videos import save_videos
 from blogger_tracking.domain.claims import Claim, charge_after
-from blogger_tracking.domain.errors import PlatformError, StaleClaimError
+from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo
+from blogger_tracking.domain.platform_errors import PlatformError
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FetchOutcome:
     """How a start of a fetch ended. `videos` are newest first; `sec_id` is set where it was looked up."""
 
     state: FetchState
@@ -36,7 +37,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledFetch:
     """What a settlement changed: new videos, and the charge added to each organization."""
 
     videos_new: int
@@ -125,8 +126,8 @@ returning videos_new
 _FINISH_FETCH = """
 update fetches
 set
-    state = case when %(understood)s then %(state)s else coalesce(understood_state, %(state)s) end,
-    understood_state = case when %(understood)s then %(state)s else understood_state end,
+    state = case when %(conclusive)s then %(state)s else coalesce(conclusive_state, %(state)s) end,
+    conclusive_state = case when %(conclusive)s then %(state)s else conclusive_state end,
     reason = %(reason)s,
     lease_expires_at = null
 where id = %(fetch_id)s
@@ -142,7 +143,7 @@ returning platform
 """
 
 
-def settle_fetch(connection: Connection, claim: Claim, outcome: Outcome) -> Settled:
+def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
     """Save an outcome with all that belongs to it: videos, links, statistics, queue rows, charges, marks, state.
 
     Raises StaleClaimError, having changed nothing, when a newer start has taken the fetch over.
@@ -153,9 +154,9 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: Outcome) -> Sett
         if outcome.videos:
             save_videos(connection, claim, outcome.videos, moment, charges)
         connection.execute(_SETTLE_ALLOCATIONS, _settlement(claim, allocations, charges, moment))
-        if outcome.state.understood:
+        if outcome.state.conclusive:
             _mark(connection, claim, outcome, moment)
-        settle_wish(connection, claim.fetch_id, outcome.state, outcome.reason)
+        settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.reason)
         finish = _finish(claim, outcome, moment)
         videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, finish)
         connection.execute(_FINISH_FETCH, finish)
@@ -163,7 +164,7 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: Outcome) -> Sett
         allocation.organization_id: charges[allocation.organization_id] - allocation.charged
         for allocation in allocations
     }
-    return Settled(videos_new.fetchall()[0], added)
+    return SettledFetch(videos_new.fetchall()[0], added)
 
 
 def suspend_platform(connection: Connection, platform: str, until: datetime, reason: str) -> bool:
@@ -186,7 +187,7 @@ def _lock(connection: Connection, pipeline: Pipeline, claim: Claim) -> tuple[dat
 
 
 def _charges(claim: Claim, allocations: Sequence[_Allocation], returned: int) -> dict[UUID, int]:
-    shares = {share.organization_id: share.videos for share in claim.shares}
+    shares = {share.organization_id: share.videos for share in claim.allocations}
     return {
         allocation.organization_id: charge_after(
             allocation.charged, shares.get(allocation.organization_id, 0), returned
@@ -211,10 +212,10 @@ def _settlement(
 _ACCOUNT_STATES = {FetchState.PRIVATE: "private", FetchState.NOT_FOUND: "not_found"}
 
 
-def _mark(connection: Connection, claim: Claim, outcome: Outcome, moment: datetime) -> None:
+def _mark(connection: Connection, claim: Claim, outcome: FetchOutcome, moment: datetime) -> None:
     connection.execute(
         _MARK_ACCOUNTS,
-        {"moment": moment, "tracked_accounts": [share.tracked_account_id for share in claim.shares]},
+        {"moment": moment, "tracked_accounts": [share.tracked_account_id for share in claim.allocations]},
     )
     connection.execute(
         _MARK_BLOGGER,
@@ -227,14 +228,14 @@ def _mark(connection: Connection, claim: Claim, outcome: Outcome, moment: dateti
     )
 
 
-def _finish(claim: Claim, outcome: Outcome, moment: datetime) -> dict[str, Any]:
+def _finish(claim: Claim, outcome: FetchOutcome, moment: datetime) -> dict[str, Any]:
     return {
         "fetch_id": claim.fetch_id,
         "attempt_id": claim.attempt_id,
         "platform": claim.account.platform,
         "moment": moment,
         "state": outcome.state,
-        "understood": outcome.state.understood,
+        "conclusive": outcome.state.conclusive,
         "error_kind": outcome.error.kind if outcome.error else None,
         "reason": outcome.reason,
         "pages": outcome.pages,

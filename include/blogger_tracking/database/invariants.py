@@ -33,7 +33,7 @@ where fetches.state in ('planned', 'running')
   )
 """
 
-_DOUBLE = """
+_DUPLICATE_CHARGES = """
 select
     (
         select count(*)
@@ -89,7 +89,7 @@ where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> c
 """
 
 # What was imported at adoption is older than the row.
-_FALSE_MARKS = """
+_UNPROVEN_LAST_SCRAPED_AT = """
 select count(*)
 from tracked_accounts
 where tracked_accounts.last_scraped_at > tracked_accounts.created_at
@@ -103,7 +103,7 @@ where tracked_accounts.last_scraped_at > tracked_accounts.created_at
   )
 """
 
-_ORPHANS = """
+_VIDEOS_WITHOUT_FOLLOW_UP = """
 select
     (
         select count(*)
@@ -125,7 +125,7 @@ select
     )
 """
 
-_FORGOTTEN_WISHES = """
+_STUCK_INITIAL_FETCHES = """
 select count(*)
 from tracked_accounts
 where created_at < now() - interval '1 day'
@@ -137,12 +137,12 @@ where created_at < now() - interval '1 day'
 INVARIANTS: dict[str, str] = {
     "lost": _LOST,
     "unfinished": _UNFINISHED,
-    "double": _DOUBLE,
+    "duplicate_charges": _DUPLICATE_CHARGES,
     "over_limit": _OVER_LIMIT,
     "ledger_is_usage": _LEDGER_IS_USAGE,
-    "false_marks": _FALSE_MARKS,
-    "orphans": _ORPHANS,
-    "forgotten_wishes": _FORGOTTEN_WISHES,
+    "unproven_last_scraped_at": _UNPROVEN_LAST_SCRAPED_AT,
+    "videos_without_follow_up": _VIDEOS_WITHOUT_FOLLOW_UP,
+    "stuck_initial_fetches": _STUCK_INITIAL_FETCHES,
 }
 """Name of each invariant (contracts of the ledger, 1 to 8) and the query that counts its violations."""
 

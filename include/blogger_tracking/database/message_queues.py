@@ -38,7 +38,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedMessage:
     """A message that could not be done, and why. A final one is parked at once."""
 
     message_id: int
@@ -193,7 +193,9 @@ def finish(connection: Connection, queue: Queue, receipt: UUID, message_ids: Col
     connection.execute(_on(queue, _FINISH), parameters)
 
 
-def fail(connection: Connection, queue: Queue, receipt: UUID, failures: Sequence[Failure], moment: datetime) -> None:
+def fail(
+    connection: Connection, queue: Queue, receipt: UUID, failures: Sequence[FailedMessage], moment: datetime
+) -> None:
     """Let messages rest after a failed attempt, or park them: see PAUSES and MAX_ATTEMPTS."""
     parameters = {
         "ids": [failure.message_id for failure in failures],

@@ -8,13 +8,13 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
+from blogger_tracking.domain.models import Role
 from blogger_tracking.domain.request_errors import (
     BloggerLimitReachedError,
     CampaignNotFoundError,
     NoActiveSubscriptionError,
     NotAMemberError,
 )
-from blogger_tracking.domain.roles import Role
 
 _ROLE = """
 select role from organization_members where organization_id = %(organization_id)s and user_id = %(user_id)s

@@ -9,20 +9,20 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from blogger_tracking.database.run_plans import Scope
+from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.domain.initial_fetch import (
     INITIAL_FETCH_DAG_ID,
     InitialFetchMessage,
     MessageMismatchError,
-    Wish,
-    initial_run_id,
+    PendingInitialFetch,
+    initial_dag_run_id,
 )
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.planning import TrackedAccount
 
 
 @dataclass(frozen=True, slots=True)
-class WishToHandOver:
+class InitialFetchDispatch:
     """What a run for an open wish has to be told. `user_id` is somebody who belongs to the organization now."""
 
     tracking_id: UUID
@@ -36,12 +36,12 @@ class WishToHandOver:
     pending: bool
     attempt: int
     owner_id: int | None
-    owner_run_id: str | None
+    owner_dag_run_id: str | None
 
     @property
     def run_id(self) -> str:
         """The DAG run that has the wish, or the one that is to have it."""
-        return self.owner_run_id or initial_run_id(self.tracking_id, self.attempt)
+        return self.owner_dag_run_id or initial_dag_run_id(self.tracking_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ join blogger_information on blogger_information.id = tracked_accounts.blogger_id
 where tracked_accounts.organization_id = %(organization_id)s and tracked_accounts.blogger_id = %(blogger_id)s
 """
 
-_LOCK_WISH = """
+_LOCK_INITIAL_FETCH = """
 select
     tracked_accounts.pending_initial_fetch as pending,
     tracked_accounts.initial_videos_fetched as fetched,
     tracked_accounts.initial_fetch_attempt as attempt,
     tracked_accounts.initial_fetch_run_id as owner_id,
     coalesce(least(owner.ended_at, owner.expires_at) <= %(moment)s, false) as owner_over,
-    owner.dag_run_id as owner_run_id
+    owner.dag_run_id as owner_dag_run_id
 from tracked_accounts
 left join runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
 where tracked_accounts.id = %(tracking_id)s
@@ -110,7 +110,7 @@ where id = %(tracking_id)s and not initial_videos_fetched
 _SETTLE = """
 update tracked_accounts
 set
-    pending_initial_fetch = not %(understood)s,
+    pending_initial_fetch = not %(conclusive)s,
     initial_videos_fetched = %(fetched)s,
     initial_fetch_reason = %(reason)s
 from fetches
@@ -132,7 +132,7 @@ where id = %(tracking_id)s
 """
 
 # Whoever added the account may have left; then the message speaks for the member with most to say.
-_WISH = """
+_DISPATCH = """
 select
     tracked_accounts.id as tracking_id,
     tracked_accounts.organization_id,
@@ -154,7 +154,7 @@ select
     tracked_accounts.pending_initial_fetch as pending,
     tracked_accounts.initial_fetch_attempt as attempt,
     tracked_accounts.initial_fetch_run_id as owner_id,
-    owner.dag_run_id as owner_run_id
+    owner.dag_run_id as owner_dag_run_id
 from tracked_accounts
 join organizations on organizations.id = tracked_accounts.organization_id
 join blogger_information on blogger_information.id = tracked_accounts.blogger_id
@@ -162,7 +162,7 @@ left join runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
 where tracked_accounts.id = %(tracking_id)s
 """
 
-_ACCOUNTS_WITH_OPEN_WISH = """
+_ACCOUNTS_WITH_PENDING_INITIAL_FETCH = """
 select
     tracked_accounts.id as tracking_id,
     tracked_accounts.organization_id,
@@ -185,7 +185,7 @@ where tracked_accounts.pending_initial_fetch
 """
 
 
-def reopen_wish(connection: Connection, tracking_id: UUID) -> None:
+def reopen_initial_fetch(connection: Connection, tracking_id: UUID) -> None:
     """Wish again for an initial fetch that ended without videos. An open wish and a granted one stay as they are."""
     connection.execute(_REOPEN, {"tracking_id": tracking_id})
 
@@ -204,23 +204,28 @@ def find_addressed_account(connection: Connection, message: InitialFetchMessage)
     return addressed.tracking_id
 
 
-def lock_wish(connection: Connection, tracking_id: UUID, moment: datetime) -> Wish:
+def lock_initial_fetch(connection: Connection, tracking_id: UUID, moment: datetime) -> PendingInitialFetch:
     """The state of the wish, held until the transaction ends."""
     parameters = {"tracking_id": tracking_id, "moment": moment}
-    return connection.cursor(row_factory=class_row(Wish)).execute(_LOCK_WISH, parameters).fetchall()[0]
+    return (
+        connection
+        .cursor(row_factory=class_row(PendingInitialFetch))
+        .execute(_LOCK_INITIAL_FETCH, parameters)
+        .fetchall()[0]
+    )
 
 
-def take_wish(connection: Connection, tracking_id: UUID, run_id: int) -> None:
+def assign_initial_fetch(connection: Connection, tracking_id: UUID, run_id: int) -> None:
     """Make a ledger run the owner of the wish; a message without a wish is one itself."""
     connection.execute(_TAKE, {"tracking_id": tracking_id, "run_id": run_id})
 
 
-def give_wish_back(connection: Connection, tracking_id: UUID, reason: str) -> None:
+def release_initial_fetch(connection: Connection, tracking_id: UUID, reason: str) -> None:
     """Keep the wish open for another run, and say why this one could not do it."""
     connection.execute(_GIVE_BACK, {"tracking_id": tracking_id, "reason": reason})
 
 
-def settle_wish(connection: Connection, fetch_id: int, state: FetchState, reason: str | None) -> None:
+def settle_initial_fetch(connection: Connection, fetch_id: int, state: FetchState, reason: str | None) -> None:
     """Close the wish that an initial fetch has answered; a failure keeps it open and says why.
 
     Part of the settling transaction; changes nothing for a fetch of any other DAG.
@@ -231,29 +236,29 @@ def settle_wish(connection: Connection, fetch_id: int, state: FetchState, reason
         {
             "fetch_id": fetch_id,
             "dag_id": INITIAL_FETCH_DAG_ID,
-            "understood": state.understood,
-            "fetched": state.understood and not gone,
+            "conclusive": state.conclusive,
+            "fetched": state.conclusive and not gone,
             "reason": reason or (state.value if gone else None),
         },
     )
 
 
-def read_wish_to_hand_over(connection: Connection, tracking_id: UUID) -> WishToHandOver:
+def read_initial_fetch_dispatch(connection: Connection, tracking_id: UUID) -> InitialFetchDispatch:
     """What a run for this wish has to be told."""
-    cursor = connection.cursor(row_factory=class_row(WishToHandOver))
-    return cursor.execute(_WISH, {"tracking_id": tracking_id}).fetchall()[0]
+    cursor = connection.cursor(row_factory=class_row(InitialFetchDispatch))
+    return cursor.execute(_DISPATCH, {"tracking_id": tracking_id}).fetchall()[0]
 
 
-def begin_next_attempt(connection: Connection, wish: WishToHandOver) -> None:
+def begin_next_attempt(connection: Connection, wish: InitialFetchDispatch) -> None:
     """Count the next attempt of an open wish whose run is over, unless somebody else has done so already."""
     parameters = {"tracking_id": wish.tracking_id, "attempt": wish.attempt, "owner_id": wish.owner_id}
     connection.execute(_NEXT_ATTEMPT, parameters)
 
 
-def read_accounts_with_open_wish(connection: Connection, scope: Scope) -> list[TrackedAccount]:
+def read_accounts_with_pending_initial_fetch(connection: Connection, scope: RunScope) -> list[TrackedAccount]:
     """The active accounts in scope that wish for their initial fetch, as planning would see them without the wish."""
     cursor = connection.cursor(row_factory=class_row(TrackedAccount))
-    return cursor.execute(_ACCOUNTS_WITH_OPEN_WISH, scope.parameters()).fetchall()
+    return cursor.execute(_ACCOUNTS_WITH_PENDING_INITIAL_FETCH, scope.parameters()).fetchall()
 
 
 def _require_same_blogger(message: InitialFetchMessage, addressed: _Addressed) -> None:

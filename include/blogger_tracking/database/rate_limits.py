@@ -12,15 +12,15 @@ from blogger_tracking.domain.models import Platform
 # The generic cell rate algorithm in one statement, on the database's clock alone. That is read again in every place,
 # as the statement may have waited for the row; `excluded` would hold a time from before the wait.
 _RESERVE = """
-insert into request_paces as pace (platform, spent_until)
+insert into rate_limits as pace (platform, next_free_at)
 values (%(platform)s, clock_timestamp() + %(span)s)
 on conflict (platform) do update
-set spent_until = greatest(pace.spent_until, clock_timestamp()) + %(span)s
-returning extract(epoch from pace.spent_until - %(span)s - clock_timestamp())::float8
+set next_free_at = greatest(pace.next_free_at, clock_timestamp()) + %(span)s
+returning extract(epoch from pace.next_free_at - %(span)s - clock_timestamp())::float8
 """
 
 
-def reserve_span(pool: ConnectionPool, platform: Platform, span: timedelta) -> float:
+def reserve_slots(pool: ConnectionPool, platform: Platform, span: timedelta) -> float:
     """Take the platform's next free span of time, and return the seconds until it begins.
 
     Nobody else is given any of it; time that passed untaken is not made up for. A connection is held for this one

@@ -13,12 +13,12 @@ from psycopg.rows import class_row, scalar_row
 from blogger_tracking.database.youtube_units import units_left
 from blogger_tracking.domain.fan_out import Placement
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.planning import Circumstances, Plan, Quota, TrackedAccount
+from blogger_tracking.domain.planning import Plan, PlanningConstraints, Quota, TrackedAccount
 from blogger_tracking.settings import get_settings
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class RunScope:
     """Which tracked accounts a run looks at; None means all."""
 
     organizations: tuple[UUID, ...] | None = None
@@ -176,24 +176,24 @@ def serialize_planning(connection: Connection) -> datetime:
     return moment
 
 
-def read_accounts(connection: Connection, scope: Scope) -> list[TrackedAccount]:
+def read_accounts(connection: Connection, scope: RunScope) -> list[TrackedAccount]:
     """The active tracked accounts in the scope."""
     cursor = connection.cursor(row_factory=class_row(TrackedAccount))
     return cursor.execute(_ACCOUNTS, scope.parameters()).fetchall()
 
 
-def count_active_accounts(connection: Connection, scope: Scope) -> int:
+def count_active_accounts(connection: Connection, scope: RunScope) -> int:
     """How many accounts the view holds as active in the scope, by a query of its own (invariant 1)."""
     return int(connection.cursor(row_factory=scalar_row).execute(_COUNT_ACTIVE, scope.parameters()).fetchall()[0])
 
 
-def read_circumstances(connection: Connection, moment: datetime) -> Circumstances:
+def read_planning_constraints(connection: Connection, moment: datetime) -> PlanningConstraints:
     """Quotas of the periods that cover the moment, bloggers of other live runs, suspended platforms, units left."""
     connection.execute(_OPEN_USAGE, {"moment": moment})
     quotas = connection.cursor(row_factory=class_row(Quota)).execute(_QUOTAS, {"moment": moment}).fetchall()
     live = connection.cursor(row_factory=scalar_row).execute(_LIVE_BLOGGERS).fetchall()
     suspended = connection.execute(_SUSPENDED, {"moment": moment}).fetchall()
-    return Circumstances(
+    return PlanningConstraints(
         quotas={quota.organization_id: quota for quota in quotas},
         live_bloggers=frozenset(live),
         suspended_platforms={Platform(platform): reason for platform, reason in suspended},

@@ -108,7 +108,7 @@ where fetch_attempts.id = fetches.current_attempt_id and fetch_attempts.outcome 
 
 _RELEASE_FETCHES = """
 update fetches
-set state = coalesce(understood_state, 'released'), reason = stale.reason, lease_expires_at = null
+set state = coalesce(conclusive_state, 'released'), reason = stale.reason, lease_expires_at = null
 from unnest(%(fetches)s::bigint[], %(reasons)s::text[]) as stale (fetch_id, reason)
 where fetches.id = stale.fetch_id
 """
@@ -137,14 +137,14 @@ where runs.deployment = %(deployment)s
   and fetches.task_id = %(task_id)s
   and fetches.map_index = %(map_index)s
   and (
-      fetches.understood_state is null
+      fetches.conclusive_state is null
       or not exists (
           select
           from fetches as other
           where other.run_id = fetches.run_id
             and other.task_id = fetches.task_id
             and other.map_index = fetches.map_index
-            and other.understood_state is null
+            and other.conclusive_state is null
       )
   )
 order by fetches.id
@@ -173,7 +173,7 @@ def find_run(connection: Connection, key: RunKey) -> int | None:
     return connection.cursor(row_factory=scalar_row).execute(_FIND, key.parameters()).fetchone()
 
 
-def end_run(connection: Connection, run_id: int, moment: datetime) -> None:
+def finish_run(connection: Connection, run_id: int, moment: datetime) -> None:
     """Note that a run has ended. What it left unfinished is stale from now on."""
     connection.execute(_END, {"run_id": run_id, "moment": moment})
 

@@ -11,11 +11,11 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.queues import Demand
+from blogger_tracking.domain.queues import Backlog
 
 
 @dataclass(frozen=True, slots=True)
-class PictureOwner:
+class ThumbnailOwner:
     """The video that a picture belongs to."""
 
     id: int
@@ -61,14 +61,14 @@ where videos.id = stored.video_id
 """
 
 
-def read_picture_demand(connection: Connection, moment: datetime) -> Demand:
+def read_thumbnail_backlog(connection: Connection, moment: datetime) -> Backlog:
     """How many pictures wait, and whether more are to come."""
-    return connection.cursor(row_factory=class_row(Demand)).execute(_DEMAND, {"moment": moment}).fetchall()[0]
+    return connection.cursor(row_factory=class_row(Backlog)).execute(_DEMAND, {"moment": moment}).fetchall()[0]
 
 
-def read_owners(connection: Connection, video_ids: Collection[int]) -> dict[int, PictureOwner]:
+def read_owners(connection: Connection, video_ids: Collection[int]) -> dict[int, ThumbnailOwner]:
     """The videos by id."""
-    cursor = connection.cursor(row_factory=class_row(PictureOwner))
+    cursor = connection.cursor(row_factory=class_row(ThumbnailOwner))
     return {owner.id: owner for owner in cursor.execute(_OWNERS, {"ids": list(video_ids)})}
 
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.organizations import require_room, take_turns
-from blogger_tracking.domain.initial_fetch import InitialFetchState, initial_run_id
+from blogger_tracking.domain.initial_fetch import InitialFetchState, initial_dag_run_id
 from blogger_tracking.domain.request_errors import TrackedAccountNotFoundError
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class TrackedBlogger:
         """The DAG run of the initial fetch: the one that has it, or the next one to be triggered."""
         if self.initial_fetch_run_id or not self.pending_initial_fetch:
             return self.initial_fetch_run_id
-        return initial_run_id(self.tracking_id, self.initial_fetch_attempt)
+        return initial_dag_run_id(self.tracking_id, self.initial_fetch_attempt)
 
 
 _READ = """

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.domain.models import YouTubeVideo
-from blogger_tracking.domain.queues import Demand, WantedVideo
+from blogger_tracking.domain.queues import Backlog, WantedVideo
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,9 @@ where message.id = answered.message_id
 """
 
 
-def read_demand(connection: Connection, moment: datetime) -> Demand:
+def read_statistics_backlog(connection: Connection, moment: datetime) -> Backlog:
     """How many videos wait for their statistics, and whether more are to come."""
-    return connection.cursor(row_factory=class_row(Demand)).execute(_DEMAND, {"moment": moment}).fetchall()[0]
+    return connection.cursor(row_factory=class_row(Backlog)).execute(_DEMAND, {"moment": moment}).fetchall()[0]
 
 
 def is_suspended(connection: Connection, moment: datetime) -> bool:

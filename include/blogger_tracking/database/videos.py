@@ -158,9 +158,9 @@ def save_videos(
         _LINKS,
         common
         | {
-            "organizations": [share.organization_id for share in claim.shares],
-            "shares": [share.videos for share in claim.shares],
-            "charges": [charges[share.organization_id] for share in claim.shares],
+            "organizations": [share.organization_id for share in claim.allocations],
+            "shares": [share.videos for share in claim.allocations],
+            "charges": [charges[share.organization_id] for share in claim.allocations],
         },
     )
     if claim.account.platform is Platform.YOUTUBE:

@@ -13,7 +13,7 @@ from blogger_tracking.domain.quotas import QuotaDecision, decide
 
 
 @dataclass(frozen=True, slots=True)
-class HeldAllocation:
+class LockedAllocation:
     """One organization's allocation with its usage as it is now, both locked.
 
     `video_limit` and `period_end_now` are None when the subscription is gone. `period_end` is what planning saw.
@@ -45,7 +45,7 @@ class HeldAllocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class AllocationClaim:
     """What one organization gets of this start: the newest `videos`, of which `reserved` are not charged yet."""
 
     organization_id: UUID
@@ -64,15 +64,15 @@ class Claim:
     attempt_id: int
     blogger_id: UUID
     account: Account
-    shares: Sequence[Share]
+    shares: Sequence[AllocationClaim]
 
     @property
     def target_count(self) -> int:
         """The largest count any organization gets."""
-        return max(share.videos for share in self.shares)
+        return max(share.videos for share in self.allocations)
 
 
-def claim_share(allocation: HeldAllocation, moment: datetime) -> Share:
+def claim_share(allocation: LockedAllocation, moment: datetime) -> AllocationClaim:
     """Apply the subscription rule again, to what is available to this allocation now."""
     if not allocation.is_active:
         return skip_share(allocation, SkipReason.INACTIVE)
@@ -81,7 +81,7 @@ def claim_share(allocation: HeldAllocation, moment: datetime) -> Share:
     grant = decide(allocation.granted, allocation.available)
     if grant.decision is QuotaDecision.SKIP:
         return skip_share(allocation, SkipReason.SUBSCRIPTION_LIMIT)
-    return Share(
+    return AllocationClaim(
         allocation.organization_id,
         allocation.tracked_account_id,
         grant.decision,
@@ -98,6 +98,6 @@ def charge_after(charged: int, share_videos: int, returned: int) -> int:
     return max(charged, min(share_videos, returned))
 
 
-def skip_share(allocation: HeldAllocation, reason: SkipReason) -> Share:
+def skip_share(allocation: LockedAllocation, reason: SkipReason) -> AllocationClaim:
     """A share that gets nothing, and why."""
-    return Share(allocation.organization_id, allocation.tracked_account_id, QuotaDecision.SKIP, 0, 0, reason)
+    return AllocationClaim(allocation.organization_id, allocation.tracked_account_id, QuotaDecision.SKIP, 0, 0, reason)

@@ -79,7 +79,7 @@ class BloggerBusyError(BloggerTrackingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PendingInitialFetch:
     """The state of a tracked account's wish for its initial fetch.
 
     `owner_id` is the ledger run that took it last; `owner_over` says that this run has ended or expired.
@@ -90,9 +90,9 @@ class Wish:
     attempt: int
     owner_id: int | None
     owner_over: bool
-    owner_run_id: str | None
+    owner_dag_run_id: str | None
 
-    def why_not(self, run_id: int | None) -> str | None:
+    def rejection_reason(self, run_id: int | None) -> str | None:
         """Why this run (None: one the ledger does not know yet) may not have the wish; None if it may.
 
         The owner may always go on: a retry after a crash is not a duplicate.
@@ -100,13 +100,13 @@ class Wish:
         if self.owner_id is not None and self.owner_id == run_id:
             return None
         if self.fetched:
-            return f"duplicate: the initial fetch was done by {self.owner_run_id or 'an earlier run'}"
+            return f"duplicate: the initial fetch was done by {self.owner_dag_run_id or 'an earlier run'}"
         if self.owner_id is not None and not self.owner_over:
-            return f"duplicate: the initial fetch belongs to {self.owner_run_id}"
+            return f"duplicate: the initial fetch belongs to {self.owner_dag_run_id}"
         return None
 
 
-def initial_run_id(tracking_id: UUID, attempt: int) -> str:
+def initial_dag_run_id(tracking_id: UUID, attempt: int) -> str:
     """The DAG run id of an attempt at a tracked account's initial fetch."""
     return f"initial__{tracking_id}__{attempt}"
 

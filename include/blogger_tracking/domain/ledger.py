@@ -20,12 +20,12 @@ class FetchState(StrEnum):
     RELEASED = "released"
 
     @property
-    def understood(self) -> bool:
+    def conclusive(self) -> bool:
         """Whether the platform gave an answer that settles the fetch."""
-        return self in UNDERSTOOD
+        return self in CONCLUSIVE_STATES
 
 
-UNDERSTOOD = frozenset({
+CONCLUSIVE_STATES = frozenset({
     FetchState.SUCCEEDED,
     FetchState.PARTIAL,
     FetchState.EMPTY,
@@ -39,7 +39,7 @@ class SkipReason(StrEnum):
 
     INACTIVE = "inactive"
     INVALID = "invalid"
-    OPEN_INITIAL_FETCH = "open_initial_fetch"
+    PENDING_INITIAL_FETCH = "pending_initial_fetch"
     ALREADY_RUNNING = "already_running"
     NO_ACTIVE_SUBSCRIPTION = "no_active_subscription"
     SUBSCRIPTION_LIMIT = "subscription_limit"

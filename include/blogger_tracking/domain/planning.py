@@ -86,7 +86,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class PlanningConstraints:
     """What planning has to respect besides the accounts themselves. `youtube_units_left`: None is no bound."""
 
     quotas: Mapping[UUID, Quota]
@@ -95,7 +95,7 @@ class Circumstances:
     youtube_units_left: int | None = None
 
 
-def plan(accounts: Iterable[TrackedAccount], circumstances: Circumstances) -> Plan:
+def plan(accounts: Iterable[TrackedAccount], constraints: PlanningConstraints) -> Plan:
     """Apply the subscription rule to each organization's accounts, least recently attempted first.
 
     Inactive accounts, those with an open initial fetch and those of a blogger that another live run has are left
@@ -103,10 +103,10 @@ def plan(accounts: Iterable[TrackedAccount], circumstances: Circumstances) -> Pl
     """
     skips: list[Skip] = []
     fetches: dict[UUID, PlannedFetch] = {}
-    remaining = {quota.organization_id: quota.remaining for quota in circumstances.quotas.values()}
-    units = UnitBudget(circumstances.youtube_units_left)
+    remaining = {quota.organization_id: quota.remaining for quota in constraints.quotas.values()}
+    units = UnitBudget(constraints.youtube_units_left)
     for account in sorted(accounts, key=_fairness):
-        outcome = _within_units(_consider(account, circumstances, remaining), fetches, units)
+        outcome = _within_units(_consider(account, constraints, remaining), fetches, units)
         if isinstance(outcome, Skip):
             skips.append(outcome)
             continue
@@ -120,13 +120,13 @@ def _fairness(account: TrackedAccount) -> tuple[datetime, UUID]:
 
 
 def _consider(
-    account: TrackedAccount, circumstances: Circumstances, remaining: Mapping[UUID, int]
+    account: TrackedAccount, constraints: PlanningConstraints, remaining: Mapping[UUID, int]
 ) -> Allocation | Skip:
     for rule in _RULES:
-        skip = rule(account, circumstances)
+        skip = rule(account, constraints)
         if skip:
             return skip
-    quota = circumstances.quotas[account.organization_id]
+    quota = constraints.quotas[account.organization_id]
     left = remaining[account.organization_id]
     grant = decide(_asked(account), left)
     if grant.decision is QuotaDecision.SKIP:
@@ -149,37 +149,37 @@ def _within_units(
     return outcome
 
 
-def _skip_inactive(account: TrackedAccount, _: Circumstances) -> Skip | None:
+def _skip_inactive(account: TrackedAccount, _: PlanningConstraints) -> Skip | None:
     return None if account.is_active else Skip(account, SkipReason.INACTIVE)
 
 
-def _skip_invalid(account: TrackedAccount, _: Circumstances) -> Skip | None:
+def _skip_invalid(account: TrackedAccount, _: PlanningConstraints) -> Skip | None:
     fault = _fault(account)
     return Skip(account, SkipReason.INVALID, fault) if fault else None
 
 
-def _skip_open_initial_fetch(account: TrackedAccount, _: Circumstances) -> Skip | None:
-    return Skip(account, SkipReason.OPEN_INITIAL_FETCH) if account.pending_initial_fetch else None
+def _skip_pending_initial_fetch(account: TrackedAccount, _: PlanningConstraints) -> Skip | None:
+    return Skip(account, SkipReason.PENDING_INITIAL_FETCH) if account.pending_initial_fetch else None
 
 
-def _skip_already_running(account: TrackedAccount, circumstances: Circumstances) -> Skip | None:
-    return Skip(account, SkipReason.ALREADY_RUNNING) if account.blogger_id in circumstances.live_bloggers else None
+def _skip_already_running(account: TrackedAccount, constraints: PlanningConstraints) -> Skip | None:
+    return Skip(account, SkipReason.ALREADY_RUNNING) if account.blogger_id in constraints.live_bloggers else None
 
 
-def _skip_suspended(account: TrackedAccount, circumstances: Circumstances) -> Skip | None:
-    reason = circumstances.suspended_platforms.get(Platform(account.platform))
+def _skip_suspended(account: TrackedAccount, constraints: PlanningConstraints) -> Skip | None:
+    reason = constraints.suspended_platforms.get(Platform(account.platform))
     return Skip(account, SkipReason.PLATFORM_SUSPENDED, reason) if reason else None
 
 
-def _skip_without_subscription(account: TrackedAccount, circumstances: Circumstances) -> Skip | None:
-    covered = account.organization_id in circumstances.quotas
+def _skip_without_subscription(account: TrackedAccount, constraints: PlanningConstraints) -> Skip | None:
+    covered = account.organization_id in constraints.quotas
     return None if covered else Skip(account, SkipReason.NO_ACTIVE_SUBSCRIPTION)
 
 
-_RULES: tuple[Callable[[TrackedAccount, Circumstances], Skip | None], ...] = (
+_RULES: tuple[Callable[[TrackedAccount, PlanningConstraints], Skip | None], ...] = (
     _skip_inactive,
     _skip_invalid,
-    _skip_open_initial_fetch,
+    _skip_pending_initial_fetch,
     _skip_already_running,
     _skip_suspended,
     _skip_without_subscription,

@@ -23,7 +23,7 @@ MAX_ATTEMPTS = len(PAUSES) + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Backlog:
     """What waits in a queue. `items` are wanted now, the oldest message since `oldest`.
 
     `more_to_come`: fetches are under way that will queue more, or another consumer may give some back.
@@ -33,15 +33,15 @@ class Demand:
     oldest: datetime | None
     more_to_come: bool
 
-    def fills_a_call(self, items_per_call: int, moment: datetime, patience: timedelta) -> bool:
+    def fills_a_call(self, items_per_call: int, moment: datetime, time_budget: timedelta) -> bool:
         """Whether a call can be made: a full one always, another when nothing more comes or has for too long."""
         if self.items >= items_per_call:
             return True
-        return self.items > 0 and (not self.more_to_come or self.is_overdue(moment, patience))
+        return self.items > 0 and (not self.more_to_come or self.is_overdue(moment, time_budget))
 
-    def is_overdue(self, moment: datetime, patience: timedelta) -> bool:
+    def is_overdue(self, moment: datetime, time_budget: timedelta) -> bool:
         """Whether the oldest message has waited long enough to be done even in a call that is not full."""
-        return self.oldest is not None and moment - self.oldest >= patience
+        return self.oldest is not None and moment - self.oldest >= time_budget
 
 
 @dataclass(frozen=True, slots=True)

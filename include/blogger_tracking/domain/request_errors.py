@@ -8,67 +8,67 @@ from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.domain.models import Platform
 
 
-class RefusalError(BloggerTrackingError):
+class RequestError(BloggerTrackingError):
     """A request that is understood and not granted. Nothing was changed. The message may be shown to anybody."""
 
     code: ClassVar[str] = "refused"
 
 
-class InvalidUsernameError(RefusalError):
+class InvalidUsernameError(RequestError):
     """The username is no name and no profile address of the platform."""
 
     code = "invalid_username"
 
 
-class NotAuthenticatedError(RefusalError):
+class NotAuthenticatedError(RequestError):
     """There is no access token, or not one that is valid here."""
 
     code = "not_authenticated"
 
 
-class NotAMemberError(RefusalError):
+class NotAMemberError(RequestError):
     """The caller does not belong to the organization."""
 
     code = "not_a_member"
 
 
-class RoleNotAllowedError(RefusalError):
+class RoleNotAllowedError(RequestError):
     """The caller's role in the organization does not allow this."""
 
     code = "role_not_allowed"
 
 
-class NoActiveSubscriptionError(RefusalError):
+class NoActiveSubscriptionError(RequestError):
     """No subscription of the organization covers now."""
 
     code = "no_active_subscription"
 
 
-class BloggerLimitReachedError(RefusalError):
+class BloggerLimitReachedError(RequestError):
     """The organization already tracks as many bloggers as its subscription allows."""
 
     code = "blogger_limit_reached"
 
 
-class TrackedAccountNotFoundError(RefusalError):
+class TrackedAccountNotFoundError(RequestError):
     """There is no such tracked account."""
 
     code = "tracked_account_not_found"
 
 
-class BloggerUnknownError(RefusalError):
+class BloggerUnknownError(RequestError):
     """The organization does not know this blogger."""
 
     code = "blogger_unknown"
 
 
-class CampaignNotFoundError(RefusalError):
+class CampaignNotFoundError(RequestError):
     """The organization has no such campaign."""
 
     code = "campaign_not_found"
 
 
-class PlatformPausedError(RefusalError):
+class PlatformPausedError(RequestError):
     """A platform is left alone for now. `retry_after` is in whole seconds."""
 
     code = "platform_paused"
@@ -78,19 +78,19 @@ class PlatformPausedError(RefusalError):
         self.retry_after = retry_after
 
 
-class KeyReusedError(RefusalError):
+class KeyReusedError(RequestError):
     """An idempotency key came again with another body."""
 
     code = "idempotency_key_reused"
 
 
-class InProgressError(RefusalError):
+class InProgressError(RequestError):
     """The first request with this idempotency key has not been answered yet."""
 
     code = "request_in_progress"
 
 
-class RateLimitedError(RefusalError):
+class RateLimitedError(RequestError):
     """The organization has sent too many requests. `retry_after` is in whole seconds, at least 1."""
 
     code = "rate_limited"
@@ -100,7 +100,7 @@ class RateLimitedError(RefusalError):
         self.retry_after = retry_after
 
 
-class BusyError(RefusalError):
+class BusyError(RequestError):
     """So many look-ups are waiting for platforms already that another one would only wait as well."""
 
     code = "busy"

@@ -28,7 +28,7 @@ class PlatformTally:
         return sum(self.states.get(state, 0) for state in without_answer) + self.suspended
 
 
-def verdict(tallies: Mapping[str, PlatformTally], failed_share_limit: float) -> list[str]:
+def run_problems(tallies: Mapping[str, PlatformTally], failed_share_limit: float) -> list[str]:
     """Why a run is red; empty when it is green.
 
     A blogger that is private, gone or empty is an outcome, not a failure; so is one without room in its subscription.

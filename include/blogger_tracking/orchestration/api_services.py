@@ -9,10 +9,10 @@ from fastapi import FastAPI
 
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import Surface
+from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.api.rate_limit import OrganizationRateLimit
-from blogger_tracking.orchestration.connections import airflow_api, get_connection, outside
-from blogger_tracking.orchestration.process_cache import once_per_process
+from blogger_tracking.orchestration.connections import airflow_api, fetch_services, get_connection
+from blogger_tracking.orchestration.process_cache import cached_in_process
 from blogger_tracking.settings import get_settings
 
 SUPABASE_AUTH = "supabase_auth"
@@ -22,15 +22,15 @@ SUPABASE_AUTH = "supabase_auth"
 @cache
 def app() -> FastAPI:
     """The app that the plugin mounts."""
-    return create_app(surface, get_settings().allowed_origins)
+    return create_app(services, get_settings().allowed_origins)
 
 
-@once_per_process
-def surface() -> Surface:
+@cached_in_process
+def services() -> ApiServices:
     """What the routes stand on. Raises ConfigurationError and DatabaseStateError, which are answered with 503."""
     settings = get_settings()
-    return Surface(
-        outside=outside(),
+    return ApiServices(
+        fetch_services=fetch_services(),
         airflow=airflow_api(),
         tokens=TokenVerifier(_auth_config(), timeout_seconds=settings.auth_timeout_seconds),
         rate_limit=OrganizationRateLimit(settings.organization_requests_per_minute),

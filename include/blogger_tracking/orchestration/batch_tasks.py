@@ -19,7 +19,7 @@ from blogger_tracking.orchestration.assets import QUEUES
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
-    from blogger_tracking.database.run_plans import Scope
+    from blogger_tracking.database.run_plans import RunScope
 
 BATCH_DAG_ID = "blogger_batch_fetch"
 
@@ -74,24 +74,24 @@ def plan_platform(platform: str) -> list[str]:
 
 
 @task(task_id="gate", trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
-def end_batch() -> None:
+def gate() -> None:
     """End the run in the ledger, log what became of it, and fail if too much of it failed."""
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
-    from blogger_tracking.usecases.finish_run import close_run
+    from blogger_tracking.usecases.finish_run import finish_run
 
-    problems = close_run(database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit)
+    problems = finish_run(database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit)
     if problems:
         raise AirflowFailException(
             f"The run is red: {'; '.join(problems)}. What was fetched is saved. Clear what failed to try it again."
         )
 
 
-def scope_of(params: dict[str, Any]) -> Scope:
+def scope_of(params: dict[str, Any]) -> RunScope:
     """What the run is restricted to."""
-    from blogger_tracking.database.run_plans import Scope
+    from blogger_tracking.database.run_plans import RunScope
 
-    return Scope(
+    return RunScope(
         organizations=_uuids(params["organizations"]),
         platforms=tuple(params["platforms"]) if params["platforms"] else None,
         bloggers=_uuids(params["bloggers"]),

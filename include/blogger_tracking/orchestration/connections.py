@@ -12,14 +12,14 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.database.connections import open_pool
-from blogger_tracking.database.rate_limits import reserve_span
+from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.process_cache import once_per_process
+from blogger_tracking.orchestration.process_cache import cached_in_process
 from blogger_tracking.orchestration.sentry import start_sentry
-from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedPace, create_service
+from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
 from blogger_tracking.settings import get_settings
-from blogger_tracking.usecases.fetch_blogger import Outside
+from blogger_tracking.usecases.fetch_blogger import FetchServices
 
 BLOGGER_DB = "blogger_db"
 """Connection id of the application's database, with the pipeline's role."""
@@ -34,14 +34,14 @@ SENTRY = "sentry"
 """Connection id of Sentry; its password is the DSN. Optional."""
 
 
-@once_per_process
-def outside() -> Outside:
+@cached_in_process
+def fetch_services() -> FetchServices:
     """What a fetch talks to, shared by all fetches of this process.
 
     Raises ConfigurationError and DatabaseStateError, each with what to do.
     """
     start_sentry(_sentry_dsn())
-    return Outside(pool=database_pool(), platforms=_Platforms())
+    return FetchServices(pool=database_pool(), platforms=_Platforms())
 
 
 class _Platforms(Mapping[Platform, PlatformService]):
@@ -57,13 +57,13 @@ class _Platforms(Mapping[Platform, PlatformService]):
         return len(Platform)
 
 
-@once_per_process
+@cached_in_process
 def database_pool() -> ConnectionPool:
     """Connections to the application's database."""
     return open_pool(conninfo(get_connection(BLOGGER_DB)))
 
 
-@once_per_process
+@cached_in_process
 def platform_service(platform: Platform) -> PlatformService:
     """The client of one platform, at a pace that it keeps together with all processes on the same database.
 
@@ -82,16 +82,16 @@ def platform_service(platform: Platform) -> PlatformService:
             "api_key": connection.password,
             **connection.extra_dejson,
         }),
-        pace=_shared_pace(),
+        rate_limiter=_shared_rate_limiter(),
     )
 
 
-@once_per_process
-def _shared_pace() -> SharedPace:
-    return SharedPace(partial(reserve_span, database_pool()))
+@cached_in_process
+def _shared_rate_limiter() -> SharedRateLimiter:
+    return SharedRateLimiter(partial(reserve_slots, database_pool()))
 
 
-@once_per_process
+@cached_in_process
 def airflow_api() -> AirflowApi:
     """The REST API that initial fetches are triggered over."""
     connection = get_connection(AIRFLOW_API)

@@ -41,14 +41,16 @@ class FetchBloggersOperator(BaseOperator):
         """
         from concurrent.futures import ThreadPoolExecutor
 
-        from blogger_tracking.orchestration.connections import outside
+        from blogger_tracking.orchestration.connections import fetch_services
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
-        from blogger_tracking.usecases.fetch_instance import all_skipped, start_fetches, summarize
+        from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
 
         instance = context["ti"]
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
-            started = start_fetches(executor, outside(), run_key(instance), instance.task_id, instance.map_index or 0)
+            started = submit_fetches(
+                executor, fetch_services(), run_key(instance), instance.task_id, instance.map_index or 0
+            )
             reports = [future.result() for future in started]
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:

@@ -20,12 +20,12 @@ from airflow.triggers.base import (
 
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
-from blogger_tracking.orchestration.airflow_3_3.log_buffer import HeldLines
-from blogger_tracking.orchestration.connections import outside
+from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
+from blogger_tracking.orchestration.connections import fetch_services
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
-from blogger_tracking.usecases.fetch_instance import all_skipped, start_fetches, summarize
+from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class FetchBloggersTrigger(BaseTrigger):
         if instance is None:
             raise ConfigurationError("This trigger ends a task instance and was started without one.")
         key = run_key(instance)
-        lines = HeldLines()
+        lines = LogBuffer()
         started = await asyncio.wrap_future(
             _threads().submit(lines.context().run, _start, key, instance.task_id, instance.map_index)
         )
@@ -70,17 +70,17 @@ class FetchBloggersTrigger(BaseTrigger):
         return TaskSuccessEvent(xcoms={"return_value": summarize(reports)})
 
 
-async def _all_done(started: Iterable[Future[FetchReport]], lines: HeldLines) -> None:
+async def _all_done(started: Iterable[Future[FetchReport]], lines: LogBuffer) -> None:
     unfinished = set(map(asyncio.wrap_future, started))
     while unfinished:
         _, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(BEAT_SECONDS - time.monotonic() % BEAT_SECONDS)
         # Airflow reads a trigger's lines only now and then: writing them may have to wait, and the loop must not.
-        await asyncio.to_thread(lines.release)
+        await asyncio.to_thread(lines.flush)
 
 
 def _start(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
-    return start_fetches(_threads(), outside(), key, task_id, map_index)
+    return submit_fetches(_threads(), fetch_services(), key, task_id, map_index)
 
 
 @cache

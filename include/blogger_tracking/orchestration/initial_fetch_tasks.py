@@ -40,7 +40,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         from blogger_tracking.orchestration.connections import database_pool
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
-        from blogger_tracking.usecases.plan_initial_fetch import end_initial_fetch, plan_initial_fetch
+        from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch, plan_initial_fetch
 
         key = run_key(context["ti"])
         message = _message(context["dag_run"].conf or {})
@@ -56,28 +56,28 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         try:
             summary = super().execute(context)
         except AirflowSkipException:
-            end_initial_fetch(database_pool(), key)
+            finish_initial_fetch(database_pool(), key)
             raise
-        end_initial_fetch(database_pool(), key)
+        finish_initial_fetch(database_pool(), key)
         return summary
 
 
-def free_wish(context: Context) -> None:
+def release_failed_initial_fetch(context: Context) -> None:
     """Let other runs have the wish of a run that failed for good."""
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
-    from blogger_tracking.usecases.plan_initial_fetch import end_initial_fetch
+    from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch
 
-    end_initial_fetch(database_pool(), run_key(context["ti"]))
+    finish_initial_fetch(database_pool(), run_key(context["ti"]))
 
 
 @task(multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
-def hand_over_wishes() -> dict[str, int]:
+def dispatch_initial_fetches() -> dict[str, int]:
     """Trigger the initial fetches that are still wished for; the number of wishes by what became of them."""
     from blogger_tracking.orchestration.connections import airflow_api, database_pool
-    from blogger_tracking.usecases.dispatch_initial_fetches import hand_over_open_wishes
+    from blogger_tracking.usecases.dispatch_initial_fetches import dispatch_pending_initial_fetches
 
-    return hand_over_open_wishes(database_pool(), airflow_api, scope_of(get_current_context()["params"]))
+    return dispatch_pending_initial_fetches(database_pool(), airflow_api, scope_of(get_current_context()["params"]))
 
 
 def _message(conf: dict[str, Any]) -> InitialFetchMessage:

@@ -19,7 +19,7 @@ REMEMBER_FAILURE_SECONDS = 5
 _forgetters: list[Callable[[], None]] = []
 
 
-def once_per_process(make: Callable[P, R]) -> Callable[P, R]:
+def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
     """Like functools.cache for many threads that ask first at once; a failure is remembered for a moment."""
     lock = threading.Lock()
     made: dict[tuple[object, ...], R] = {}
@@ -44,7 +44,7 @@ def once_per_process(make: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def forget_everything() -> None:
+def clear_process_cache() -> None:
     """Make all of it anew on next use."""
     for forget in _forgetters:
         forget()

@@ -45,9 +45,9 @@ def refresh_statistics() -> dict[str, int]:
 def store_thumbnails() -> dict[str, int]:
     """Store the pictures that are queued; give what was done, by name."""
     from blogger_tracking.orchestration.connections import database_pool
-    from blogger_tracking.orchestration.thumbnail_store import picture_store
+    from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
     from blogger_tracking.usecases.manage_queues import consume
     from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
 
-    storer = ThumbnailStorer(database_pool(), picture_store(), get_settings())
+    storer = ThumbnailStorer(database_pool(), thumbnail_store(), get_settings())
     return consume(database_pool(), Queue.THUMBNAILS, storer.run)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import ObjectStoragePath
 
+from blogger_tracking.domain.errors import StorageError
 from blogger_tracking.settings import get_settings
-from blogger_tracking.thumbnails.store import StorageError
 
 
-class ObjectStoragePictures:
+class ObjectThumbnailStore:
     """A PictureStore below one address, such as `file:///var/pictures` or `s3://connection_id@bucket/pictures`."""
 
     def __init__(self, root: ObjectStoragePath) -> None:
@@ -33,8 +33,8 @@ class ObjectStoragePictures:
             self._folders.add(folder)
 
 
-def picture_store() -> ObjectStoragePictures:
+def thumbnail_store() -> ObjectThumbnailStore:
     """The store that the settings name."""
-    return ObjectStoragePictures(
+    return ObjectThumbnailStore(
         ObjectStoragePath(get_settings().thumbnail_storage or f"file://{AIRFLOW_HOME}/thumbnails")
     )

@@ -1,19 +1,17 @@
 """The platforms: one service per platform behind one interface."""
 
 from blogger_tracking.platforms.config import PlatformConfig
-from blogger_tracking.platforms.http_client import Clock
-from blogger_tracking.platforms.pace import Pace, SharedPace
+from blogger_tracking.platforms.rate_limiter import RateLimiter, SharedRateLimiter
 from blogger_tracking.platforms.registry import create_service
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.platforms.youtube import MAX_VIDEO_IDS, YouTubeService
 
 __all__ = [
     "MAX_VIDEO_IDS",
-    "Clock",
-    "Pace",
     "PlatformConfig",
     "PlatformService",
-    "SharedPace",
+    "RateLimiter",
+    "SharedRateLimiter",
     "YouTubeService",
     "create_service",
 ]

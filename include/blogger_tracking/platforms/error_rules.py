@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from blogger_tracking.domain.errors import ErrorKind
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.platforms.json_values import Json, as_text, dig, first_of
+from blogger_tracking.domain.platform_errors import ErrorKind
+from blogger_tracking.platforms.json_values import Json, as_text, first_of, get_path
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseSummary:
     """What of an answer tells its meaning: HTTP status, the platform's own codes, its message in words."""
 
     status: int
@@ -37,7 +37,7 @@ class Rule:
     code: str = ""
     words: str = ""
 
-    def fits(self, platform: Platform, answer: Answer) -> bool:
+    def fits(self, platform: Platform, answer: ResponseSummary) -> bool:
         """Whether this row speaks of that answer."""
         return (
             self.platform in {None, platform}
@@ -63,12 +63,23 @@ _YOUTUBE, _TIKTOK, _INSTAGRAM = Platform.YOUTUBE, Platform.TIKTOK, Platform.INST
 
 # Read from the top: the first row that fits decides.
 TABLE: tuple[Rule, ...] = (
-    Rule(_YOUTUBE, _REFUSED, ErrorKind.QUOTA_GONE, code=r"quotaExceeded|dailyLimitExceeded"),
-    Rule(_YOUTUBE, _REFUSED, ErrorKind.QUOTA_GONE, code=r"rateLimitExceeded|RATE_LIMIT_EXCEEDED", words=r"\bper day\b"),
+    Rule(_YOUTUBE, _REFUSED, ErrorKind.QUOTA_EXCEEDED, code=r"quotaExceeded|dailyLimitExceeded"),
+    Rule(
+        _YOUTUBE,
+        _REFUSED,
+        ErrorKind.QUOTA_EXCEEDED,
+        code=r"rateLimitExceeded|RATE_LIMIT_EXCEEDED",
+        words=r"\bper day\b",
+    ),
     Rule(_YOUTUBE, _REFUSED, ErrorKind.RATE_LIMITED, code=r"(userR|r)ateLimitExceeded|RATE_LIMIT_EXCEEDED"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.BAD_KEY, code=r"key(Invalid|Expired)|accessNotConfigured|ipRefererBlocked"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.BAD_KEY, code=r"API_KEY_[A-Z_]+|SERVICE_DISABLED"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.BAD_KEY, words=r"API key (not valid|expired)"),
+    Rule(
+        _YOUTUBE,
+        _CLIENT,
+        ErrorKind.INVALID_CREDENTIALS,
+        code=r"key(Invalid|Expired)|accessNotConfigured|ipRefererBlocked",
+    ),
+    Rule(_YOUTUBE, _CLIENT, ErrorKind.INVALID_CREDENTIALS, code=r"API_KEY_[A-Z_]+|SERVICE_DISABLED"),
+    Rule(_YOUTUBE, _CLIENT, ErrorKind.INVALID_CREDENTIALS, words=r"API key (not valid|expired)"),
     Rule(_YOUTUBE, _CLIENT, ErrorKind.STALE_CURSOR, code=r"invalidPageToken"),
     Rule(_YOUTUBE, _CLIENT, ErrorKind.NO_ENTRIES, code=r"playlistNotFound"),
     Rule(_YOUTUBE, _CLIENT, ErrorKind.NOT_FOUND, code=r"channelNotFound"),
@@ -77,16 +88,16 @@ TABLE: tuple[Rule, ...] = (
     # 10231: not shown in the gateway's region. -1: turned away, with an empty `userInfo` that looks like nobody.
     # Codes that nobody has described are taken for a refusal of the same sort, too.
     Rule(_TIKTOK, _FINE, ErrorKind.BLOCKED, code=r"-?[1-9][0-9]*"),
-    Rule(_TIKTOK, _only(429), ErrorKind.QUOTA_GONE, words=r"\b(monthly|daily) quota\b"),
-    Rule(_TIKTOK, _only(403), ErrorKind.BAD_KEY, words=r"not subscribed|invalid api key"),
-    Rule(_INSTAGRAM, _only(402), ErrorKind.QUOTA_GONE),
+    Rule(_TIKTOK, _only(429), ErrorKind.QUOTA_EXCEEDED, words=r"\b(monthly|daily) quota\b"),
+    Rule(_TIKTOK, _only(403), ErrorKind.INVALID_CREDENTIALS, words=r"not subscribed|invalid api key"),
+    Rule(_INSTAGRAM, _only(402), ErrorKind.QUOTA_EXCEEDED),
     Rule(_INSTAGRAM, _only(403), ErrorKind.PRIVATE, words=r"private"),
     Rule(_INSTAGRAM, _only(403), ErrorKind.BLOCKED),
     Rule(_INSTAGRAM, _only(404), ErrorKind.NO_ENTRIES, words=r"entries ?not ?found"),
     Rule(_INSTAGRAM, _only(404), ErrorKind.NOT_FOUND, words=r"user ?not ?found"),
     Rule(_INSTAGRAM, _REDIRECT, ErrorKind.BLOCKED, words=r"login"),
     Rule(None, _FINE, None),
-    Rule(None, _only(401), ErrorKind.BAD_KEY),
+    Rule(None, _only(401), ErrorKind.INVALID_CREDENTIALS),
     Rule(None, _only(408), ErrorKind.UNAVAILABLE),
     Rule(None, _only(429), ErrorKind.RATE_LIMITED),
     # Also a 404 without a known reason: a wrong base address must not turn every account into a missing one.
@@ -95,25 +106,25 @@ TABLE: tuple[Rule, ...] = (
 )
 
 
-def kind_of(platform: Platform, answer: Answer) -> ErrorKind | None:
+def classify(platform: Platform, answer: ResponseSummary) -> ErrorKind | None:
     """The kind of error an answer is, or None for one that can be read. A status outside HTTP's is UNREADABLE."""
     row = next((rule for rule in TABLE if rule.fits(platform, answer)), None)
-    return row.kind if row else ErrorKind.UNREADABLE
+    return row.kind if row else ErrorKind.MALFORMED_RESPONSE
 
 
-def read_answer(status: int, body: Json) -> Answer:
+def summarize_response(status: int, body: Json) -> ResponseSummary:
     """Find codes and message in a decoded body (None: not JSON), wherever the platforms put them."""
-    return Answer(status, tuple(_codes(body)), _message(body))
+    return ResponseSummary(status, tuple(_codes(body)), _message(body))
 
 
 def _codes(body: Json) -> Iterator[str]:
-    details = dig(body, "error", "details")
+    details = get_path(body, "error", "details")
     found = [
-        dig(body, "error", "errors", 0, "reason"),
-        *(dig(detail, "reason") for detail in (details if isinstance(details, list) else ())),
-        dig(body, "error", "status"),
-        dig(body, "exc_type"),
-        *(first_of(layer, ("statusCode", "status_code")) for layer in (body, dig(body, "data"))),
+        get_path(body, "error", "errors", 0, "reason"),
+        *(get_path(detail, "reason") for detail in (details if isinstance(details, list) else ())),
+        get_path(body, "error", "status"),
+        get_path(body, "exc_type"),
+        *(first_of(layer, ("statusCode", "status_code")) for layer in (body, get_path(body, "data"))),
     ]
     for code in found:
         if isinstance(code, str | int) and code != "":
@@ -121,6 +132,6 @@ def _codes(body: Json) -> Iterator[str]:
 
 
 def _message(body: Json) -> str:
-    layers = (dig(body, "error"), body, dig(body, "data"))
+    layers = (get_path(body, "error"), body, get_path(body, "data"))
     words = (first_of(layer, ("message", "detail", "statusMsg", "status_msg", "error")) for layer in layers)
     return next((as_text(text) for text in words if as_text(text)), "")

@@ -7,19 +7,20 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import requests
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
+from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.platforms.config import PlatformConfig
-from blogger_tracking.platforms.error_rules import Answer, kind_of, read_answer
-from blogger_tracking.platforms.json_values import Json, UnreadableBodyError
+from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response
+from blogger_tracking.platforms.json_values import Json, MalformedResponseError
 from blogger_tracking.platforms.metering import note_request
 from blogger_tracking.platforms.pools import session_for
 from blogger_tracking.platforms.redaction import redact
@@ -33,14 +34,6 @@ T = TypeVar("T")
 _CHUNK_BYTES = 64 * 1024
 _RETRY_FACTOR = 4
 _QUOTA_RESETS: Mapping[Platform, Callable[[datetime], datetime]] = {Platform.YOUTUBE: next_quota_reset}
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as a client sees it; tests bring their own."""
-
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ class HttpClient:
         config: PlatformConfig,
         headers: Mapping[str, str],
         *,
-        wait_for_turn: Callable[[], None],
+        acquire: Callable[[], None],
         settings: Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -76,7 +69,7 @@ class HttpClient:
         self.settings = settings or get_settings()
         self._config = config
         self._headers = {"Accept": "application/json", "User-Agent": "blogger-tracking", **headers}
-        self._wait_for_turn = wait_for_turn
+        self._acquire = acquire
         self._clock = clock or Clock()
         self._backoff = wait_exponential(multiplier=self.settings.retry_base_seconds, exp_base=_RETRY_FACTOR)
 
@@ -98,17 +91,17 @@ class HttpClient:
         return answer
 
     def _ask(self, call: Call, read: Callable[[Json], T]) -> T:
-        self._wait_for_turn()
+        self._acquire()
         response, body = self._send(call)
         try:
             decoded = _decode(body)
-        except UnreadableBodyError as error:
+        except MalformedResponseError as error:
             self._refuse_error_status(call, response, None)
             raise self._unreadable(call, response, error) from None
         self._refuse_error_status(call, response, decoded)
         try:
             return read(decoded)
-        except UnreadableBodyError as error:
+        except MalformedResponseError as error:
             raise self._unreadable(call, response, error) from None
 
     def _send(self, call: Call) -> tuple[requests.Response, bytes]:
@@ -144,27 +137,27 @@ class HttpClient:
 
     def _fault(self, call: Call, error: Exception) -> PlatformError:
         # Only the name of the library's error is told: its text holds the whole address.
-        kind = ErrorKind.UNREADABLE if isinstance(error, _BROKEN_BODY) else ErrorKind.UNAVAILABLE
+        kind = ErrorKind.MALFORMED_RESPONSE if isinstance(error, _BROKEN_BODY) else ErrorKind.UNAVAILABLE
         return PlatformError(kind, self.platform, f"{call}: {type(error).__name__}")
 
     def _refuse_error_status(self, call: Call, response: requests.Response, decoded: Json) -> None:
         answer = _answer(response, decoded)
-        kind = kind_of(self.platform, answer)
+        kind = classify(self.platform, answer)
         if kind is None:
             return
         now = self._clock.now()
-        reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_GONE else None
+        reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_EXCEEDED else None
         retry_at = reset(now) if reset else retry_moment(response.headers.get("Retry-After"), now)
         words = " ".join(("HTTP", str(answer.status), *answer.codes, answer.message))
         detail = redact(f"{call}: {words}", self._config.key)
         raise PlatformError(kind, self.platform, detail, status=answer.status, retry_at=retry_at)
 
-    def _unreadable(self, call: Call, response: requests.Response, error: UnreadableBodyError) -> PlatformError:
+    def _unreadable(self, call: Call, response: requests.Response, error: MalformedResponseError) -> PlatformError:
         detail = redact(f"{call}: {error}", self._config.key)
-        return PlatformError(ErrorKind.UNREADABLE, self.platform, detail, status=response.status_code)
+        return PlatformError(ErrorKind.MALFORMED_RESPONSE, self.platform, detail, status=response.status_code)
 
     def _may_ask_again(self, error: BaseException) -> bool:
-        if not isinstance(error, PlatformError) or not error.handling.retried:
+        if not isinstance(error, PlatformError) or not error.handling.retry_request:
             return False
         return self._seconds_until(error.retry_at) <= self.settings.retry_after_limit_seconds
 
@@ -188,18 +181,20 @@ _BROKEN_BODY = (
 
 def _decode(body: bytes) -> Json:
     if not body.strip():
-        raise UnreadableBodyError("empty body")
+        raise MalformedResponseError("empty body")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         kind = "an HTML page" if body.lstrip()[:1] == b"<" else "no JSON"
-        raise UnreadableBodyError(f"{kind} of {len(body)} bytes") from None
+        raise MalformedResponseError(f"{kind} of {len(body)} bytes") from None
 
 
-def _answer(response: requests.Response, decoded: Json) -> Answer:
+def _answer(response: requests.Response, decoded: Json) -> ResponseSummary:
     if response.is_redirect:
-        return Answer(response.status_code, message=f"redirected to {response.headers['location'].split('?')[0]}")
-    return read_answer(response.status_code, decoded)
+        return ResponseSummary(
+            response.status_code, message=f"redirected to {response.headers['location'].split('?')[0]}"
+        )
+    return summarize_response(response.status_code, decoded)
 
 
 def _raised(state: RetryCallState) -> PlatformError | None:

@@ -12,26 +12,25 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from blogger_tracking.domain.alerts import alerts
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.instagram_shortcode import media_number, shortcode
 from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics, newest_first
-from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.http_client import Call
 from blogger_tracking.platforms.json_values import (
     Json,
-    UnreadableBodyError,
+    MalformedResponseError,
     as_count,
     as_datetime,
     as_flag,
     as_id,
     as_text,
     as_url,
-    dig,
     first_known,
     first_of,
+    get_path,
 )
-from blogger_tracking.platforms.listing import Entry, Page, SkipReason, read_entries
+from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, VideoBatch, read_entries
 from blogger_tracking.platforms.paging import collect
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.settings import Settings
@@ -114,30 +113,30 @@ def _unwrap(body: Json) -> Json:
 
 def _read_profile(body: Json) -> BloggerProfile:
     layer = _unwrap(body)
-    user = dig(layer, "user") or layer
-    external_id, username = as_id(first_of(user, ("pk", "pk_id", "id"))), as_text(dig(user, "username")).strip()
+    user = get_path(layer, "user") or layer
+    external_id, username = as_id(first_of(user, ("pk", "pk_id", "id"))), as_text(get_path(user, "username")).strip()
     if not external_id or not username:
-        raise UnreadableBodyError("a profile without pk or username")
+        raise MalformedResponseError("a profile without pk or username")
     return BloggerProfile(
         platform=Platform.INSTAGRAM,
         external_id=external_id,
         sec_id=None,
         username=username,
-        channel_name=as_text(dig(user, "full_name")) or username,
-        subscribers=as_count(dig(user, "follower_count")),
-        thumbnail_url=as_url(dig(user, "profile_pic_url")),
-        is_private=as_flag(dig(user, "is_private")),
+        channel_name=as_text(get_path(user, "full_name")) or username,
+        subscribers=as_count(get_path(user, "follower_count")),
+        thumbnail_url=as_url(get_path(user, "profile_pic_url")),
+        is_private=as_flag(get_path(user, "is_private")),
     )
 
 
 def _read_page(body: Json, read: Callable[[Json], Entry]) -> Page:
     if isinstance(body, list):
-        items, cursor, more = dig(body, 0), dig(body, 1), None
+        items, cursor, more = get_path(body, 0), get_path(body, 1), None
     else:
         layer = _unwrap(body)
-        items, cursor, more = dig(layer, "items"), _cursor(body, layer), _more_available(layer)
+        items, cursor, more = get_path(layer, "items"), _cursor(body, layer), _more_available(layer)
     if not isinstance(items, list):
-        raise UnreadableBodyError("no list of media")
+        raise MalformedResponseError("no list of media")
     next_cursor = as_id(cursor)
     has_more = next_cursor is not None if more is None else as_flag(more)
     return Page(read_entries(items, read), next_cursor=next_cursor, has_more=has_more)
@@ -147,40 +146,40 @@ def _cursor(body: Json, layer: Json) -> Json:
     # The gateway's own cursor is the one its calls take: where it is written, also as null, no other counts.
     if isinstance(body, Mapping) and "next_page_id" in body:
         return body["next_page_id"]
-    return dig(layer, "paging_info", "max_id") or dig(layer, "next_max_id")
+    return get_path(layer, "paging_info", "max_id") or get_path(layer, "next_max_id")
 
 
 def _more_available(layer: Json) -> Json:
-    in_paging_info = dig(layer, "paging_info", "more_available")
-    return dig(layer, "more_available") if in_paging_info is None else in_paging_info
+    in_paging_info = get_path(layer, "paging_info", "more_available")
+    return get_path(layer, "more_available") if in_paging_info is None else in_paging_info
 
 
 def _read_clip(item: Json) -> Entry:
-    media = dig(item, "media") or item
+    media = get_path(item, "media") or item
     return _sort_out(item, media) or _read_media(media, is_post=False)
 
 
 def _read_post(item: Json) -> Entry:
-    media = dig(item, "media") or item
+    media = get_path(item, "media") or item
     entry = _sort_out(item, media)
     if entry:
         return entry
-    if dig(media, "product_type") == "clips":
+    if get_path(media, "product_type") == "clips":
         return Entry(_media_id(media), pinned=_is_pinned(media))
     return _read_media(media, is_post=True)
 
 
 def _sort_out(item: Json, media: Json) -> Entry | None:
     """An entry for what is no video, or None for a video."""
-    media_id, media_type = _media_id(media), as_count(dig(media, "media_type"))
+    media_id, media_type = _media_id(media), as_count(get_path(media, "media_type"))
     if not media_id:
-        is_card = any(dig(item, key) for key in _CARD_KEYS)
-        return Entry(None, skipped=SkipReason.NOT_A_VIDEO if is_card else SkipReason.UNREADABLE)
-    if any(dig(layer, key) for layer in (item, media) for key in ("ad_id", "is_ad", "injected")):
-        return Entry(media_id, skipped=SkipReason.ADVERTISEMENT)
+        is_card = any(get_path(item, key) for key in _CARD_KEYS)
+        return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_card else EntrySkipReason.MALFORMED)
+    if any(get_path(layer, key) for layer in (item, media) for key in ("ad_id", "is_ad", "injected")):
+        return Entry(media_id, skipped=EntrySkipReason.ADVERTISEMENT)
     if media_type in _OTHER_MEDIA_TYPES:
-        return Entry(media_id, skipped=SkipReason.PHOTO)
-    return None if media_type == _VIDEO else Entry(media_id, skipped=SkipReason.UNREADABLE)
+        return Entry(media_id, skipped=EntrySkipReason.PHOTO)
+    return None if media_type == _VIDEO else Entry(media_id, skipped=EntrySkipReason.MALFORMED)
 
 
 def _read_media(media: Json, *, is_post: bool) -> Entry:
@@ -188,21 +187,21 @@ def _read_media(media: Json, *, is_post: bool) -> Entry:
     code = _code(media)
     if not media_id or not code:
         alerts.warning("Instagram media without code and without numeric id was skipped: pk %s.", media_id)
-        return Entry(media_id, skipped=SkipReason.NO_ADDRESS)
-    kind = "reel" if dig(media, "product_type") == "clips" else "p"
+        return Entry(media_id, skipped=EntrySkipReason.NO_ADDRESS)
+    kind = "reel" if get_path(media, "product_type") == "clips" else "p"
     video = CommonVideo(
         external_video_id=media_id,
         platform=Platform.INSTAGRAM,
         video_url=f"https://www.instagram.com/{kind}/{code}/",
-        title=as_text(dig(media, "caption", "text")) or as_text(dig(media, "caption_text")),
+        title=as_text(get_path(media, "caption", "text")) or as_text(get_path(media, "caption_text")),
         thumbnail_url=_thumbnail(media),
-        published_at=as_datetime(dig(media, "taken_at")),
+        published_at=as_datetime(get_path(media, "taken_at")),
         statistics=VideoStatistics(
             external_video_id=media_id,
             views=_views(media, is_post=is_post),
             likes=_likes(media),
-            comments=as_count(dig(media, "comment_count")),
-            reposts=first_known(as_count(dig(media, key)) for key in ("media_repost_count", "reshare_count")),
+            comments=as_count(get_path(media, "comment_count")),
+            reposts=first_known(as_count(get_path(media, key)) for key in ("media_repost_count", "reshare_count")),
         ),
     )
     return Entry(media_id, video, pinned=_is_pinned(media))
@@ -210,32 +209,34 @@ def _read_media(media: Json, *, is_post: bool) -> Entry:
 
 def _media_id(media: Json) -> str | None:
     """`pk`, or the part of `id` before the owner's number."""
-    return as_id(dig(media, "pk")) or (as_id(dig(media, "id")) or "").split("_")[0] or None
+    return as_id(get_path(media, "pk")) or (as_id(get_path(media, "id")) or "").split("_")[0] or None
 
 
 def _code(media: Json) -> str | None:
-    code = as_text(dig(media, "code")).strip()
+    code = as_text(get_path(media, "code")).strip()
     number = media_number(as_id(first_of(media, ("id", "pk"))) or "")
     return code or (shortcode(number) if number is not None else None)
 
 
 def _views(media: Json, *, is_post: bool) -> int | None:
-    plays = first_known(as_count(dig(media, key)) for key in ("ig_play_count", "play_count"))
+    plays = first_known(as_count(get_path(media, key)) for key in ("ig_play_count", "play_count"))
     # Plays come from clips alone: in posts zero stands for "not told", and `view_count` is zero in every v1 clip.
     if plays is None or (is_post and plays == 0):
-        plays = as_count(dig(media, "view_count")) or None
+        plays = as_count(get_path(media, "view_count")) or None
     return plays
 
 
 def _likes(media: Json) -> int | None:
-    likes = as_count(dig(media, "like_count"))
-    hidden = likes == _LIKES_SHOWN_WHEN_HIDDEN and as_flag(dig(media, "like_and_view_counts_disabled"))
+    likes = as_count(get_path(media, "like_count"))
+    hidden = likes == _LIKES_SHOWN_WHEN_HIDDEN and as_flag(get_path(media, "like_and_view_counts_disabled"))
     return None if hidden else likes
 
 
 def _is_pinned(media: Json) -> bool:
-    return any(dig(media, key) for key in ("timeline_pinned_user_ids", "clips_tab_pinned_user_ids"))
+    return any(get_path(media, key) for key in ("timeline_pinned_user_ids", "clips_tab_pinned_user_ids"))
 
 
 def _thumbnail(media: Json) -> str | None:
-    return as_url(dig(media, "image_versions2", "candidates", 0, "url")) or as_url(dig(media, "thumbnail_url"))
+    return as_url(get_path(media, "image_versions2", "candidates", 0, "url")) or as_url(
+        get_path(media, "thumbnail_url")
+    )

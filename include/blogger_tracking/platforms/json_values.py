@@ -24,7 +24,7 @@ _SECONDS_BELOW = 10**11
 """Larger timestamps are milliseconds: 10^11 seconds lie in the year 5138."""
 
 
-class UnreadableBodyError(Exception):
+class MalformedResponseError(Exception):
     """A body is not what its call promises. Raised by page and profile readers; the client makes a PlatformError."""
 
 
@@ -80,7 +80,7 @@ def as_flag(value: Json) -> bool:
     return isinstance(value, bool | int | str) and value in {1, "1", "true", "True"}
 
 
-def dig(value: Json, *path: str | int) -> Json:
+def get_path(value: Json, *path: str | int) -> Json:
     """What lies at a path of keys and positions, or None where the path breaks."""
     for step in path:
         if isinstance(step, str) and isinstance(value, Mapping):
@@ -94,7 +94,7 @@ def dig(value: Json, *path: str | int) -> Json:
 
 def first_of(mapping: Json, keys: Sequence[str]) -> Json:
     """The first value under these keys that is neither None nor empty text."""
-    values = (dig(mapping, key) for key in keys)
+    values = (get_path(mapping, key) for key in keys)
     return next((value for value in values if value is not None and value != ""), None)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import ValidationError
 
 from blogger_tracking.domain.models import CommonVideo
-from blogger_tracking.platforms.json_values import Json, UnreadableBodyError
+from blogger_tracking.domain.platform_errors import PlatformError
+from blogger_tracking.platforms.json_values import Json, MalformedResponseError
 
 
-class SkipReason(StrEnum):
+class EntrySkipReason(StrEnum):
     """Why an entry of a list is not delivered as a video."""
 
     ADVERTISEMENT = "advertisement"
@@ -20,7 +21,30 @@ class SkipReason(StrEnum):
     NOT_A_VIDEO = "not_a_video"
     PHOTO = "photo"
     PLACEHOLDER = "placeholder"
-    UNREADABLE = "unreadable"
+    MALFORMED = "malformed"
+
+
+class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a list
+    """Videos of one account, newest first, unique by id, and how they were got.
+
+    `interrupted_by` is the error that ended the paging early: what was read before is here all the same.
+    `skipped` counts entries that are no videos, by reason.
+    """
+
+    def __init__(
+        self,
+        videos: Iterable[CommonVideo] = (),
+        *,
+        pages: int = 0,
+        skipped: Mapping[str, int] | None = None,
+        interrupted_by: PlatformError | None = None,
+        sec_id: str | None = None,
+    ) -> None:
+        super().__init__(videos)
+        self.pages = pages
+        self.skipped = dict(skipped or {})
+        self.interrupted_by = interrupted_by
+        self.sec_id = sec_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +58,7 @@ class Entry:
 
     id: str | None
     video: CommonVideo | None = None
-    skipped: SkipReason | None = None
+    skipped: EntrySkipReason | None = None
     pinned: bool = False
 
 
@@ -54,8 +78,8 @@ def read_entries(items: Sequence[Json], read: Callable[[Json], Entry]) -> list[E
     and the account must not be taken for an empty one.
     """
     entries = [_read_entry(item, read) for item in items]
-    if entries and all(entry.skipped is SkipReason.UNREADABLE for entry in entries):
-        raise UnreadableBodyError(f"none of {len(entries)} entries can be read")
+    if entries and all(entry.skipped is EntrySkipReason.MALFORMED for entry in entries):
+        raise MalformedResponseError(f"none of {len(entries)} entries can be read")
     return entries
 
 
@@ -63,4 +87,4 @@ def _read_entry(item: Json, read: Callable[[Json], Entry]) -> Entry:
     try:
         return read(item)
     except ValidationError:
-        return Entry(id=None, skipped=SkipReason.UNREADABLE)
+        return Entry(id=None, skipped=EntrySkipReason.MALFORMED)

@@ -9,25 +9,25 @@ from typing import Protocol
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms.pools import limiter_for
-from blogger_tracking.rate_limit import SharedTurns
+from blogger_tracking.rate_limit import SlotReservations
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """Something that every request to a platform waits for."""
 
-    def wait_for_turn(self, platform: Platform, requests_per_second: float) -> None:
+    def acquire(self, platform: Platform, requests_per_second: float) -> None:
         """Return when one more request may be sent. Thread-safe."""
 
 
-class ProcessPace:
+class ProcessRateLimiter:
     """This process for itself: in no second more requests than the pace."""
 
-    def wait_for_turn(self, platform: Platform, requests_per_second: float) -> None:
+    def acquire(self, platform: Platform, requests_per_second: float) -> None:
         """Return when one more request may be sent."""
         limiter_for(platform, requests_per_second).try_acquire(platform.slug)
 
 
-class SharedPace(ProcessPace):
+class SharedRateLimiter(ProcessRateLimiter):
     """All processes together that reserve in the same place. One of it serves all services of a process.
 
     `reserve` takes a span of a platform's time for this process alone, and returns the seconds until it begins. What
@@ -35,9 +35,9 @@ class SharedPace(ProcessPace):
     """
 
     def __init__(self, reserve: Callable[[Platform, timedelta], float]) -> None:
-        self._turns = {platform: SharedTurns(partial(reserve, platform)) for platform in Platform}
+        self._turns = {platform: SlotReservations(partial(reserve, platform)) for platform in Platform}
 
-    def wait_for_turn(self, platform: Platform, requests_per_second: float) -> None:
+    def acquire(self, platform: Platform, requests_per_second: float) -> None:
         """Return when one more request may be sent. Raises what `reserve` raises."""
-        super().wait_for_turn(platform, requests_per_second)
+        super().acquire(platform, requests_per_second)
         self._turns[platform].take(requests_per_second)

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import CommonVideo, newest_first
-from blogger_tracking.domain.video_batch import VideoBatch
-from blogger_tracking.platforms.listing import Entry, Page
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
+from blogger_tracking.platforms.listing import Entry, Page, VideoBatch
 
 ReadPage = Callable[[str | None, int], Page]
 """Reads the page at a cursor (None: the first); the number, from 1, is for logs. Raises PlatformError."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms.config import PlatformConfig
-from blogger_tracking.platforms.http_client import Clock
 from blogger_tracking.platforms.instagram import InstagramService
-from blogger_tracking.platforms.pace import Pace
+from blogger_tracking.platforms.rate_limiter import RateLimiter
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.platforms.tiktok import TikTokService
 from blogger_tracking.platforms.youtube import YouTubeService
@@ -26,7 +26,7 @@ def create_service(
     *,
     settings: Settings | None = None,
     clock: Clock | None = None,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
 ) -> PlatformService:
     """The service of a platform, by its name as it stands in the database.
 
@@ -39,4 +39,4 @@ def create_service(
     except (ValueError, KeyError):
         known = ", ".join(_SERVICES)
         raise ConfigurationError(f"Unknown platform {str(platform)!r}: known are {known}.") from None
-    return service(config, settings=settings, clock=clock, pace=pace)
+    return service(config, settings=settings, clock=clock, rate_limiter=rate_limiter)

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.models import Account, BloggerProfile, Platform
-from blogger_tracking.domain.video_batch import VideoBatch
 from blogger_tracking.platforms.config import PlatformConfig
-from blogger_tracking.platforms.http_client import Clock, HttpClient
-from blogger_tracking.platforms.pace import Pace, ProcessPace
+from blogger_tracking.platforms.http_client import HttpClient
+from blogger_tracking.platforms.listing import VideoBatch
 from blogger_tracking.platforms.paging import pages_needed
+from blogger_tracking.platforms.rate_limiter import ProcessRateLimiter, RateLimiter
 from blogger_tracking.settings import Settings, get_settings
 
 
@@ -31,7 +32,7 @@ class PlatformService(ABC):
         *,
         settings: Settings | None = None,
         clock: Clock | None = None,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._settings = settings or get_settings()
         requests_per_second = config.requests_per_second or self._requests_per_second(self._settings)
@@ -39,7 +40,7 @@ class PlatformService(ABC):
             self.platform,
             config,
             self._headers(config),
-            wait_for_turn=partial((pace or ProcessPace()).wait_for_turn, self.platform, requests_per_second),
+            acquire=partial((rate_limiter or ProcessRateLimiter()).acquire, self.platform, requests_per_second),
             settings=self._settings,
             clock=clock,
         )

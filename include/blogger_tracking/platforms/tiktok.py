@@ -9,25 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics
-from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.http_client import Call
 from blogger_tracking.platforms.json_values import (
     Json,
-    UnreadableBodyError,
+    MalformedResponseError,
     as_count,
     as_datetime,
     as_flag,
     as_id,
     as_text,
     as_url,
-    dig,
     first_known,
     first_of,
+    get_path,
 )
-from blogger_tracking.platforms.listing import Entry, Page, SkipReason, read_entries
+from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, VideoBatch, read_entries
 from blogger_tracking.platforms.paging import collect
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.settings import Settings
@@ -71,7 +70,7 @@ class TikTokService(PlatformService):
         if profile.is_private:
             raise self._error(ErrorKind.PRIVATE, f"@{account.username} is private")
         if not profile.sec_id:
-            raise self._error(ErrorKind.UNREADABLE, f"the profile of @{account.username} has no secUid")
+            raise self._error(ErrorKind.MALFORMED_RESPONSE, f"the profile of @{account.username} has no secUid")
         return profile.sec_id
 
     def _error(self, kind: ErrorKind, detail: str) -> PlatformError:
@@ -87,27 +86,27 @@ class TikTokService(PlatformService):
 
 
 def _unwrap(body: Json) -> Json:
-    inner = dig(body, "data")
+    inner = get_path(body, "data")
     return inner if isinstance(inner, Mapping) else body
 
 
 def _read_profile(body: Json) -> BloggerProfile:
-    info = dig(_unwrap(body), "userInfo")
-    user = dig(info, "user")
-    external_id, username = as_id(dig(user, "id")), as_text(dig(user, "uniqueId")).strip()
+    info = get_path(_unwrap(body), "userInfo")
+    user = get_path(info, "user")
+    external_id, username = as_id(get_path(user, "id")), as_text(get_path(user, "uniqueId")).strip()
     if not external_id or not username:
-        raise UnreadableBodyError("a profile without id or uniqueId")
-    avatars = (as_url(dig(user, size)) for size in ("avatarLarger", "avatarMedium", "avatarThumb"))
-    followers = (as_count(dig(info, stats, "followerCount")) for stats in ("statsV2", "stats"))
+        raise MalformedResponseError("a profile without id or uniqueId")
+    avatars = (as_url(get_path(user, size)) for size in ("avatarLarger", "avatarMedium", "avatarThumb"))
+    followers = (as_count(get_path(info, stats, "followerCount")) for stats in ("statsV2", "stats"))
     return BloggerProfile(
         platform=Platform.TIKTOK,
         external_id=external_id,
-        sec_id=as_text(dig(user, "secUid")) or None,
+        sec_id=as_text(get_path(user, "secUid")) or None,
         username=username,
-        channel_name=as_text(dig(user, "nickname")) or username,
+        channel_name=as_text(get_path(user, "nickname")) or username,
         subscribers=first_known(followers),
         thumbnail_url=next(filter(None, avatars), None),
-        is_private=as_flag(dig(user, "privateAccount")),
+        is_private=as_flag(get_path(user, "privateAccount")),
     )
 
 
@@ -130,25 +129,25 @@ def _items(listing: Json, has_more: Json) -> list[Json]:
     # An empty list is written as null by some gateways; a body that does not speak of a list at all is a block.
     if keys and items is None and has_more is not None and not as_flag(has_more):
         return []
-    raise UnreadableBodyError("no list of videos")
+    raise MalformedResponseError("no list of videos")
 
 
 def _read_entry(item: Json, account: Account) -> Entry:
     video_id = as_id(first_of(item, ("aweme_id", "id")))
     if not video_id:
-        is_card = any(dig(item, key) for key in _CARD_KEYS)
-        return Entry(None, skipped=SkipReason.NOT_A_VIDEO if is_card else SkipReason.UNREADABLE)
-    if any(as_flag(dig(item, key)) for key in ("isAd", "is_ads")):
-        return Entry(video_id, skipped=SkipReason.ADVERTISEMENT)
-    if dig(item, "imagePost") or dig(item, "image_post_info"):
-        return Entry(video_id, skipped=SkipReason.PHOTO)
-    author = as_text(first_of(dig(item, "author"), ("uniqueId", "unique_id"))) or account.username
+        is_card = any(get_path(item, key) for key in _CARD_KEYS)
+        return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_card else EntrySkipReason.MALFORMED)
+    if any(as_flag(get_path(item, key)) for key in ("isAd", "is_ads")):
+        return Entry(video_id, skipped=EntrySkipReason.ADVERTISEMENT)
+    if get_path(item, "imagePost") or get_path(item, "image_post_info"):
+        return Entry(video_id, skipped=EntrySkipReason.PHOTO)
+    author = as_text(first_of(get_path(item, "author"), ("uniqueId", "unique_id"))) or account.username
     video = CommonVideo(
         external_video_id=video_id,
         platform=Platform.TIKTOK,
         video_url=f"https://www.tiktok.com/@{author}/video/{video_id}",
-        title=as_text(dig(item, "desc")),
-        thumbnail_url=_cover(dig(item, "video")),
+        title=as_text(get_path(item, "desc")),
+        thumbnail_url=_cover(get_path(item, "video")),
         published_at=as_datetime(first_of(item, ("createTime", "create_time"))),
         statistics=_statistics(item, video_id),
     )
@@ -157,8 +156,8 @@ def _read_entry(item: Json, account: Account) -> Entry:
 
 def _statistics(item: Json, video_id: str) -> VideoStatistics:
     def count(name: str) -> int | None:
-        web = (as_count(dig(item, stats, f"{name}Count")) for stats in ("statsV2", "stats"))
-        return first_known((*web, as_count(dig(item, "statistics", f"{name}_count"))))
+        web = (as_count(get_path(item, stats, f"{name}Count")) for stats in ("statsV2", "stats"))
+        return first_known((*web, as_count(get_path(item, "statistics", f"{name}_count"))))
 
     # `repostCount` is "0" in every recorded answer: what people see as reposts is the share count.
     return VideoStatistics(
@@ -172,5 +171,5 @@ def _statistics(item: Json, video_id: str) -> VideoStatistics:
 
 def _cover(video: Json) -> str | None:
     keys = ("cover", "originCover", "origin_cover", "dynamicCover", "dynamic_cover")
-    covers = (as_url(dig(video, key)) or as_url(dig(video, key, "url_list", 0)) for key in keys)
+    covers = (as_url(get_path(video, key)) or as_url(get_path(video, key, "url_list", 0)) for key in keys)
     return next(filter(None, covers), None)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from blogger_tracking.domain.errors import ErrorKind, PlatformError
 from blogger_tracking.domain.models import (
     Account,
     BloggerProfile,
@@ -20,12 +19,12 @@ from blogger_tracking.domain.models import (
     VideoStatistics,
     YouTubeVideo,
 )
-from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.http_client import Call
 from blogger_tracking.platforms.json_values import (
     Json,
-    UnreadableBodyError,
+    MalformedResponseError,
     as_count,
     as_datetime,
     as_flag,
@@ -33,9 +32,9 @@ from blogger_tracking.platforms.json_values import (
     as_seconds,
     as_text,
     as_url,
-    dig,
+    get_path,
 )
-from blogger_tracking.platforms.listing import Entry, Page, SkipReason, read_entries
+from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, VideoBatch, read_entries
 from blogger_tracking.platforms.paging import collect
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.settings import Settings
@@ -112,7 +111,7 @@ class YouTubeService(PlatformService):
         channel = self._find_channel({"id": external_id})
         if channel is None:
             raise self._channel_missing(external_id)
-        return as_id(dig(channel, "contentDetails", "relatedPlaylists", "uploads"))
+        return as_id(get_path(channel, "contentDetails", "relatedPlaylists", "uploads"))
 
     def _find_channel(self, question: Mapping[str, str]) -> Json | None:
         """The first channel of the answer. An unknown channel is a 200 without items, or a 404."""
@@ -141,59 +140,59 @@ def _derived_uploads(external_id: str) -> str | None:
 
 
 def _items(body: Json) -> list[Json]:
-    items = dig(body, "items")
+    items = get_path(body, "items")
     if isinstance(items, list):
         return items
     # No result at all may lack the key; a body that does not even say what it is was not written by the API.
-    if items is None and (dig(body, "kind") or dig(body, "pageInfo")):
+    if items is None and (get_path(body, "kind") or get_path(body, "pageInfo")):
         return []
-    raise UnreadableBodyError("no items")
+    raise MalformedResponseError("no items")
 
 
 def _first_channel(body: Json) -> Json | None:
-    channel = dig(_items(body), 0)
-    if channel is not None and not as_id(dig(channel, "id")):
-        raise UnreadableBodyError("a channel without id")
+    channel = get_path(_items(body), 0)
+    if channel is not None and not as_id(get_path(channel, "id")):
+        raise MalformedResponseError("a channel without id")
     return channel
 
 
 def _read_profile(channel: Json, asked: str) -> BloggerProfile:
-    snippet = dig(channel, "snippet")
+    snippet = get_path(channel, "snippet")
     return BloggerProfile(
         platform=Platform.YOUTUBE,
-        external_id=as_text(dig(channel, "id")),
+        external_id=as_text(get_path(channel, "id")),
         sec_id=None,
-        username=as_text(dig(snippet, "customUrl")).removeprefix("@") or asked.removeprefix("@"),
-        channel_name=as_text(dig(snippet, "title")),
-        subscribers=_subscribers(dig(channel, "statistics")),
+        username=as_text(get_path(snippet, "customUrl")).removeprefix("@") or asked.removeprefix("@"),
+        channel_name=as_text(get_path(snippet, "title")),
+        subscribers=_subscribers(get_path(channel, "statistics")),
         thumbnail_url=_thumbnail(snippet),
     )
 
 
 def _subscribers(statistics: Json) -> int | None:
-    hidden = as_flag(dig(statistics, "hiddenSubscriberCount"))
-    return None if hidden else as_count(dig(statistics, "subscriberCount"))
+    hidden = as_flag(get_path(statistics, "hiddenSubscriberCount"))
+    return None if hidden else as_count(get_path(statistics, "subscriberCount"))
 
 
 def _read_page(body: Json) -> Page:
-    token = as_id(dig(body, "nextPageToken"))
+    token = as_id(get_path(body, "nextPageToken"))
     return Page(read_entries(_items(body), _read_entry), next_cursor=token, has_more=token is not None)
 
 
 def _read_entry(item: Json) -> Entry:
-    snippet, details = dig(item, "snippet"), dig(item, "contentDetails")
-    video_id = as_id(dig(details, "videoId")) or as_id(dig(snippet, "resourceId", "videoId"))
+    snippet, details = get_path(item, "snippet"), get_path(item, "contentDetails")
+    video_id = as_id(get_path(details, "videoId")) or as_id(get_path(snippet, "resourceId", "videoId"))
     if not video_id:
-        is_other_kind = bool(dig(snippet, "resourceId", "kind"))
-        return Entry(None, skipped=SkipReason.NOT_A_VIDEO if is_other_kind else SkipReason.UNREADABLE)
+        is_other_kind = bool(get_path(snippet, "resourceId", "kind"))
+        return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_other_kind else EntrySkipReason.MALFORMED)
     if _is_placeholder(snippet, details):
-        return Entry(video_id, skipped=SkipReason.PLACEHOLDER)
-    published = as_datetime(dig(details, "videoPublishedAt")) or as_datetime(dig(snippet, "publishedAt"))
+        return Entry(video_id, skipped=EntrySkipReason.PLACEHOLDER)
+    published = as_datetime(get_path(details, "videoPublishedAt")) or as_datetime(get_path(snippet, "publishedAt"))
     video = CommonVideo(
         external_video_id=video_id,
         platform=Platform.YOUTUBE,
         video_url=_video_url(video_id),
-        title=as_text(dig(snippet, "title")),
+        title=as_text(get_path(snippet, "title")),
         thumbnail_url=_thumbnail(snippet),
         published_at=published,
     )
@@ -202,7 +201,11 @@ def _read_entry(item: Json) -> Entry:
 
 def _is_placeholder(snippet: Json, details: Json) -> bool:
     """Whether a private or deleted video is meant. Its title is no sign: anybody may call a video `Private video`."""
-    signs_of_life = (dig(snippet, "thumbnails"), dig(snippet, "videoOwnerChannelId"), dig(details, "videoPublishedAt"))
+    signs_of_life = (
+        get_path(snippet, "thumbnails"),
+        get_path(snippet, "videoOwnerChannelId"),
+        get_path(details, "videoPublishedAt"),
+    )
     return not any(signs_of_life)
 
 
@@ -212,25 +215,25 @@ def _read_videos(body: Json) -> dict[str, YouTubeVideo]:
 
 
 def _read_video(item: Json) -> Entry:
-    snippet, statistics = dig(item, "snippet"), dig(item, "statistics")
-    video_id = as_id(dig(item, "id"))
+    snippet, statistics = get_path(item, "snippet"), get_path(item, "statistics")
+    video_id = as_id(get_path(item, "id"))
     if not video_id:
-        return Entry(None, skipped=SkipReason.UNREADABLE)
-    live_state = as_text(dig(snippet, "liveBroadcastContent"))
+        return Entry(None, skipped=EntrySkipReason.MALFORMED)
+    live_state = as_text(get_path(snippet, "liveBroadcastContent"))
     video = YouTubeVideo(
         external_video_id=video_id,
         platform=Platform.YOUTUBE,
         video_url=_video_url(video_id),
-        title=as_text(dig(snippet, "title")),
+        title=as_text(get_path(snippet, "title")),
         thumbnail_url=_thumbnail(snippet),
-        published_at=as_datetime(dig(snippet, "publishedAt")),
+        published_at=as_datetime(get_path(snippet, "publishedAt")),
         statistics=VideoStatistics(
             external_video_id=video_id,
-            views=as_count(dig(statistics, "viewCount")),
-            likes=as_count(dig(statistics, "likeCount")),
-            comments=as_count(dig(statistics, "commentCount")),
+            views=as_count(get_path(statistics, "viewCount")),
+            likes=as_count(get_path(statistics, "likeCount")),
+            comments=as_count(get_path(statistics, "commentCount")),
         ),
-        duration_seconds=as_seconds(dig(item, "contentDetails", "duration")),
+        duration_seconds=as_seconds(get_path(item, "contentDetails", "duration")),
         live_state=LiveState(live_state) if live_state in set(LiveState) else LiveState.NONE,
     )
     return Entry(video_id, video)
@@ -241,5 +244,5 @@ def _video_url(video_id: str) -> str:
 
 
 def _thumbnail(snippet: Json) -> str | None:
-    addresses = (as_url(dig(snippet, "thumbnails", size, "url")) for size in _THUMBNAILS_LARGEST_FIRST)
+    addresses = (as_url(get_path(snippet, "thumbnails", size, "url")) for size in _THUMBNAILS_LARGEST_FIRST)
     return next(filter(None, addresses), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
-from blogger_tracking.thumbnails.errors import PictureError
+from blogger_tracking.domain.errors import ThumbnailError
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -46,11 +46,11 @@ def resolve_target(url: str, resolve: Resolve, *, allow_loopback: bool) -> Targe
     parts, port = _split(url)
     schemes = ("https", "http") if allow_loopback else ("https",)
     if parts.scheme not in schemes or not parts.hostname:
-        raise PictureError(f"the address is not {' or '.join(schemes)} with a host", final=True)
+        raise ThumbnailError(f"the address is not {' or '.join(schemes)} with a host", final=True)
     ips = _resolve(parts.hostname, resolve)
     for ip in ips:
         if not (is_public(ip) or (allow_loopback and ip.is_loopback)):
-            raise PictureError(f"the host {parts.hostname} leads to {ip}, which is no public address", final=True)
+            raise ThumbnailError(f"the host {parts.hostname} leads to {ip}, which is no public address", final=True)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{_ascii(parts.query)}" if parts.query else "")
     return Target(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], str(ips[0]), path)
 
@@ -75,7 +75,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise PictureError("the address cannot be read as a URL", final=True) from None
+        raise ThumbnailError("the address cannot be read as a URL", final=True) from None
     return parts, port
 
 
@@ -83,12 +83,12 @@ def _resolve(host: str, resolve: Resolve) -> list[IpAddress]:
     try:
         ips = [ip_address(text.partition("%")[0]) for text in resolve(host)]
     except UnicodeError:
-        raise PictureError(f"{host} is no host name", final=True) from None
+        raise ThumbnailError(f"{host} is no host name", final=True) from None
     except OSError as error:
         unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
-        raise PictureError(f"the host {host} was not found ({error.strerror})", final=unknown) from None
+        raise ThumbnailError(f"the host {host} was not found ({error.strerror})", final=unknown) from None
     if not ips:
-        raise PictureError(f"the host {host} has no address", final=True)
+        raise ThumbnailError(f"the host {host} has no address", final=True)
     return ips
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -13,9 +14,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urljoin
 
+from blogger_tracking.domain.errors import ThumbnailError
 from blogger_tracking.thumbnails.addresses import Resolve, Target, resolve_host, resolve_target
-from blogger_tracking.thumbnails.errors import PictureError
-from blogger_tracking.thumbnails.formats import picture_extension
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -24,8 +24,19 @@ _CHUNK_BYTES = 64 * 1024
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "blogger-tracking"}
 
 
+# Sources: ISO/IEC 10918-1 (JPEG), PNG specification 5.2, GIF89a, RFC 9649 (WebP), AV1 Image File Format 1.1 (AVIF).
+SIGNATURES: dict[str, re.Pattern[bytes]] = {
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "avif": re.compile(rb".{4}ftypavi[fs]", re.DOTALL),
+}
+"""File extension of each kind that is accepted, and how its content begins."""
+
+
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Thumbnail:
     """The bytes of a picture, and the file extension that they deserve."""
 
     content: bytes
@@ -33,7 +44,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class PictureDownloader:
+class ThumbnailDownloader:
     """Downloads pictures. Thread-safe.
 
     `seconds` bounds one picture, its redirects included; a server that sends a byte now and then gains nothing.
@@ -45,7 +56,7 @@ class PictureDownloader:
     resolve: Resolve = resolve_host
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
-    def download(self, url: str) -> Picture:
+    def download(self, url: str) -> Thumbnail:
         """The picture at an address. No key is sent, to nobody. Raises PictureError."""
         deadline = time.monotonic() + self.seconds
         for _ in range(1 + _MOST_REDIRECTS):
@@ -54,7 +65,7 @@ class PictureDownloader:
                 if response.status not in _REDIRECTS:
                     return self._read(response, deadline)
                 url = urljoin(url, response.headers.get("Location", ""))
-        raise PictureError(f"redirected more than {_MOST_REDIRECTS} times", final=True)
+        raise ThumbnailError(f"redirected more than {_MOST_REDIRECTS} times", final=True)
 
     @contextmanager
     def _asked(self, target: Target, deadline: float) -> Generator[HTTPResponse]:
@@ -63,11 +74,13 @@ class PictureDownloader:
             with self._connected(target, deadline) as connected, _ask(target, connected) as response:
                 yield response
         except ssl.SSLCertVerificationError as error:
-            raise PictureError(f"{target.host} has no valid certificate ({error.verify_message})", final=True) from None
+            raise ThumbnailError(
+                f"{target.host} has no valid certificate ({error.verify_message})", final=True
+            ) from None
         except (OSError, HTTPException) as error:
             if time.monotonic() >= deadline:
                 raise self._too_late() from None
-            raise PictureError(f"{type(error).__name__} from {target.host}", final=False) from None
+            raise ThumbnailError(f"{type(error).__name__} from {target.host}", final=False) from None
 
     @contextmanager
     def _connected(self, target: Target, deadline: float) -> Generator[socket.socket]:
@@ -87,10 +100,10 @@ class PictureDownloader:
             finally:
                 watchdog.cancel()
 
-    def _read(self, response: HTTPResponse, deadline: float) -> Picture:
+    def _read(self, response: HTTPResponse, deadline: float) -> Thumbnail:
         if response.status != HTTPStatus.OK:
             passing = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _PASSING
-            raise PictureError(f"HTTP {response.status}", final=not passing)
+            raise ThumbnailError(f"HTTP {response.status}", final=not passing)
         if (response.length or 0) > self.bytes_limit:
             raise self._too_large()
         received = bytearray()
@@ -101,18 +114,20 @@ class PictureDownloader:
         if time.monotonic() >= deadline:
             raise self._too_late()
         if response.length:
-            raise PictureError("the answer ended early", final=False)
+            raise ThumbnailError("the answer ended early", final=False)
         content = bytes(received)
-        extension = picture_extension(content)
+        extension = image_extension(content)
         if extension is None:
-            raise PictureError(f"no picture of a known kind, but {len(content)} bytes that begin otherwise", final=True)
-        return Picture(content, extension)
+            raise ThumbnailError(
+                f"no picture of a known kind, but {len(content)} bytes that begin otherwise", final=True
+            )
+        return Thumbnail(content, extension)
 
-    def _too_late(self) -> PictureError:
-        return PictureError(f"took longer than {self.seconds:g} s", final=False)
+    def _too_late(self) -> ThumbnailError:
+        return ThumbnailError(f"took longer than {self.seconds:g} s", final=False)
 
-    def _too_large(self) -> PictureError:
-        return PictureError(f"larger than {self.bytes_limit} bytes", final=True)
+    def _too_large(self) -> ThumbnailError:
+        return ThumbnailError(f"larger than {self.bytes_limit} bytes", final=True)
 
 
 @contextmanager
@@ -133,3 +148,8 @@ def _cut(connected: socket.socket) -> None:
     # Already closed is as good. Not SSLSocket's own method, which would go on reading without TLS.
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+def image_extension(content: bytes) -> str | None:
+    """The file extension of a picture, or None for anything else."""
+    return next((extension for extension, begins in SIGNATURES.items() if begins.match(content)), None)

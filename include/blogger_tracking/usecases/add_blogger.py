@@ -11,9 +11,9 @@ from psycopg import Connection
 
 from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.database.blogger_additions import (
-    Added,
-    Addition,
     AdditionKind,
+    AdditionRequest,
+    AdditionResult,
     add_by_profile,
     add_known_blogger,
     is_tracked_by_name,
@@ -26,8 +26,8 @@ from blogger_tracking.domain.models import BloggerProfile, Platform
 from blogger_tracking.domain.request_errors import BloggerLimitReachedError
 from blogger_tracking.domain.usernames import read_username
 from blogger_tracking.platforms.metering import count_requests
-from blogger_tracking.usecases.dispatch_initial_fetches import HandOver, hand_over
-from blogger_tracking.usecases.fetch_blogger import Outside
+from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
+from blogger_tracking.usecases.fetch_blogger import FetchServices
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class AddedBlogger:
 
     kind: AdditionKind
     account: TrackedBlogger
-    handed_over: HandOver | None
+    dispatched: DispatchOutcome | None
 
 
 def add_blogger(
-    outside: Outside, airflow: AirflowApi, addition: Addition, platform: Platform, username: str
+    services: FetchServices, airflow: AirflowApi, addition: AdditionRequest, platform: Platform, username: str
 ) -> AddedBlogger:
     """Look the blogger up on its platform, track it, and hand the wish for its first videos over.
 
@@ -51,33 +51,35 @@ def add_blogger(
     Raises RefusalError, and PlatformError when the platform does not describe the blogger.
     """
     name = read_username(username, platform)
-    with outside.pool.connection() as connection:
+    with services.pool.connection() as connection:
         _refuse_early(connection, addition, platform, name)
-    profile = _look_up(outside, platform, name)
-    with outside.pool.connection() as connection:
+    profile = _look_up(services, platform, name)
+    with services.pool.connection() as connection:
         added = add_by_profile(connection, addition, profile)
-    return _hand_over(outside, airflow, added)
+    return _dispatch(services, airflow, added)
 
 
-def add_from_tracking(outside: Outside, airflow: AirflowApi, addition: Addition, blogger_id: UUID) -> AddedBlogger:
+def add_from_tracking(
+    services: FetchServices, airflow: AirflowApi, addition: AdditionRequest, blogger_id: UUID
+) -> AddedBlogger:
     """Track a blogger that the organization knows already, without asking its platform. Raises RefusalError."""
-    with outside.pool.connection() as connection:
+    with services.pool.connection() as connection:
         added = add_known_blogger(connection, addition, blogger_id)
-    return _hand_over(outside, airflow, added)
+    return _dispatch(services, airflow, added)
 
 
-def _look_up(outside: Outside, platform: Platform, name: str) -> BloggerProfile:
+def _look_up(services: FetchServices, platform: Platform, name: str) -> BloggerProfile:
     with count_requests() as meter:
         try:
-            return outside.platforms[platform].get_user_info(name)
+            return services.platforms[platform].get_user_info(name)
         finally:
             # Also when there is no such channel: the question was asked.
             if platform is Platform.YOUTUBE and meter.requests:
-                with outside.pool.connection() as connection:
+                with services.pool.connection() as connection:
                     record_units(connection, datetime.now(UTC), UnitUse.PROFILE, meter.requests)
 
 
-def _refuse_early(connection: Connection, addition: Addition, platform: Platform, name: str) -> None:
+def _refuse_early(connection: Connection, addition: AdditionRequest, platform: Platform, name: str) -> None:
     if addition.campaign_id is not None:
         require_campaign(connection, addition.organization_id, addition.campaign_id)
     require_not_suspended(connection, platform)
@@ -89,9 +91,9 @@ def _refuse_early(connection: Connection, addition: Addition, platform: Platform
             raise
 
 
-def _hand_over(outside: Outside, airflow: AirflowApi, added: Added) -> AddedBlogger:
-    handed_over = hand_over(outside.pool, airflow, added.tracking_id)
-    with outside.pool.connection() as connection:
+def _dispatch(services: FetchServices, airflow: AirflowApi, added: AdditionResult) -> AddedBlogger:
+    dispatched = dispatch_initial_fetch(services.pool, airflow, added.tracking_id)
+    with services.pool.connection() as connection:
         account = read_tracked_blogger(connection, added.tracking_id)
     logger.info(
         "@%s (%s) %s for organization %s; its initial fetch: %s.",
@@ -99,6 +101,6 @@ def _hand_over(outside: Outside, airflow: AirflowApi, added: Added) -> AddedBlog
         account.platform,
         added.kind,
         account.organization_id,
-        handed_over or account.initial_fetch_state,
+        dispatched or account.initial_fetch_state,
     )
-    return AddedBlogger(added.kind, account, handed_over)
+    return AddedBlogger(added.kind, account, dispatched)

@@ -6,21 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from blogger_tracking.domain.queues import Demand
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as a consumer sees it; tests bring their own."""
-
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], None] = time.sleep
+from blogger_tracking.domain.clock import Clock
+from blogger_tracking.domain.queues import Backlog
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class TimeBudget:
     """How long one run of a consumer goes on, and how long it pauses before it looks again."""
 
     seconds: float
@@ -28,10 +20,10 @@ class Patience:
 
 
 def drain(
-    look: Callable[[], Demand],
-    is_ready: Callable[[Demand], bool],
-    work: Callable[[Demand], Counter[str]],
-    patience: Patience,
+    look: Callable[[], Backlog],
+    is_ready: Callable[[Backlog], bool],
+    work: Callable[[Backlog], Counter[str]],
+    time_budget: TimeBudget,
     clock: Clock,
 ) -> Counter[str]:
     """Look and work in turns, and add up what was done.
@@ -42,12 +34,12 @@ def drain(
     started = time.monotonic()
     done: Counter[str] = Counter()
     while True:
-        demand = look()
-        if is_ready(demand):
-            done.update(work(demand))
-        elif demand.more_to_come:
-            clock.sleep(patience.poll_seconds)
+        backlog = look()
+        if is_ready(backlog):
+            done.update(work(backlog))
+        elif backlog.more_to_come:
+            clock.sleep(time_budget.poll_seconds)
         else:
             return done
-        if time.monotonic() - started >= patience.seconds:
+        if time.monotonic() - started >= time_budget.seconds:
             return done

@@ -14,16 +14,16 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
-from blogger_tracking.database.fetch_settlement import Outcome, settle_fetch, suspend_platform
+from blogger_tracking.database.fetch_settlement import FetchOutcome, settle_fetch, suspend_platform
 from blogger_tracking.database.youtube_units import UnitUse, record_units
 from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.errors import ConfigurationError, ErrorKind, PlatformError, StaleClaimError
+from blogger_tracking.domain.errors import ConfigurationError, StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.suspensions import suspended_until
-from blogger_tracking.domain.video_batch import VideoBatch
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError, suspended_until
 from blogger_tracking.platforms import PlatformService
+from blogger_tracking.platforms.listing import VideoBatch
 from blogger_tracking.platforms.metering import count_requests
 from blogger_tracking.settings import get_settings
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class FetchServices:
     """What a fetch talks to. Safe to share between threads."""
 
     pool: ConnectionPool
@@ -57,37 +57,37 @@ class FetchReport:
         return self.state is FetchState.FAILED
 
 
-def fetch_blogger(outside: Outside, fetch_id: int) -> FetchReport:
+def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
     """Claim a planned fetch, ask the platform, and save the answer with its charges.
 
     A platform that does not answer ends in the report, not in an exception. What the database raises is let through:
     then nothing was saved, and the reservation is released by the next start or the next planning.
     """
     started = time.monotonic()
-    with outside.pool.connection() as connection:
+    with services.pool.connection() as connection:
         claim = claim_fetch(connection, fetch_id, timedelta(minutes=get_settings().lease_minutes), _executor())
     if isinstance(claim, ClaimRefused):
         logger.info("Fetch %s (@%s) skipped: %s.", fetch_id, claim.username, claim.reason)
         return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
     with count_requests() as meter:
-        outcome = _ask(outside, claim)
+        outcome = _ask(services, claim)
     if claim.account.platform is Platform.YOUTUBE and meter.requests:
         # Apart from the saving: they are spent also when a newer start has taken over.
-        with outside.pool.connection() as connection:
+        with services.pool.connection() as connection:
             record_units(connection, datetime.now(UTC), UnitUse.LISTING, meter.requests, claim.fetch_id)
-    return _settle(outside, claim, outcome, started)
+    return _settle(services, claim, outcome, started)
 
 
-def _ask(outside: Outside, claim: Claim) -> Outcome:
+def _ask(services: FetchServices, claim: Claim) -> FetchOutcome:
     try:
-        service = outside.platforms[claim.account.platform]
+        service = services.platforms[claim.account.platform]
         batch = service.get_user_videos_batch(claim.account, claim.target_count)
     except PlatformError as error:
         state = _STATES.get(error.kind, FetchState.FAILED)
-        return Outcome(state, error=error, reason=str(error))
+        return FetchOutcome(state, error=error, reason=str(error))
     except ConfigurationError as error:
-        return Outcome(FetchState.FAILED, reason=str(error))
-    return Outcome(
+        return FetchOutcome(FetchState.FAILED, reason=str(error))
+    return FetchOutcome(
         state=_state(batch),
         videos=batch,
         pages=batch.pages,
@@ -107,9 +107,9 @@ def _state(batch: VideoBatch) -> FetchState:
     return FetchState.SUCCEEDED if batch else FetchState.EMPTY
 
 
-def _settle(outside: Outside, claim: Claim, outcome: Outcome, started: float) -> FetchReport:
+def _settle(services: FetchServices, claim: Claim, outcome: FetchOutcome, started: float) -> FetchReport:
     username = claim.account.username
-    with outside.pool.connection() as connection:
+    with services.pool.connection() as connection:
         if outcome.error:
             _suspend(connection, outcome.error)
         try:
@@ -137,7 +137,7 @@ def _suspend(connection: Connection, error: PlatformError) -> None:
         alerts.warning("%s is left alone until %s: %s.", error.platform, until.isoformat(), error)
 
 
-def _log_report(claim: Claim, report: FetchReport, outcome: Outcome) -> None:
+def _log_report(claim: Claim, report: FetchReport, outcome: FetchOutcome) -> None:
     level = logging.ERROR if report.failed else logging.INFO
     logger.log(
         level,
@@ -149,7 +149,7 @@ def _log_report(claim: Claim, report: FetchReport, outcome: Outcome) -> None:
         report.seconds,
         claim.account.platform,
         claim.target_count,
-        ", ".join(f"{share.videos} for {share.organization_id}" for share in claim.shares),
+        ", ".join(f"{share.videos} for {share.organization_id}" for share in claim.allocations),
         report.videos_returned,
         outcome.pages,
         report.videos_new,

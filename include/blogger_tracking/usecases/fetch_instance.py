@@ -12,25 +12,27 @@ from pydantic import JsonValue
 from blogger_tracking.database.runs import RunKey, read_instance_fetches
 from blogger_tracking.domain.errors import UnplannedInstanceError
 from blogger_tracking.domain.ledger import FetchState
-from blogger_tracking.usecases.fetch_blogger import FetchReport, Outside, fetch_blogger
+from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
 
 
-def start_fetches(
-    executor: Executor, outside: Outside, key: RunKey, task_id: str, map_index: int
+def submit_fetches(
+    executor: Executor, services: FetchServices, key: RunKey, task_id: str, map_index: int
 ) -> list[Future[FetchReport]]:
     """Start what this task instance has to do: its bloggers without an understood state, or all if all have one.
 
     Each runs in the caller's context, so that its log lines find their way to the instance's log. Raises
     UnplannedInstanceError when the ledger gives this instance nothing to do.
     """
-    with outside.pool.connection() as connection:
+    with services.pool.connection() as connection:
         fetch_ids = read_instance_fetches(connection, key, task_id, map_index)
     if not fetch_ids:
         raise UnplannedInstanceError(
             f"The ledger has no bloggers for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
             "Clear the platform's `plan` task, or start a new run."
         )
-    return [executor.submit(contextvars.copy_context().run, fetch_blogger, outside, fetch_id) for fetch_id in fetch_ids]
+    return [
+        executor.submit(contextvars.copy_context().run, fetch_blogger, services, fetch_id) for fetch_id in fetch_ids
+    ]
 
 
 def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:

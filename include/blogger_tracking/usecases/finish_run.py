@@ -7,19 +7,20 @@ import logging
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database import runs
 from blogger_tracking.database.run_plans import serialize_planning
 from blogger_tracking.database.run_summaries import (
     read_organization_summaries,
     read_platform_summaries,
     read_tallies,
 )
-from blogger_tracking.database.runs import RunKey, end_run, find_run, release_stale_fetches
-from blogger_tracking.domain.run_outcome import verdict
+from blogger_tracking.database.runs import RunKey, find_run, release_stale_fetches
+from blogger_tracking.domain.run_outcome import run_problems
 
 logger = logging.getLogger(__name__)
 
 
-def close_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> list[str]:
+def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> list[str]:
     """End a run and log its summary; return why it is red, or nothing when it is green.
 
     Running it again changes nothing but the verdict, should somebody have cleared instances meanwhile.
@@ -30,10 +31,10 @@ def close_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> l
             run_id = find_run(connection, key)
             if run_id is None:
                 return ["it was never planned"]
-            end_run(connection, run_id, moment)
+            runs.finish_run(connection, run_id, moment)
             release_stale_fetches(connection, moment)
         _log_summary(connection, run_id)
-        return verdict(read_tallies(connection, run_id), failed_share_limit)
+        return run_problems(read_tallies(connection, run_id), failed_share_limit)
 
 
 def _log_summary(connection: Connection, run_id: int) -> None:

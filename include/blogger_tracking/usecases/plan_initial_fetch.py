@@ -14,23 +14,23 @@ from psycopg_pool import ConnectionPool
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from blogger_tracking.database.pending_initial_fetches import (
+    assign_initial_fetch,
     find_addressed_account,
-    give_wish_back,
-    lock_wish,
-    take_wish,
+    lock_initial_fetch,
+    release_initial_fetch,
 )
 from blogger_tracking.database.run_plans import (
-    Scope,
+    RunScope,
     count_active_accounts,
     read_accounts,
-    read_circumstances,
+    read_planning_constraints,
     serialize_planning,
     write_plan,
 )
 from blogger_tracking.database.runs import (
     RunKey,
-    end_run,
     find_run,
+    finish_run,
     insert_run,
     release_stale_fetches,
     reopen_run,
@@ -62,7 +62,7 @@ def plan_initial_fetch(
         moment = serialize_planning(connection)
         tracking_id = find_addressed_account(connection, message)
         run_id = find_run(connection, key)
-        refusal = lock_wish(connection, tracking_id, moment).why_not(run_id)
+        refusal = lock_initial_fetch(connection, tracking_id, moment).rejection_reason(run_id)
         if refusal:
             return refusal
         if run_id is not None:
@@ -70,13 +70,13 @@ def plan_initial_fetch(
         return _plan(connection, key, task_id, message, tracking_id, (moment, timeout))
 
 
-def end_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
+def finish_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
     """Note that the run is over: it holds the wish no longer, and what it left unfinished is released."""
     with pool.connection() as connection, connection.transaction():
         moment = serialize_planning(connection)
         run_id = find_run(connection, key)
         if run_id is not None:
-            end_run(connection, run_id, moment)
+            finish_run(connection, run_id, moment)
             release_stale_fetches(connection, moment)
 
 
@@ -85,7 +85,7 @@ def _resume(connection: Connection, key: RunKey, run_id: int, tracking_id: UUID,
     if reason is not None:
         return str(reason)
     reopen_run(connection, key, expires_at)
-    take_wish(connection, tracking_id, run_id)
+    assign_initial_fetch(connection, tracking_id, run_id)
     logger.info("Planned before: the plan of run %s stands.", run_id)
     return None
 
@@ -100,21 +100,21 @@ def _plan(
 ) -> str | None:
     moment, timeout = period
     release_stale_fetches(connection, moment)
-    scope = Scope(organizations=(message.organization_id,), bloggers=(message.blogger_id,))
+    scope = RunScope(organizations=(message.organization_id,), bloggers=(message.blogger_id,))
     accounts = read_accounts(connection, scope)
     if not accounts:
-        give_wish_back(connection, tracking_id, SkipReason.INACTIVE)
+        release_initial_fetch(connection, tracking_id, SkipReason.INACTIVE)
         return SkipReason.INACTIVE
     wanted = replace(accounts[0], videos_count=message.video_count, pending_initial_fetch=False)
-    plan = planning.plan([wanted], read_circumstances(connection, moment))
+    plan = planning.plan([wanted], read_planning_constraints(connection, moment))
     if any(skip.reason is SkipReason.ALREADY_RUNNING for skip in plan.skips):
         raise BloggerBusyError("Another run is fetching this blogger just now: nothing was fetched, ask again soon.")
     run_id = insert_run(connection, key, moment, timeout, count_active_accounts(connection, scope))
     write_plan(connection, run_id, moment, plan, [Placement(fetch, task_id, -1) for fetch in plan.fetches])
     if not plan.skips:
-        take_wish(connection, tracking_id, run_id)
+        assign_initial_fetch(connection, tracking_id, run_id)
         return None
     reason = str(plan.skips[0])
-    give_wish_back(connection, tracking_id, reason)
-    end_run(connection, run_id, moment)
+    release_initial_fetch(connection, tracking_id, reason)
+    finish_run(connection, run_id, moment)
     return reason

@@ -11,10 +11,10 @@ from datetime import timedelta
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.run_plans import (
-    Scope,
+    RunScope,
     count_active_accounts,
     read_accounts,
-    read_circumstances,
+    read_planning_constraints,
     serialize_planning,
     write_plan,
 )
@@ -52,7 +52,7 @@ class PlannedRun:
         ]
 
 
-def plan_run(pool: ConnectionPool, key: RunKey, scope: Scope, timeout: timedelta, place: Place) -> PlannedRun:
+def plan_run(pool: ConnectionPool, key: RunKey, scope: RunScope, timeout: timedelta, place: Place) -> PlannedRun:
     """Plan a run over the active accounts in scope, in one transaction with the reservations.
 
     A run that was planned before gets the same plan: to reconsider what it skipped one starts a new run.
@@ -67,7 +67,7 @@ def plan_run(pool: ConnectionPool, key: RunKey, scope: Scope, timeout: timedelta
         if released:
             logger.warning("Released %s fetches that ended or crashed runs had left behind.", released)
         run_id = insert_run(connection, key, moment, timeout, count_active_accounts(connection, scope))
-        plan = planning.plan(read_accounts(connection, scope), read_circumstances(connection, moment))
+        plan = planning.plan(read_accounts(connection, scope), read_planning_constraints(connection, moment))
         write_plan(connection, run_id, moment, plan, place(plan.fetches))
         _log(plan)
         return PlannedRun(run_id, read_instances(connection, run_id))

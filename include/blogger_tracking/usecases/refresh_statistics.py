@@ -15,22 +15,22 @@ from typing import Protocol
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_settlement import suspend_platform
-from blogger_tracking.database.message_queues import Delivery, Failure, fail, give_back, take
-from blogger_tracking.database.video_lookups import UnseenRule, is_suspended, read_demand, save_lookup
+from blogger_tracking.database.message_queues import Delivery, FailedMessage, fail, give_back, take
+from blogger_tracking.database.video_lookups import UnseenRule, is_suspended, read_statistics_backlog, save_lookup
 from blogger_tracking.database.youtube_units import UnitUse, record_units, reserve_unit
-from blogger_tracking.domain.errors import PlatformError
+from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.models import Platform, YouTubeVideo
-from blogger_tracking.domain.queues import Demand, Queue, WantedVideo, fill_calls
-from blogger_tracking.domain.suspensions import suspended_until
+from blogger_tracking.domain.platform_errors import PlatformError, suspended_until
+from blogger_tracking.domain.queues import Backlog, Queue, WantedVideo, fill_calls
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, next_quota_reset
 from blogger_tracking.platforms.metering import count_requests
 from blogger_tracking.settings import Settings
-from blogger_tracking.usecases.drain_queue import Clock, Patience, drain
+from blogger_tracking.usecases.drain_queue import TimeBudget, drain
 
 logger = logging.getLogger(__name__)
 
 QUEUE = Queue.VIDEO_BATCHES
-NOTHING = Demand(0, None, more_to_come=False)
+NOTHING = Backlog(0, None, more_to_come=False)
 
 
 class VideoLookup(Protocol):
@@ -49,12 +49,12 @@ class _Pause:
 
 
 @dataclass(slots=True)
-class _Round:
+class _DeliveryProgress:
     """One delivery while its calls are made, by several threads."""
 
     delivery: Delivery
     paused: _Pause | None = None
-    failures: dict[int, Failure] = field(default_factory=dict)
+    failures: dict[int, FailedMessage] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,39 +81,41 @@ class StatisticsRefresher:
         Counts `calls`, `videos` (answered for), `unseen` (of them, left out by YouTube), `failed` and `postponed`
         messages. What the database raises is let through: messages then come back after the visibility timeout.
         """
-        patience = Patience(self._settings.queue_seconds_per_run, self._settings.queue_poll_seconds)
+        time_budget = TimeBudget(self._settings.queue_seconds_per_run, self._settings.queue_poll_seconds)
         with ThreadPoolExecutor(self._settings.statistics_threads, thread_name_prefix="statistics") as executor:
-            return drain(self._look, self._is_ready, lambda demand: self._work(demand, executor), patience, self._clock)
+            return drain(
+                self._look, self._is_ready, lambda backlog: self._work(backlog, executor), time_budget, self._clock
+            )
 
-    def _look(self) -> Demand:
+    def _look(self) -> Backlog:
         moment = self._clock.now()
         with self._pool.connection() as connection:
-            demand = read_demand(connection, moment)
-            if demand.items and is_suspended(connection, moment):
-                logger.warning("YouTube is left alone for now: %s videos wait for their statistics.", demand.items)
+            backlog = read_statistics_backlog(connection, moment)
+            if backlog.items and is_suspended(connection, moment):
+                logger.warning("YouTube is left alone for now: %s videos wait for their statistics.", backlog.items)
                 return NOTHING
-        return demand
+        return backlog
 
-    def _is_ready(self, demand: Demand) -> bool:
-        return demand.fills_a_call(VIDEOS_PER_CALL, self._clock.now(), self._partial_after)
+    def _is_ready(self, backlog: Backlog) -> bool:
+        return backlog.fills_a_call(VIDEOS_PER_CALL, self._clock.now(), self._partial_after)
 
-    def _work(self, demand: Demand, executor: ThreadPoolExecutor) -> Counter[str]:
+    def _work(self, backlog: Backlog, executor: ThreadPoolExecutor) -> Counter[str]:
         moment = self._clock.now()
         limit = self._settings.statistics_messages
         visibility = timedelta(minutes=self._settings.queue_visibility_minutes)
         with self._pool.connection() as connection:
             delivery = take(connection, QUEUE, moment, limit=limit, visibility=visibility)
-        current = _Round(delivery)
-        more_waits = len(delivery.messages) == limit or demand.more_to_come
+        current = _DeliveryProgress(delivery)
+        more_waits = len(delivery.messages) == limit or backlog.more_to_come
         calls = fill_calls(_wanted(delivery), VIDEOS_PER_CALL)
-        if more_waits and not demand.is_overdue(moment, self._partial_after):
+        if more_waits and not backlog.is_overdue(moment, self._partial_after):
             calls = _without_partial(calls)
         for future in [executor.submit(contextvars.copy_context().run, self._call, current, call) for call in calls]:
             future.result()
         self._close(current)
         return current.done
 
-    def _call(self, current: _Round, wanted: Sequence[WantedVideo]) -> None:
+    def _call(self, current: _DeliveryProgress, wanted: Sequence[WantedVideo]) -> None:
         if current.paused or not self._may_spend(current, wanted):
             return
         ids = list(dict.fromkeys(each.external_video_id for each in wanted))
@@ -133,7 +135,7 @@ class StatisticsRefresher:
         with current.lock:
             current.done.update(calls=1, videos=saved, unseen=unseen)
 
-    def _may_spend(self, current: _Round, wanted: Sequence[WantedVideo]) -> bool:
+    def _may_spend(self, current: _DeliveryProgress, wanted: Sequence[WantedVideo]) -> bool:
         now, budget = self._clock.now(), self._settings.youtube_daily_units
         with self._pool.connection() as connection:
             if reserve_unit(connection, now, budget, wanted[0].fetch_id):
@@ -146,7 +148,7 @@ class StatisticsRefresher:
             with self._pool.connection() as connection:
                 record_units(connection, self._clock.now(), UnitUse.STATISTICS, units, wanted[0].fetch_id)
 
-    def _note_error(self, current: _Round, wanted: Sequence[WantedVideo], error: PlatformError) -> None:
+    def _note_error(self, current: _DeliveryProgress, wanted: Sequence[WantedVideo], error: PlatformError) -> None:
         until = suspended_until(error, self._clock.now(), self._settings)
         if until:
             with self._pool.connection() as connection:
@@ -154,18 +156,18 @@ class StatisticsRefresher:
             self._pause(current, until, str(error))
             return
         logger.error("%s videos were not looked up: %s.", len(wanted), error)
-        final = not error.handling.retryable
+        final = not error.handling.retry_fetch
         with current.lock:
             for each in wanted:
-                current.failures[each.message_id] = Failure(each.message_id, str(error), final)
+                current.failures[each.message_id] = FailedMessage(each.message_id, str(error), final)
 
-    def _pause(self, current: _Round, until: datetime, reason: str) -> None:
+    def _pause(self, current: _DeliveryProgress, until: datetime, reason: str) -> None:
         with current.lock:
             if current.paused is None:
                 current.paused = _Pause(until, reason)
                 logger.error("YouTube is asked nothing more until %s: %s.", until.isoformat(), reason)
 
-    def _close(self, current: _Round) -> None:
+    def _close(self, current: _DeliveryProgress) -> None:
         """Report what failed, and give back what was not asked for: it counts as no attempt."""
         now, paused = self._clock.now(), current.paused
         with self._pool.connection() as connection:

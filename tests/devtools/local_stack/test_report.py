@@ -13,7 +13,7 @@ from blogger_tracking.database.message_queues import ParkedMessage, QueueCounts
 from blogger_tracking.database.run_summaries import OrganizationSummary, PlatformSummary
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.usecases.manage_queues import QueueState
-from devtools.local_stack.adding import Addition
+from devtools.local_stack.adding import TimedAddition
 from devtools.local_stack.report import Report, print_report, write_report
 
 _REPORT = Report(
@@ -34,10 +34,10 @@ _REPORT = Report(
     fetches_by_state={"succeeded": 2},
     videos_saved=40,
     seconds=12.3,
-    added=Addition("TikTok", "mira", 30, 3.2),
+    added=TimedAddition("TikTok", "mira", 30, 3.2),
     queues={"thumbnail_queue": QueueCounts(waiting=0, done=7, parked=1)},
     youtube_units={"listing": 2, "statistics": 1},
-    invariants={"lost": 0, "double": 0},
+    invariants={"lost": 0, "duplicate_charges": 0},
     green=True,
 )
 
@@ -53,7 +53,7 @@ _QUEUES = [
 def test_a_report_is_sound_when_the_run_is_green_and_every_invariant_is_zero() -> None:
     assert _REPORT.is_sound
     assert not replace(_REPORT, green=False).is_sound
-    assert not replace(_REPORT, invariants={"lost": 0, "double": 1}).is_sound
+    assert not replace(_REPORT, invariants={"lost": 0, "duplicate_charges": 1}).is_sound
 
 
 def test_a_written_report_has_the_promised_keys(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_written_report_has_the_promised_keys(tmp_path: Path) -> None:
         "invariants",
         "green",
     }
-    assert written["invariants"] == {"lost": 0, "double": 0}
+    assert written["invariants"] == {"lost": 0, "duplicate_charges": 0}
 
 
 def test_a_printed_report_says_why_accounts_were_skipped() -> None:

@@ -113,7 +113,7 @@ def test_a_lying_list_promises_more_for_ever(own: SandboxClient) -> None:
 @pytest.mark.parametrize(
     ("kind", "status", "text"),
     [
-        (FaultKind.QUOTA_GONE, 429, "MONTHLY quota"),
+        (FaultKind.QUOTA_EXCEEDED, 429, "MONTHLY quota"),
         (FaultKind.NOT_SUBSCRIBED, 403, "not subscribed"),
         (FaultKind.BLOCKED, 200, '"statusCode":-1'),
         (FaultKind.REGION, 200, '"statusCode":10231'),
@@ -130,7 +130,7 @@ def test_tiktok_says_it_in_its_own_words(own: SandboxClient, kind: FaultKind, st
 @pytest.mark.parametrize(
     ("kind", "status", "reason"),
     [
-        (FaultKind.QUOTA_GONE, 403, "quotaExceeded"),
+        (FaultKind.QUOTA_EXCEEDED, 403, "quotaExceeded"),
         (FaultKind.CREDIT_GONE, 403, "dailyLimitExceeded"),
         (FaultKind.NOT_SUBSCRIBED, 403, "accessNotConfigured"),
         (FaultKind.KEY_INVALID, 400, "keyInvalid"),
@@ -146,7 +146,8 @@ def test_youtube_says_it_in_its_own_words(own: SandboxClient, kind: FaultKind, s
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [(FaultKind.CREDIT_GONE, 402), (FaultKind.BAD_KEY, 401), (FaultKind.RATE_LIMIT, 429)]
+    ("kind", "status"),
+    [(FaultKind.CREDIT_GONE, 402), (FaultKind.INVALID_CREDENTIALS, 401), (FaultKind.RATE_LIMIT, 429)],
 )
 def test_instagram_says_it_in_its_own_words(own: SandboxClient, kind: FaultKind, status: int) -> None:
     own.server.add_fault(Fault(kind, platform="Instagram"))

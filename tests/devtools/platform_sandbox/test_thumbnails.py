@@ -19,15 +19,15 @@ def tiktok_cover(client: SandboxClient) -> str:
     return str(page["itemList"][0]["video"]["cover"])
 
 
-def segments(picture: bytes) -> list[int]:
+def segments(thumbnail: bytes) -> list[int]:
     """Codes of the segments up to the coded data; fails where a length does not lead to the next segment."""
     codes, place = [], 2
     while True:
-        assert picture[place] == 0xFF
-        codes.append(picture[place + 1])
+        assert thumbnail[place] == 0xFF
+        codes.append(thumbnail[place + 1])
         if codes[-1] == 0xDA:
             return codes
-        place += 2 + int.from_bytes(picture[place + 2 : place + 4])
+        place += 2 + int.from_bytes(thumbnail[place + 2 : place + 4])
 
 
 def test_a_cover_is_a_small_jpeg(shared: SandboxClient) -> None:
@@ -37,15 +37,15 @@ def test_a_cover_is_a_small_jpeg(shared: SandboxClient) -> None:
 
 
 def test_a_jpeg_is_complete(shared: SandboxClient) -> None:
-    picture = shared.get(address(shared, "youtube", "abc")).content
-    assert picture[:2] == b"\xff\xd8"
-    assert picture[-2:] == b"\xff\xd9"
-    assert segments(picture) == [0xE0, 0xFE, 0xDB, 0xDB, 0xDB, 0xC0, 0xC4, 0xC4, 0xDA]
+    thumbnail = shared.get(address(shared, "youtube", "abc")).content
+    assert thumbnail[:2] == b"\xff\xd8"
+    assert thumbnail[-2:] == b"\xff\xd9"
+    assert segments(thumbnail) == [0xE0, 0xFE, 0xDB, 0xDB, 0xDB, 0xC0, 0xC4, 0xC4, 0xDA]
 
 
 def test_each_video_has_a_picture_of_its_own() -> None:
-    pictures = {jpeg(str(number)) for number in range(500)}
-    assert len(pictures) == 500
+    thumbnails = {jpeg(str(number)) for number in range(500)}
+    assert len(thumbnails) == 500
 
 
 @pytest.mark.parametrize("platform", ["tiktok", "instagram"])

@@ -34,9 +34,9 @@ def ledger(monkeypatch: pytest.MonkeyPatch, server: DatabaseServer, database: st
     """The scheduler's Connection leads to the test's database."""
     address = f"postgresql://pipeline_login@/{database}?host={str(server.socket.parent).replace('/', '%2F')}"
     monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", address)
-    labels.forget_runs()
+    labels.clear_label_cache()
     yield
-    labels.forget_runs()
+    labels.clear_label_cache()
 
 
 def key_of(run_id: str) -> RunKey:
@@ -72,21 +72,21 @@ def test_a_database_that_does_not_answer_costs_the_labels_and_a_bounded_wait_onc
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(labels, "LOOK_UP_SECONDS", 0.05)
-    labels.forget_runs()
+    labels.clear_label_cache()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x")
         created = [instance("silent", index) for index in range(20)]
         for each in created:
             labels.label_instance(each)
     assert [each.rendered_map_index for each in created] == [str(index) for index in range(20)]
-    labels.forget_runs()
+    labels.clear_label_cache()
 
 
 def test_a_missing_connection_never_reaches_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_BLOGGER_DB", raising=False)
-    labels.forget_runs()
+    labels.clear_label_cache()
     labels.label_instance(instance("nowhere"))
-    labels.forget_runs()
+    labels.clear_label_cache()
 
 
 def test_other_dags_are_none_of_its_business() -> None:

@@ -13,7 +13,7 @@ import pytest
 import structlog.testing
 from airflow.triggers.base import TaskFailedEvent, TriggerEvent
 
-from blogger_tracking.orchestration.airflow_3_3.log_buffer import HeldLines
+from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
 from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 
 logger = logging.getLogger("held.lines")
@@ -44,37 +44,37 @@ def written() -> Iterator[Written]:
 
 
 def test_lines_are_written_in_their_order_when_they_are_released(written: Written) -> None:
-    held = HeldLines()
+    held = LogBuffer()
     context = held.context()
     context.run(logger.info, "first")
     context.run(logger.info, "second")
     assert written.lines == []
-    held.release()
-    held.release()
+    held.flush()
+    held.flush()
     assert written.lines == ["first", "second"]
 
 
 def test_lines_of_threads_that_copied_the_context_are_held_too(written: Written) -> None:
-    held = HeldLines()
+    held = LogBuffer()
     with ThreadPoolExecutor(1) as threads:
         copy = held.context().run(contextvars.copy_context)
         threads.submit(copy.run, logger.info, "from a thread").result()
     assert written.lines == []
-    held.release()
+    held.flush()
     assert written.lines == ["from a thread"]
 
 
 def test_a_warning_does_not_wait(written: Written) -> None:
-    HeldLines().context().run(logger.warning, "at once")
+    LogBuffer().context().run(logger.warning, "at once")
     assert written.lines == ["at once"]
 
 
 def test_each_instance_holds_its_own_lines_and_nobody_elses(written: Written) -> None:
-    one, other = HeldLines(), HeldLines()
+    one, other = LogBuffer(), LogBuffer()
     one.context().run(logger.info, "of one")
     other.context().run(logger.info, "of the other")
     logger.info("of nobody")
-    other.release()
+    other.flush()
     assert written.lines == ["of nobody", "of the other"]
 
 
@@ -92,7 +92,7 @@ def test_a_trigger_that_cannot_work_fails_its_instance_and_says_so_from_outside_
 
 
 def test_airflows_announcements_of_a_trigger_are_dropped_and_nothing_else_is() -> None:
-    HeldLines()
+    LogBuffer()
     with structlog.testing.capture_logs(structlog.get_config()["processors"][:1]) as said:
         log = structlog.get_logger()
         log.info("trigger %s starting", "blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")

@@ -41,7 +41,7 @@ comment on column tracked_accounts.pending_initial_fetch is 'The wish for the fi
 comment on column tracked_accounts.initial_fetch_reason is 'Why the last initial fetch ended as it did.';
 
 create index tracked_accounts_by_blogger on tracked_accounts (blogger_id);
-create index tracked_accounts_with_open_wish on tracked_accounts (id) where pending_initial_fetch;
+create index tracked_accounts_with_pending_initial_fetch on tracked_accounts (id) where pending_initial_fetch;
 
 create table campaigns (
     id uuid primary key default gen_random_uuid(),

@@ -41,7 +41,7 @@ create table fetches (
     state text not null default 'planned' check (state in (
         'planned', 'running', 'succeeded', 'partial', 'empty', 'private', 'not_found', 'skipped', 'failed', 'released'
     )),
-    understood_state text check (understood_state in ('succeeded', 'partial', 'empty', 'private', 'not_found')),
+    conclusive_state text check (conclusive_state in ('succeeded', 'partial', 'empty', 'private', 'not_found')),
     reason text,
     current_attempt_id bigint,
     claimed_at timestamptz,
@@ -52,7 +52,7 @@ create table fetches (
 
 comment on column fetches.fetched_on is 'UTC date of planning; the statistics of this fetch carry it.';
 comment on column fetches.task_id is 'With map_index: the Airflow task instance that carries this fetch.';
-comment on column fetches.understood_state is 'The last understood outcome: no later failure overwrites it.';
+comment on column fetches.conclusive_state is 'The last understood outcome: no later failure overwrites it.';
 comment on column fetches.current_attempt_id is 'The newest claim. Saving with an older one is refused.';
 
 -- A blogger is planned or being fetched by one run at a time.

@@ -48,7 +48,7 @@ def label_instance(task_instance: TaskInstance) -> None:
         task_instance._rendered_map_index = label  # noqa: SLF001
 
 
-def forget_runs() -> None:
+def clear_label_cache() -> None:
     """Look every run up again."""
     _labels_of.cache_clear()
 

@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 
-class HeldLines:
+class LogBuffer:
     """The lines below WARNING of one task instance, whichever of its threads logs them; safe to share among them."""
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class HeldLines:
     def context(self) -> contextvars.Context:
         """A copy of the current context in which lines are held. Threads that copy it in their turn hold them too."""
         context = contextvars.copy_context()
-        context.run(_holder.set, self)
+        context.run(_buffer.set, self)
         return context
 
-    def hold(self, record: logging.LogRecord) -> None:
+    def append(self, record: logging.LogRecord) -> None:
         """Keep a line for later, once, however many handlers it comes from."""
         with self._lock:
             if record not in self._records:
                 self._records.append(record)
 
-    def release(self) -> None:
+    def flush(self) -> None:
         """Write what is held, which may block. Call it in a context that does not hold lines itself."""
         with self._lock:
             records, self._records = self._records, []
@@ -49,19 +49,19 @@ class HeldLines:
 
 _ANNOUNCEMENT = re.compile(r"trigger .+ starting$|Trigger fired event$|trigger completed$")
 
-_holder: contextvars.ContextVar[HeldLines | None] = contextvars.ContextVar("holder", default=None)
+_buffer: contextvars.ContextVar[LogBuffer | None] = contextvars.ContextVar("holder", default=None)
 
 
 def _filter_handlers() -> None:
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_pass_or_hold)
+        handler.addFilter(_pass_or_buffer)
 
 
-def _pass_or_hold(record: logging.LogRecord) -> bool:
-    holder = _holder.get()
+def _pass_or_buffer(record: logging.LogRecord) -> bool:
+    holder = _buffer.get()
     if holder is None or record.levelno >= logging.WARNING:
         return True
-    holder.hold(record)
+    holder.append(record)
     return False
 
 
