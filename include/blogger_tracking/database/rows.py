@@ -22,7 +22,7 @@ def fetch_values(connection: Connection[Any], query: Query, parameters: Params |
 
 
 def fetch_one(connection: Connection[Any], row_type: type[Row], query: Query, parameters: Params | None = None) -> Row:
-    """Return the only row as a `row_type`, whose fields are named like the columns. Raises LookupError without a row."""
+    """Return the only row as a `row_type`, its fields named like the columns. Raises LookupError without a row."""
     return _only(fetch_all(connection, row_type, query, parameters))
 
 

@@ -1,0 +1,88 @@
+"""Check the language of the project: `python -m devtools.checks.prose FOLDER_OR_FILE ...`.
+
+Two rules of CONTRIBUTING.md ("Language") can be checked by a program: no docstring begins with a question word, and no
+file uses a word that the glossary replaces by another.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+QUESTION_WORDS = frozenset({"what", "which", "who", "whose", "whom", "how", "whether", "when", "where", "why", "until"})
+
+REPLACED_WORDS: dict[str, str] = {
+    r"wish(es|ed)?": "pending initial fetch",
+    r"hand(s|ed|ing)? over|hand_over\w*|handed_over": "dispatch",
+    r"understood(_state)?": "conclusive",
+    r"request_paces|spent_until": "rate_limits, next_free_at",
+    r"pictures?": "thumbnail",
+    r"verdict": "run outcome",
+    r"left alone": "suspended",
+}
+"""A pattern of each replaced word (any case), and the word to use; docs/glossary.md has them all."""
+
+_REPLACED = re.compile(
+    "|".join(rf"(?P<g{number}>\b(?:{word})\b)" for number, word in enumerate(REPLACED_WORDS)), re.IGNORECASE
+)
+_SUFFIXES = frozenset({".md", ".py", ".sql", ".toml", ".yml"})
+_EXEMPT = frozenset({"devtools/checks/prose.py", "docs/glossary.md"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule and its place."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+def check_file(file: Path) -> Iterator[Finding]:
+    """Yield the findings of one file."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".py":
+        yield from _question_words(file, ast.parse(text))
+    for number, line in enumerate(text.splitlines(), start=1):
+        for match in _REPLACED.finditer(line):
+            better = list(REPLACED_WORDS.values())[int(str(match.lastgroup)[1:])]
+            yield Finding(file, number, f"say {better!r} instead of {match.group()!r}")
+
+
+def check_paths(paths: Sequence[Path]) -> list[Finding]:
+    """Return the findings of all files at and below the paths."""
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    return [
+        finding
+        for file in files
+        if file.suffix in _SUFFIXES and file.as_posix() not in _EXEMPT and file.is_file()
+        for finding in check_file(file)
+    ]
+
+
+def _question_words(file: Path, tree: ast.Module) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        # A text that stands alone is a docstring, or the description of the name assigned before it.
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            words = node.value.value.split(maxsplit=1)
+            if words and words[0].strip("`'\",:").lower() in QUESTION_WORDS:
+                yield Finding(file, node.lineno, f"a docstring begins with {words[0]!r}; begin with a verb or a noun")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the findings and return 1 if there are any."""
+    findings = check_paths([Path(argument) for argument in arguments])
+    for finding in findings:
+        print(finding)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
