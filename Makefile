@@ -69,7 +69,7 @@ $(SETUP): requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV), once: 2 of 3, the installer uv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(filter uv==%,$(file <requirements.lock))
-	@echo "Setting up $(VENV), once: 3 of 3, $(words $(filter %==%,$(file <requirements.lock))) packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
+	@echo "Setting up $(VENV), once: 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
 	@touch $@

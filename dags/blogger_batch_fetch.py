@@ -39,7 +39,7 @@ with DAG(
     doc_md=__doc__,
     tags=["bloggers"],
 ) as dag:
-    gate = gate()
+    gated = gate()
     wishes = dispatch_initial_fetches()
     for platform in Platform:
         labels = plan_platform.override(task_id=f"plan_{platform.slug}")(platform.value)
@@ -50,6 +50,6 @@ with DAG(
             retries=settings.fetch_retries,
             retry_delay=timedelta(seconds=settings.fetch_retry_delay_seconds),
         ).expand(instance_label=labels)
-        fetched >> gate
+        fetched >> gated
     # Last, or every task gets a copy, and the triggerer reads all of them for every instance.
     dag.params.update(BATCH_PARAMS)

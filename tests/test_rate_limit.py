@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from blogger_tracking.platforms.rate_limiter import SharedRateLimiter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.rate_limit import BLOCK_SECONDS, SlotReservations, block_size, block_span
+from blogger_tracking.rate_limit import BLOCK_SECONDS, SharedRateLimiter, SlotReservations, block_size, block_span
 
 PACES = st.floats(min_value=0.1, max_value=1000)
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from blogger_tracking.cli import titled_table
 from devtools.bench.figures import Measurements, headline
-from devtools.local_stack.report import titled_table
 
 _SPECIAL = {
     "batch": "as shipped",

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformConfig, PlatformService, create_service
-from blogger_tracking.platforms.pools import limiter_for, session_for
+from blogger_tracking.platforms.pools import session_for
 from blogger_tracking.platforms.redaction import LONGEST_DETAIL, redact
 from blogger_tracking.platforms.retry_after import retry_moment
+from blogger_tracking.rate_limit import limiter_for
 from blogger_tracking.settings import Settings
 from tests.support.platform_accounts import ACCOUNTS, KEY, StoppedClock
 from tests.support.scripted_server import Scripted, ScriptedServer
@@ -285,7 +286,8 @@ def test_a_forked_process_speaks_over_connections_and_limiters_of_its_own() -> N
     script = """
 import os
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.platforms.pools import limiter_for, session_for
+from blogger_tracking.platforms.pools import session_for
+from blogger_tracking.rate_limit import limiter_for
 session_for("https://a.invalid"), limiter_for(Platform.TIKTOK, 5)
 child = os.fork()
 if child == 0:

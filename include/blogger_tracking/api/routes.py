@@ -12,7 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from blogger_tracking.api import answers
+from blogger_tracking.api import serializers
 from blogger_tracking.api.authentication import BEARER, AuthenticatedRoute, CurrentServices, CurrentUser
 from blogger_tracking.api.dependencies import ApiServices, require_may_add, require_may_manage
 from blogger_tracking.api.idempotency import IdempotencyKey, answer_once, request_key
@@ -80,7 +80,7 @@ def read(trackingId: UUID, user_id: CurrentUser, services: CurrentServices) -> T
     """How far the initial fetch is, how the last fetch ended, and how many videos there are."""
     with services.pool.connection() as connection:
         services.admit(connection, read_organization_of(connection, trackingId), user_id)
-        return answers.tracking_state(read_tracked_blogger(connection, trackingId))
+        return serializers.tracking_state(read_tracked_blogger(connection, trackingId))
 
 
 @router.patch("/{trackingId}", responses=_failures(402))
@@ -90,7 +90,7 @@ def change(trackingId: UUID, body: ChangeTracking, user_id: CurrentUser, service
         organization_id = read_organization_of(connection, trackingId)
         require_may_manage(services.admit(connection, organization_id, user_id))
         change_tracked_account(connection, organization_id, trackingId, _change(body))
-        return answers.tracking_state(read_tracked_blogger(connection, trackingId))
+        return serializers.tracking_state(read_tracked_blogger(connection, trackingId))
 
 
 def _add(
@@ -102,7 +102,7 @@ def _add(
     with services.pool.connection() as connection:
         require_may_add(services.admit(connection, body.organization_id, user_id))
     added = adding(AdditionRequest(user_id, body.organization_id, body.campaign_id, body.tags, body.daily_videos_count))
-    answer = answers.tracking(added.account, added.dispatched)
+    answer = serializers.tracking(added.account, added.dispatched)
     if added.kind is not AdditionKind.ALREADY_TRACKED:
         return JSONResponse(answer.model_dump(mode="json", by_alias=True))
     conflict = AlreadyTracked(

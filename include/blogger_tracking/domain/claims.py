@@ -64,7 +64,7 @@ class Claim:
     attempt_id: int
     blogger_id: UUID
     account: Account
-    shares: Sequence[AllocationClaim]
+    allocations: Sequence[AllocationClaim]
 
     @property
     def target_count(self) -> int:

@@ -1,10 +1,10 @@
 """The platforms: one service per platform behind one interface."""
 
 from blogger_tracking.platforms.config import PlatformConfig
-from blogger_tracking.platforms.rate_limiter import RateLimiter, SharedRateLimiter
 from blogger_tracking.platforms.registry import create_service
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.platforms.youtube import MAX_VIDEO_IDS, YouTubeService
+from blogger_tracking.rate_limit import RateLimiter, SharedRateLimiter
 
 __all__ = [
     "MAX_VIDEO_IDS",

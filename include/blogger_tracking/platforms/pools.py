@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
-from math import floor
 
 import requests
-from pyrate_limiter import Limiter, Rate
 from requests.adapters import HTTPAdapter
 
-from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import get_settings
 
 
@@ -33,19 +30,5 @@ def session_for(base_url: str) -> requests.Session:
     return session
 
 
-@cache
-def limiter_for(
-    platform: Platform,  # noqa: ARG001 — the cache's key: two platforms of one pace do not share it
-    requests_per_second: float,
-) -> Limiter:
-    """The process's limiter for a platform: in no second more requests than this."""
-    requests_per_window = max(1, floor(requests_per_second))
-    window_milliseconds = round(1000 * requests_per_window / requests_per_second)
-    # Measured with 64 threads at 100 a second: the sliding window keeps the pace with a sixth of the CPU time
-    # of a leaky bucket, whose waiting threads all wake for each single place.
-    return Limiter(Rate(requests_per_window, max(1, window_milliseconds)), buffer_ms=1)
-
-
 # A forked child must not speak over its parent's sockets, nor wait for a lock that a thread of the parent held.
 os.register_at_fork(after_in_child=session_for.cache_clear)
-os.register_at_fork(after_in_child=limiter_for.cache_clear)

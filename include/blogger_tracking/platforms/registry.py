@@ -7,10 +7,10 @@ from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.instagram import InstagramService
-from blogger_tracking.platforms.rate_limiter import RateLimiter
 from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.platforms.tiktok import TikTokService
 from blogger_tracking.platforms.youtube import YouTubeService
+from blogger_tracking.rate_limit import RateLimiter
 from blogger_tracking.settings import Settings
 
 _SERVICES: dict[Platform, type[PlatformService]] = {

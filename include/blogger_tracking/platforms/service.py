@@ -13,7 +13,7 @@ from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.http_client import HttpClient
 from blogger_tracking.platforms.listing import VideoBatch
 from blogger_tracking.platforms.paging import pages_needed
-from blogger_tracking.platforms.rate_limiter import ProcessRateLimiter, RateLimiter
+from blogger_tracking.rate_limit import ProcessRateLimiter, RateLimiter
 from blogger_tracking.settings import Settings, get_settings
 
 

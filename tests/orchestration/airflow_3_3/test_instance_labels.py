@@ -13,7 +13,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.runs import RunKey
-from blogger_tracking.orchestration import labels
+from blogger_tracking.orchestration.airflow_3_3 import instance_labels as labels
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
