@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database import migrations
+from blogger_tracking.database import migrate
 from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.migrate import Migration, apply_migrations, known_migrations
 from blogger_tracking.domain.errors import DatabaseStateError
@@ -55,7 +55,7 @@ def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(
     empty: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Migration("29990101000000", "broken", "create table half (); select no_such_function();")
-    monkeypatch.setattr(migrations, "known_migrations", lambda: (*known_migrations(), broken))
+    monkeypatch.setattr(migrate, "known_migrations", lambda: (*known_migrations(), broken))
     with pytest.raises(DatabaseStateError, match="29990101000000_broken failed and was rolled back"):
         apply_migrations(empty)
     assert empty.execute("select to_regclass('half'), to_regclass('organizations')").fetchone() == (

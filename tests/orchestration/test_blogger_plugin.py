@@ -42,7 +42,6 @@ def test_the_plugin_loads_nothing_of_the_app_before_its_first_request(loaded: di
     assert loaded["loaded"] == [
         "blogger_tracking",
         "blogger_tracking.orchestration",
-        "blogger_tracking.api",
         "blogger_tracking.orchestration.api_app",
     ]
 

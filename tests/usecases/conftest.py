@@ -36,7 +36,7 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def fetch_services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchServices:
+def services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchServices:
     """What a fetch talks to, without pauses between retries."""
     addresses = {
         Platform.TIKTOK: sandbox.tiktok_url,

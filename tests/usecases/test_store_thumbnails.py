@@ -95,7 +95,7 @@ def test_a_picture_that_is_stored_already_is_not_downloaded_again(
 
 
 @pytest.mark.parametrize(
-    ("picture", "reason"),
+    ("thumbnail", "reason"),
     [
         ("missing", "HTTP 404"),
         ("redirect", "169.254.169.254"),
