@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     initial_fetch_retries: int = Field(default=4, ge=0, description="Airflow retries of an initial fetch.")
     initial_fetch_retry_delay_seconds: float = Field(default=15, ge=0, description="Pause before such a retry.")
 
+    label_instances: bool = Field(default=True, description="Label mapped instances that never see a worker.")
+    drop_trigger_announcements: bool = Field(default=True, description="Drop Airflow's log lines about every trigger.")
+    buffer_trigger_logs: bool = Field(default=True, description="Write the triggerer's log lines together.")
+    tune_garbage_collection: bool = Field(default=True, description="Collect garbage less often in Airflow.")
+
 
 @cache
 def get_settings() -> Settings:
