@@ -91,7 +91,7 @@ def test_an_empty_creator_has_an_empty_list(shared: SandboxClient) -> None:
 def test_without_a_key_and_with_a_bad_one_the_gateway_refuses(shared: SandboxClient) -> None:
     url = f"{shared.server.tiktok_url}/api/user/info"
     assert shared.get(url, {"x-rapidapi-key": None}).status_code == 401
-    refused = shared.get(url, {"x-rapidapi-key": "bad-key"})
+    refused = shared.get(url, {"x-rapidapi-key": "invalid-key"})
     assert (refused.status_code, refused.json()) == (403, {"message": "You are not subscribed to this API."})
 
 

@@ -2,21 +2,21 @@ from __future__ import annotations
 
 from itertools import islice, pairwise
 
-from devtools.platform_sandbox import Catalogue, CreatorKind, Platform, World
-from devtools.platform_sandbox.paging import Page, Pager
+from devtools.platform_sandbox import Catalogue, CreatorKind, PlatformName, World
+from devtools.platform_sandbox.cursor_pages import Pager, SandboxPage
 from tests.support.sandbox_client import NOON
 
 NOW = int(NOON.timestamp())
 SIZE = 12
 
 
-def pages_of_ordinary_creators(*, traps: bool) -> list[list[Page]]:
+def pages_of_ordinary_creators(*, traps: bool) -> list[list[SandboxPage]]:
     world = World(creators_per_platform=100)
-    creators = islice(world.creators(Platform.INSTAGRAM, CreatorKind.NORMAL), 20)
+    creators = islice(world.creators(PlatformName.INSTAGRAM, CreatorKind.NORMAL), 20)
     return [all_pages(Pager(Catalogue(world, creator), NOW, SIZE, traps)) for creator in creators]
 
 
-def all_pages(pager: Pager) -> list[Page]:
+def all_pages(pager: Pager) -> list[SandboxPage]:
     pages = [pager.page(None)]
     while pages[-1].next:
         pages.append(pager.page(pages[-1].next))

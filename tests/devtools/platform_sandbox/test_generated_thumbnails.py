@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 import requests
 
-from devtools.platform_sandbox import Fault, FaultKind, Platform
-from devtools.platform_sandbox.thumbnails import jpeg
+from devtools.platform_sandbox import Fault, FaultKind, PlatformName
+from devtools.platform_sandbox.generated_thumbnails import jpeg
 from tests.support.sandbox_client import SandboxClient
 
 
-def address(client: SandboxClient, platform: str, picture_id: str) -> str:
-    return f"{client.server.base_url}/thumbnails/{platform}/{picture_id}.jpg"
+def address(client: SandboxClient, platform: str, thumbnail_id: str) -> str:
+    return f"{client.server.base_url}/thumbnails/{platform}/{thumbnail_id}.jpg"
 
 
 def tiktok_cover(client: SandboxClient) -> str:
@@ -62,7 +62,7 @@ def test_a_signed_address_expires_in_simulated_time(own: SandboxClient) -> None:
 
 
 def test_a_missing_picture_is_404_on_every_platform(shared: SandboxClient) -> None:
-    assert {shared.get(address(shared, platform.slug, "missing")).status_code for platform in Platform} == {404}
+    assert {shared.get(address(shared, platform.slug, "missing")).status_code for platform in PlatformName} == {404}
 
 
 def test_a_redirect_leads_to_the_configured_target(shared: SandboxClient) -> None:

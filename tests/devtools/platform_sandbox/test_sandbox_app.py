@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from devtools.platform_sandbox import Platform, SandboxOptions
+from devtools.platform_sandbox import PlatformName, SandboxOptions
 from tests.support.sandbox_client import NOON, SandboxClient
 
 
@@ -79,8 +79,8 @@ def test_health_tells_the_seed_and_the_time(shared: SandboxClient) -> None:
     assert (health["status"], health["seed"], health["now"]) == ("ok", 7, NOON.isoformat())
 
 
-@pytest.mark.parametrize("platform", Platform)
-def test_an_unknown_path_is_404(shared: SandboxClient, platform: Platform) -> None:
+@pytest.mark.parametrize("platform", PlatformName)
+def test_an_unknown_path_is_404(shared: SandboxClient, platform: PlatformName) -> None:
     assert shared.get(f"{shared.server.base_url}/{platform.slug}/v9/nothing").status_code == 404
     assert shared.get(f"{shared.server.base_url}/nowhere").status_code == 404
 

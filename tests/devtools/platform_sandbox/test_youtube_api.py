@@ -153,7 +153,7 @@ def test_an_invented_page_token_is_refused(shared: SandboxClient) -> None:
     assert (answer.status_code, reason(answer)) == (400, "invalidPageToken")
 
 
-@pytest.mark.parametrize(("key", "status", "word"), [(None, 403, "unregistered"), ("bad-key", 400, "not valid")])
+@pytest.mark.parametrize(("key", "status", "word"), [(None, 403, "unregistered"), ("invalid-key", 400, "not valid")])
 def test_a_missing_and_a_bad_key_are_told_apart(shared: SandboxClient, key: str | None, status: int, word: str) -> None:
     answer = shared.get(f"{shared.server.youtube_url}channels", {"X-Goog-Api-Key": key}, part="id", id="x")
     assert answer.status_code == status
