@@ -9,7 +9,6 @@ from devtools.platform_sandbox.cursor_pages import Cursor, SandboxPage, page_num
 from devtools.platform_sandbox.fault_responses import INSTAGRAM_INVALID_CREDENTIALS, instagram_error
 from devtools.platform_sandbox.filler import insert
 from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, compact_json, json_response
-from devtools.platform_sandbox.identifiers import hash_bits
 from devtools.platform_sandbox.instagram_media import MediaKind, MediaWriter, media_fragments, media_kind
 from devtools.platform_sandbox.platform_api import CallContext, CallDescription, PlatformApi
 from devtools.platform_sandbox.world import Creator, CreatorKind, PlatformName
@@ -69,7 +68,7 @@ class InstagramApi(PlatformApi):
             "is_verified": creator.index % 17 == 0,
             "biography": "invented for tests 🎈",
             "media_count": self.catalogue(creator).size,
-            "follower_count": 900 + hash_bits(creator.external_id, "followers") % 3_000_000,
+            "follower_count": creator.followers,
             "following_count": 74,
             "profile_pic_url": self.thumbnail_url(context, creator.external_id),
             "account_type": 2,
@@ -99,8 +98,8 @@ class InstagramApi(PlatformApi):
     def _next_page(self, creator: Creator, page: SandboxPage) -> dict[str, object]:
         if page.next is not None:
             return {"next_page_id": _encode_cursor(page.next)}
-        empty_values: tuple[dict[str, object], ...] = ({"next_page_id": None}, {"next_page_id": ""}, {})
-        return empty_values[creator.index % len(empty_values)]
+        last_page_forms: tuple[dict[str, object], ...] = ({"next_page_id": None}, {"next_page_id": ""}, {})
+        return last_page_forms[creator.index % len(last_page_forms)]
 
 
 def _clips_envelope(items: list[object], page: SandboxPage) -> dict[str, object]:

@@ -10,7 +10,6 @@ from devtools.platform_sandbox.cursor_pages import Cursor, SandboxPage, page_num
 from devtools.platform_sandbox.fault_responses import TIKTOK_NOT_SUBSCRIBED, tiktok_status
 from devtools.platform_sandbox.filler import TIKTOK_ITEM, insert, keys_of, marker, tiktok_video_keys
 from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, compact_json, json_response
-from devtools.platform_sandbox.identifiers import hash_bits
 from devtools.platform_sandbox.platform_api import CallContext, CallDescription, PlatformApi, parse_number
 from devtools.platform_sandbox.world import Creator, CreatorKind, PlatformName
 
@@ -59,12 +58,16 @@ class TikTokApi(PlatformApi):
     def _info(self, creator: Creator, context: CallContext) -> HttpResponse:
         if context.request.query.get("uniqueId", "").removeprefix("@").lower() != creator.username:
             return tiktok_status(10221, "user doesn't exist")
-        followers = 900 + hash_bits(creator.external_id, "followers") % 3_000_000
         videos = self.catalogue(creator).size
-        stats = {"followerCount": followers, "followingCount": 74, "heartCount": followers * 9, "videoCount": videos}
+        stats = {
+            "followerCount": creator.followers,
+            "followingCount": 74,
+            "heartCount": creator.followers * 9,
+            "videoCount": videos,
+        }
         info = {
             "user": self._author(creator, context) | {"privateAccount": creator.kind is CreatorKind.PRIVATE},
-            "stats": stats | {"diggCount": 0, "friendCount": 12, "heart": followers * 9},
+            "stats": stats | {"diggCount": 0, "friendCount": 12, "heart": creator.followers * 9},
             "statsV2": {name: str(number) for name, number in stats.items()},
             "itemList": [],
         }

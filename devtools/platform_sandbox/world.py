@@ -92,6 +92,11 @@ class Creator:
     kind: CreatorKind
     former_username: str | None
 
+    @property
+    def followers(self) -> int:
+        """Number of followers or subscribers, constant over time."""
+        return 900 + hash_bits(self.external_id, "followers") % 3_000_000
+
 
 class World:
     """All creators of one seed. A creator is computed on each access, so that a world of any size costs nothing."""

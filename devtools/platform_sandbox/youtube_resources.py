@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from devtools.platform_sandbox.catalogue import Video
 from devtools.platform_sandbox.cursor_pages import SandboxPage
 from devtools.platform_sandbox.filler import keys_of, marker
-from devtools.platform_sandbox.identifiers import base64url, hash_bits
+from devtools.platform_sandbox.identifiers import base64url
 from devtools.platform_sandbox.platform_api import CallContext, PlatformApi
 from devtools.platform_sandbox.world import Creator, CreatorKind, uploads_playlist
 
@@ -31,15 +31,14 @@ _DESCRIPTION = (
 def channel(api: PlatformApi, creator: Creator, context: CallContext) -> dict[str, object]:
     """Return a channel; `subscriberCount` has three significant figures and is absent if hidden."""
     catalogue = api.catalogue(creator)
-    subscribers = 900 + hash_bits(creator.external_id, "followers") % 3_000_000
     hidden = creator.kind is CreatorKind.HIDES_SUBSCRIBERS
     statistics: dict[str, object] = {
-        "viewCount": str(subscribers * 190),
+        "viewCount": str(creator.followers * 190),
         "hiddenSubscriberCount": hidden,
         "videoCount": str(catalogue.size),
     }
     if not hidden:
-        statistics["subscriberCount"] = str(_three_figures(subscribers))
+        statistics["subscriberCount"] = str(_three_figures(creator.followers))
     text = {"title": creator.display_name, "description": _DESCRIPTION}
     return {
         "kind": "youtube#channel",

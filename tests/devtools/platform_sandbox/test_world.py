@@ -31,12 +31,12 @@ def test_the_same_seed_gives_the_same_creator(platform: PlatformName, index: int
     assert World(7, 1_000).creator(platform, index) == WORLD.creator(platform, index)
 
 
-def test_another_seed_gives_other_people() -> None:
+def test_another_seed_gives_other_creators() -> None:
     assert World(8, 1_000).creator("TikTok", 5).external_id != WORLD.creator("TikTok", 5).external_id
 
 
 @given(platform=platforms, index=indices)
-def test_a_creator_is_found_by_every_name_it_has(platform: PlatformName, index: int) -> None:
+def test_a_creator_is_found_by_username_id_sec_uid_and_playlist(platform: PlatformName, index: int) -> None:
     creator = WORLD.creator(platform, index)
     names = [creator.username, f"@{creator.username}", creator.username.upper(), creator.external_id]
     names += [creator.sec_id] if creator.sec_id else []
@@ -45,7 +45,7 @@ def test_a_creator_is_found_by_every_name_it_has(platform: PlatformName, index: 
 
 
 @given(platform=platforms, name=st.text(max_size=80))
-def test_nobody_is_found_by_another_name(platform: PlatformName, name: str) -> None:
+def test_no_creator_is_found_by_an_arbitrary_name(platform: PlatformName, name: str) -> None:
     assert WORLD.find(platform, name) is None
 
 
@@ -86,7 +86,7 @@ def test_an_instagram_code_is_the_number_in_base_64(pk: int) -> None:
 
 
 @given(platform=platforms, index=indices, later=st.integers(0, 400 * DAY))
-def test_a_list_is_newest_first_and_never_of_the_future(platform: PlatformName, index: int, later: int) -> None:
+def test_a_list_is_newest_first_and_has_no_future_videos(platform: PlatformName, index: int, later: int) -> None:
     creator = WORLD.creator(platform, index)
     listed = [video.published for video in Catalogue(WORLD, creator).before(NOW + later + 1, NOW + later)]
     assert all(newer > older for newer, older in pairwise(listed))
@@ -100,7 +100,7 @@ def test_new_videos_appear_with_time(platform: PlatformName, index: int) -> None
 
 
 @given(index=indices, number=st.integers(1, 5_000), later=st.integers(0, 400 * DAY))
-def test_counters_never_go_down(index: int, number: int, later: int) -> None:
+def test_counters_never_decrease(index: int, number: int, later: int) -> None:
     video = Catalogue(WORLD, WORLD.creator("TikTok", index)).video(number)
     before, after = video.counters(NOW), video.counters(NOW + later)
     assert after.views >= before.views
