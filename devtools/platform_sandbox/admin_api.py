@@ -41,15 +41,15 @@ def fault_from_json(document: object) -> Fault:
     if not isinstance(document, dict):
         raise InvalidAdminRequestError("a fault is a JSON object with a kind")
     fields = {str(name): value for name, value in document.items() if value is not None}
-    try:
-        kind = FaultKind(fields.pop("kind", ""))
-        platform = PlatformName(fields.pop("platform")) if "platform" in fields else None
-    except ValueError as error:
-        raise InvalidAdminRequestError(str(error)) from error
+    kind, platform = fields.pop("kind", None), fields.pop("platform", None)
+    if kind not in list(FaultKind):
+        raise InvalidAdminRequestError(f"kind must be one of {', '.join(FaultKind)}")
+    if platform is not None and platform not in list(PlatformName):
+        raise InvalidAdminRequestError(f"platform must be one of {', '.join(PlatformName)}")
     for name, value in fields.items():
         if not isinstance(value, _FIELD_TYPES.get(name, ())):
             raise InvalidAdminRequestError(f"{name} is not a field of a fault, or its value has the wrong type")
-    return Fault(kind, platform, **fields)
+    return Fault(FaultKind(kind), platform, **fields)
 
 
 def _route_response(state: SandboxState, route: tuple[str, str], body: bytes) -> HttpResponse:

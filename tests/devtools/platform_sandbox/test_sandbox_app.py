@@ -61,12 +61,23 @@ def test_faults_are_injected_and_removed_over_http(fresh_sandbox: SandboxClient)
 
 
 @pytest.mark.parametrize(
-    "document", [{"kind": "gremlins"}, {"kind": "reset", "colour": "red"}, {"kind": "reset", "times": "3"}, "reset"]
+    ("document", "reason"),
+    [
+        ({"kind": "gremlins"}, "kind must be one of rate_limit, "),
+        ({"kind": ["reset"]}, "kind must be one of rate_limit, "),
+        ({"kind": "reset", "platform": "MySpace"}, "platform must be one of TikTok, Instagram, YouTube"),
+        ({"kind": "reset", "colour": "red"}, "colour is not a field"),
+        ({"kind": "reset", "times": "3"}, "times is not a field of a fault, or its value has the wrong type"),
+        ("reset", "a fault is a JSON object"),
+    ],
 )
-def test_an_invalid_fault_is_rejected_with_the_reason(fresh_sandbox: SandboxClient, document: object) -> None:
+def test_an_invalid_fault_is_rejected_with_the_reason(
+    fresh_sandbox: SandboxClient, document: object, reason: str
+) -> None:
     response = fresh_sandbox.session.post(f"{fresh_sandbox.server.base_url}/_sandbox/faults", json=document, timeout=10)
     assert response.status_code == 400
-    assert response.json()["error"]
+    assert response.json()["error"].startswith(reason)
+    assert fresh_sandbox.get(f"{fresh_sandbox.server.base_url}/_sandbox/faults").json() == {"pending": []}
 
 
 def test_a_time_without_an_offset_is_rejected(fresh_sandbox: SandboxClient) -> None:
