@@ -36,7 +36,7 @@ class SandboxPage:
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """Splits a catalogue into pages as listed at one moment.
+    """Paginator of a catalogue as listed at one moment.
 
     With `traps`, some pages are short although more follow, and some repeat the last entry of the preceding page.
     `distortion` is a fault that changes the cursor.

@@ -52,7 +52,7 @@ class MediaWriter:
     def __init__(self, api: PlatformApi, creator: Creator, context: CallContext, *, clips: bool) -> None:
         self._api = api
         self._creator = creator
-        self._moment = context
+        self._context = context
         self._clips = clips
 
     def items(self, page: SandboxPage) -> list[object]:
@@ -128,11 +128,11 @@ class MediaWriter:
             "full_name": creator.display_name,
             "is_private": False,
             "is_verified": creator.index % 17 == 0,
-            "profile_pic_url": self._api.thumbnail_url(self._moment, creator.external_id),
+            "profile_pic_url": self._api.thumbnail_url(self._context, creator.external_id),
         }
 
     def _numbers(self, video: Video, kind: MediaKind) -> dict[str, object]:
-        counters = video.counters(self._moment.now)
+        counters = video.counters(self._context.now)
         numbers: dict[str, object] = {"comment_count": counters.comments, "like_count": counters.likes}
         hidden = video.hides_likes
         if hidden:
@@ -146,7 +146,7 @@ class MediaWriter:
         return numbers | ({repost_key: counters.shares} if repost_key else {})
 
     def _thumbnails(self, kind: MediaKind, pk: int) -> dict[str, object]:
-        url = self._api.thumbnail_url(self._moment, str(pk))
+        url = self._api.thumbnail_url(self._context, str(pk))
         versions = {"candidates": [{"width": 720, "height": 1280, "url": url}], "additional_candidates": {}}
         if kind is MediaKind.CAROUSEL:
             return {"carousel_media_count": 2, "carousel_media": [{"media_type": 1, "image_versions2": versions}] * 2}

@@ -99,7 +99,7 @@ class Creator:
 
 
 class World:
-    """All creators of one seed. A creator is computed on each access, so that a world of any size costs nothing."""
+    """All creators of one seed. A creator is computed on each access, so that a world of any size needs no memory."""
 
     def __init__(self, seed: int = 7, creators_per_platform: int = 12_000) -> None:
         self.seed = seed
