@@ -16,8 +16,7 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher
-from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
-from devtools.platform_sandbox.request_log import LoggedRequest
+from devtools.platform_sandbox import Fault, FaultKind, LoggedRequest, SandboxServer
 from tests.support import consumer_process
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.queue_steps import ShiftedClock, queue_videos

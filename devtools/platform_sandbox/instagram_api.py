@@ -1,19 +1,17 @@
-"""Instagram through HikerAPI v2: `/v2/user/by/username`, `/v2/user/clips`, `/v2/user/medias`."""
+"""Imitation of Instagram through HikerAPI v2: `/v2/user/by/username`, `/v2/user/clips`, `/v2/user/medias`."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 
-from devtools.platform_sandbox.fault_answers import instagram_error
+from devtools.platform_sandbox.cursor_pages import Cursor, SandboxPage, page_number
+from devtools.platform_sandbox.fault_responses import INSTAGRAM_INVALID_CREDENTIALS, instagram_error
 from devtools.platform_sandbox.filler import insert
-from devtools.platform_sandbox.identifiers import roll
+from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, compact_json, json_response
 from devtools.platform_sandbox.instagram_media import MediaKind, MediaWriter, media_fragments, media_kind
-from devtools.platform_sandbox.messages import Request, Response, compact, json_response
-from devtools.platform_sandbox.paging import Cursor, Page
-from devtools.platform_sandbox.platform_api import CallFacts, Moment, PlatformApi, cursor_page
-from devtools.platform_sandbox.platforms import Platform
-from devtools.platform_sandbox.world import Creator, CreatorKind
+from devtools.platform_sandbox.platform_api import CallContext, CallDescription, PlatformApi
+from devtools.platform_sandbox.world import Creator, CreatorKind, PlatformName
 
 _CALLS = {
     "/instagram/v2/user/by/username": "by_username",
@@ -23,43 +21,43 @@ _CALLS = {
 
 
 class InstagramApi(PlatformApi):
-    """Instagram lists reels and posts apart; both are addressed by the user's `pk`."""
+    """Instagram's API. Reels and posts are separate lists, both addressed by the user's `pk`."""
 
-    platform = Platform.INSTAGRAM
+    platform = PlatformName.INSTAGRAM
     prefix = "/instagram/"
     key_header = "x-access-key"
 
-    def facts(self, request: Request) -> CallFacts:
+    def describe(self, request: HttpRequest) -> CallDescription:
         """See `PlatformApi`."""
         call = _CALLS.get(request.path, request.path)
         named = request.query.get("user_id") or request.query.get("username")
         creator = self.world.find(self.platform, named) if named else None
-        return CallFacts(call, creator, cursor_page(_cursor(request)))
+        return CallDescription(call, creator, page_number(_decode_cursor(request)))
 
-    def bad_key(self) -> Response:
+    def invalid_key_response(self) -> HttpResponse:
         """See `PlatformApi`."""
-        return instagram_error(401, "Unauthorized", "Access key is not valid")
+        return INSTAGRAM_INVALID_CREDENTIALS
 
-    def missing_key(self) -> Response:
+    def missing_key_response(self) -> HttpResponse:
         """See `PlatformApi`."""
         return instagram_error(401, "Unauthorized", "Access key is required")
 
-    def answer(self, moment: Moment) -> Response:
+    def respond(self, context: CallContext) -> HttpResponse:
         """See `PlatformApi`."""
-        facts = self.facts(moment.request)
-        query = moment.request.query
-        if facts.call not in _CALLS.values():
+        call = self.describe(context.request)
+        query = context.request.query
+        if call.name not in _CALLS.values():
             return instagram_error(404, "NotFound", "Not Found")
-        if not query.get("username" if facts.call == "by_username" else "user_id"):
+        if not query.get("username" if call.name == "by_username" else "user_id"):
             return instagram_error(422, "ValidationError", "field required")
-        creator = facts.creator
+        creator = call.creator
         if creator is None or creator.kind is CreatorKind.GONE:
             return instagram_error(404, "UserNotFound", "User not found")
-        if facts.call == "by_username":
-            return self._profile(creator, moment)
-        return self._list(creator, moment, clips=facts.call == "clips")
+        if call.name == "by_username":
+            return self._profile(creator, context)
+        return self._list(creator, context, clips=call.name == "clips")
 
-    def _profile(self, creator: Creator, moment: Moment) -> Response:
+    def _profile(self, creator: Creator, context: CallContext) -> HttpResponse:
         user = {
             "pk": int(creator.external_id) if creator.index % 2 else creator.external_id,
             "pk_id": creator.external_id,
@@ -70,43 +68,43 @@ class InstagramApi(PlatformApi):
             "is_verified": creator.index % 17 == 0,
             "biography": "invented for tests 🎈",
             "media_count": self.catalogue(creator).size,
-            "follower_count": 900 + roll(creator.external_id, "followers") % 3_000_000,
+            "follower_count": creator.followers,
             "following_count": 74,
-            "profile_pic_url": self.thumbnail_url(moment, creator.external_id),
+            "profile_pic_url": self.thumbnail_url(context, creator.external_id),
             "account_type": 2,
         }
         return json_response({"user": user, "status": "ok"})
 
-    def _list(self, creator: Creator, moment: Moment, *, clips: bool) -> Response:
+    def _list(self, creator: Creator, context: CallContext, *, clips: bool) -> HttpResponse:
         if creator.kind is CreatorKind.PRIVATE:
             return instagram_error(403, "PrivateAccount", "This account is private")
-        cursor = _cursor(moment.request)
-        page = self._page(creator, moment, cursor, clips=clips)
+        cursor = _decode_cursor(context.request)
+        page = self._page(creator, context, cursor, clips=clips)
         if not page.videos and (cursor is None or creator.index % 3 == 0) and page.next is None:
             return instagram_error(404, "NotFoundError", "Entries not found")
-        writer = MediaWriter(self, creator, moment, clips=clips)
+        writer = MediaWriter(self, creator, context, clips=clips)
         items = writer.items(page)
         response = _clips_envelope(items, page) if clips else _posts_envelope(items, page)
         body = {"response": response} | self._next_page(creator, page)
-        weight = self.options.body_bytes // self.options.page_size(self.platform)
-        return Response(200, insert(compact(body), media_fragments(weight)).encode())
+        item_size = self.options.body_bytes // self.options.page_size(self.platform)
+        return HttpResponse(200, insert(compact_json(body), media_fragments(item_size)).encode())
 
-    def _page(self, creator: Creator, moment: Moment, cursor: Cursor | None, *, clips: bool) -> Page:
-        pager = self.pager(creator, moment, self.options.page_size(self.platform))
+    def _page(self, creator: Creator, context: CallContext, cursor: Cursor | None, *, clips: bool) -> SandboxPage:
+        pager = self.pager(creator, context, self.options.page_size(self.platform))
         if clips:
             return pager.page(cursor, lambda video: media_kind(video) in {MediaKind.CLIP, MediaKind.COLLAB})
         return pager.page(cursor)
 
-    def _next_page(self, creator: Creator, page: Page) -> dict[str, object]:
+    def _next_page(self, creator: Creator, page: SandboxPage) -> dict[str, object]:
         if page.next is not None:
-            return {"next_page_id": _cursor_text(page.next)}
-        endings: tuple[dict[str, object], ...] = ({"next_page_id": None}, {"next_page_id": ""}, {})
-        return endings[creator.index % len(endings)]
+            return {"next_page_id": _encode_cursor(page.next)}
+        last_page_forms: tuple[dict[str, object], ...] = ({"next_page_id": None}, {"next_page_id": ""}, {})
+        return last_page_forms[creator.index % len(last_page_forms)]
 
 
-def _clips_envelope(items: list[object], page: Page) -> dict[str, object]:
+def _clips_envelope(items: list[object], page: SandboxPage) -> dict[str, object]:
     wrapped = [{"media": item} for item in items]
-    max_id = _cursor_text(page.next) if page.next else ""
+    max_id = _encode_cursor(page.next) if page.next else ""
     return {
         "items": wrapped,
         "paging_info": {"max_id": max_id, "more_available": page.next is not None},
@@ -114,7 +112,7 @@ def _clips_envelope(items: list[object], page: Page) -> dict[str, object]:
     }
 
 
-def _posts_envelope(items: list[object], page: Page) -> dict[str, object]:
+def _posts_envelope(items: list[object], page: SandboxPage) -> dict[str, object]:
     envelope: dict[str, object] = {
         "items": items,
         "num_results": len(items),
@@ -123,12 +121,15 @@ def _posts_envelope(items: list[object], page: Page) -> dict[str, object]:
         "status": "ok",
     }
     if page.next:
-        envelope["next_max_id"] = _cursor_text(page.next)
+        envelope["next_max_id"] = _encode_cursor(page.next)
     return envelope
 
 
-def _cursor(request: Request) -> Cursor | None:
-    """`page_id` is base64 of the page, the second to go on before, and a filler that makes it end in `==`."""
+def _decode_cursor(request: HttpRequest) -> Cursor | None:
+    """Decode `page_id`: base64 of the page number, the second of the preceding page's end, and padding.
+
+    The padding makes every `page_id` end in `==`, as the platform's do.
+    """
     try:
         page, before = base64.b64decode(request.query.get("page_id", ""), validate=True).decode().split("|")[1:3]
         return Cursor(int(before), int(page))
@@ -136,6 +137,6 @@ def _cursor(request: Request) -> Cursor | None:
         return None
 
 
-def _cursor_text(cursor: Cursor) -> str:
+def _encode_cursor(cursor: Cursor) -> str:
     text = f"QVFC|{cursor.page}|{cursor.before}|"
     return base64.b64encode(text.ljust(len(text) + (1 - len(text)) % 3, "x").encode()).decode()

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application."""
+"""ASGI application of the sandbox."""
 
 from __future__ import annotations
 
@@ -9,63 +9,67 @@ from zlib import crc32
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from devtools.platform_sandbox import admin, thumbnails
-from devtools.platform_sandbox.answers import Outcome, platform_outcome, thumbnail_outcome
-from devtools.platform_sandbox.messages import Request, Response, json_response
-from devtools.platform_sandbox.options import SandboxOptions
-from devtools.platform_sandbox.state import SandboxState
+from devtools.platform_sandbox import admin_api
+from devtools.platform_sandbox import generated_thumbnails as thumbnails
+from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, json_response
+from devtools.platform_sandbox.request_handling import PlannedResponse, plan_platform_response, plan_thumbnail_response
+from devtools.platform_sandbox.sandbox_options import SandboxOptions
+from devtools.platform_sandbox.sandbox_state import SandboxState
 
-RESET_EXTENSION = "blogger_tracking.reset"
-"""The scope's extension with which the server lends a function that resets the connection."""
+RESET_EXTENSION = "platform_sandbox.reset"
+"""Extension of the ASGI scope: the server's function that resets the connection."""
 
 _CHUNK = bytes(65_536)
 
 
 def create_app(options: SandboxOptions | None = None) -> ASGIApp:
-    """The ASGI application of a new sandbox."""
+    """Return the ASGI application of a new sandbox."""
     return SandboxApp(SandboxState(options or SandboxOptions()))
 
 
 class SandboxApp:
-    """Answers requests over one sandbox's state. Latency passes before an answer, not while it is computed."""
+    """ASGI application over the state of one sandbox.
+
+    The configured latency is a wait before a response is sent; rendering the response comes on top.
+    """
 
     def __init__(self, state: SandboxState) -> None:
         self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; other kinds of scope end at once."""
+        """Answer one HTTP request; ignore other kinds of ASGI scope."""
         if scope["type"] != "http":
             return
         request = _request(scope)
-        if request.path.startswith(admin.PREFIX):
-            await _send(send, admin.answer(self.state, request, await _body(receive)))
+        if request.path.startswith(admin_api.PREFIX):
+            await _send(send, admin_api.admin_response(self.state, request, await _body(receive)))
             return
-        outcome = self._outcome(request)
-        await _wait(receive, self._latency_seconds(request) + outcome.wait_seconds, watched=outcome.wait_seconds > 0)
-        if outcome.resets:
+        planned = self._plan(request)
+        await _wait(receive, self._latency_seconds(request) + planned.wait_seconds, watched=planned.wait_seconds > 0)
+        if planned.resets:
             _reset(scope)
             await _until_disconnected(receive)
-        elif outcome.huge:
-            await _send_huge(send, outcome.response)
+        elif planned.huge:
+            await _send_huge(send, planned.response)
         else:
-            await _send(send, outcome.response)
+            await _send(send, planned.response)
 
-    def _outcome(self, request: Request) -> Outcome:
+    def _plan(self, request: HttpRequest) -> PlannedResponse:
         if request.path.startswith(thumbnails.PREFIX):
-            return thumbnail_outcome(self.state, request)
+            return plan_thumbnail_response(self.state, request)
         for api in self.state.apis:
             if request.path.startswith(api.prefix):
-                return platform_outcome(self.state, api, request)
-        return Outcome(json_response({"error": "no such path"}, 404))
+                return plan_platform_response(self.state, api, request)
+        return PlannedResponse(json_response({"error": "no such path"}, 404))
 
-    def _latency_seconds(self, request: Request) -> float:
-        share = crc32(f"{request.path}?{request.query_string}".encode()) % 301 / 1000
-        return self.state.options.latency_ms / 1000 * (0.85 + share)
+    def _latency_seconds(self, request: HttpRequest) -> float:
+        jitter = crc32(f"{request.path}?{request.query_string}".encode()) % 301 / 1000
+        return self.state.options.latency_ms / 1000 * (0.85 + jitter)
 
 
-def _request(scope: Scope) -> Request:
+def _request(scope: Scope) -> HttpRequest:
     query_string = scope["query_string"].decode("latin-1")
-    return Request(
+    return HttpRequest(
         method=scope["method"],
         path=scope["path"],
         query_string=query_string,
@@ -85,7 +89,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 async def _wait(receive: Receive, seconds: float, *, watched: bool) -> None:
-    """Let time pass; a watched wait ends early when the client has gone."""
+    """Wait; a watched wait ends early if the client disconnects."""
     if not watched:
         if seconds:
             await asyncio.sleep(seconds)
@@ -105,17 +109,16 @@ async def _until_disconnected(receive: Receive) -> None:
 def _reset(scope: Scope) -> None:
     reset: Callable[[], None] | None = scope.get("extensions", {}).get(RESET_EXTENSION)
     if reset is None:
-        message = "this ASGI server lends no way to reset a connection"
-        raise RuntimeError(message)
+        raise RuntimeError(f"this ASGI server has no extension {RESET_EXTENSION} to reset a connection")
     reset()
 
 
-async def _send(send: Send, response: Response) -> None:
+async def _send(send: Send, response: HttpResponse) -> None:
     await _start(send, response, len(response.body))
     await send({"type": "http.response.body", "body": response.body})
 
 
-async def _send_huge(send: Send, response: Response) -> None:
+async def _send_huge(send: Send, response: HttpResponse) -> None:
     await _start(send, response, thumbnails.HUGE_BYTES)
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     left = thumbnails.HUGE_BYTES - len(response.body)
@@ -125,7 +128,7 @@ async def _send_huge(send: Send, response: Response) -> None:
         await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
 
 
-async def _start(send: Send, response: Response, length: int) -> None:
+async def _start(send: Send, response: HttpResponse, length: int) -> None:
     headers = [
         (b"content-type", response.content_type.encode()),
         (b"content-length", str(length).encode()),

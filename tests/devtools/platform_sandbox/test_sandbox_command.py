@@ -28,7 +28,7 @@ def running(*arguments: str) -> Generator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_listens_and_stops_cleanly(number: signal.Signals) -> None:
+def test_the_command_prints_its_address_and_exits_with_0_on_a_signal(number: signal.Signals) -> None:
     with running("--seed", "3", "--time", "2026-01-01T00:00:00Z") as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
@@ -38,7 +38,7 @@ def test_it_says_where_it_listens_and_stops_cleanly(number: signal.Signals) -> N
     assert (health["seed"], health["now"]) == (3, "2026-01-01T00:00:00+00:00")
 
 
-def test_a_taken_port_is_one_line_and_exit_code_2() -> None:
+def test_a_port_in_use_gives_a_one_line_error_and_exit_code_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with running("--port", str(port)) as process:

@@ -1,4 +1,4 @@
-"""The sandbox over a real socket: in a thread for tests, in the main thread for the command."""
+"""HTTP server of the sandbox on a socket: in a thread for tests, in the main thread for the command."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from devtools.platform_sandbox.app import RESET_EXTENSION, SandboxApp
 from devtools.platform_sandbox.faults import Fault
-from devtools.platform_sandbox.options import SandboxOptions
-from devtools.platform_sandbox.state import SandboxState
+from devtools.platform_sandbox.sandbox_app import RESET_EXTENSION, SandboxApp
+from devtools.platform_sandbox.sandbox_options import SandboxOptions
+from devtools.platform_sandbox.sandbox_state import SandboxState
 
 _START_SECONDS = 20
-_LINGER_WITHOUT_WAIT = struct.pack("ii", 1, 0)
+_LINGER_ZERO_SECONDS = struct.pack("ii", 1, 0)
 
 
 class SandboxError(Exception):
-    """The sandbox cannot be started; the message says why."""
+    """Failure to start the sandbox; the message states the reason."""
 
 
 class SandboxServer:
-    """A sandbox on a loopback port, served by a thread while the context lasts.
+    """A sandbox on a loopback port, served by a thread inside the `with` block.
 
-    `base_url` has no trailing slash. The world, the clock, the log and the faults may be used from the test's thread.
+    `base_url` has no trailing slash. The world, clock, log and faults may be used from the test's thread.
     """
 
     def __init__(self, options: SandboxOptions | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -37,26 +37,26 @@ class SandboxServer:
         self.world = self._state.world
         self.clock = self._state.clock
         self.log = self._state.log
-        self._socket = bound_socket(host, port)
-        self.base_url = address_of(self._socket)
+        self._socket = bind_socket(host, port)
+        self.base_url = base_url_of(self._socket)
         ready = threading.Event()
-        self._server = sandbox_server(self._state, ready.set)
+        self._server = create_server(self._state, ready.set)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
         self._ready = ready
 
     @property
     def youtube_url(self) -> str:
-        """The base address of the YouTube Data API, ending in a slash as the real one does."""
+        """Base URL of the YouTube Data API, with a trailing slash as the real API's."""
         return f"{self.base_url}/youtube/v3/"
 
     @property
     def tiktok_url(self) -> str:
-        """The base address of the TikTok gateway."""
+        """Base URL of the TikTok gateway."""
         return f"{self.base_url}/tiktok"
 
     @property
     def instagram_url(self) -> str:
-        """The base address of the Instagram gateway."""
+        """Base URL of the Instagram gateway."""
         return f"{self.base_url}/instagram"
 
     @property
@@ -65,33 +65,32 @@ class SandboxServer:
         return self._state.youtube.units.used(self.clock.now())
 
     def add_fault(self, fault: Fault) -> None:
-        """Set a fault, after those set before."""
+        """Inject a fault, behind those already injected."""
         self._state.faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         self._state.faults.clear()
 
     def reset(self) -> None:
-        """Take back faults, counts, used units and moves of the clock, so that tests can share a server."""
+        """Reset faults, counts, used units and the clock, so that tests can share a server."""
         self._state.reset()
 
     def request_count(self, platform: str | None = None, call: str | None = None) -> int:
-        """How many requests there were, of a platform or a call if given."""
+        """Return the number of requests, optionally only those of one platform or one call."""
         return self.log.count(platform, call)
 
     def __enter__(self) -> Self:
-        """Serve. Raises SandboxError when the server does not start."""
+        """Start serving. Raises SandboxError if the server does not start within 20 seconds."""
         self._thread.start()
         if not self._ready.wait(_START_SECONDS):
-            message = f"the sandbox did not start within {_START_SECONDS} seconds"
-            raise SandboxError(message)
+            raise SandboxError(f"the sandbox did not start within {_START_SECONDS} seconds")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop serving; open connections are closed."""
+        """Stop serving and close open connections."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -115,12 +114,12 @@ class _ResettingProtocol(HttpToolsProtocol):
 
     def _reset(self) -> None:
         connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_WITHOUT_WAIT)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO_SECONDS)
         self.transport.abort()
 
 
-def sandbox_server(state: SandboxState, on_ready: Callable[[], None]) -> uvicorn.Server:
-    """A server for the state, to be run on a socket of `bound_socket`."""
+def create_server(state: SandboxState, on_ready: Callable[[], None]) -> uvicorn.Server:
+    """Return a server for the state, to be run on a socket of `bind_socket`."""
     config = uvicorn.Config(
         SandboxApp(state),
         http=_ResettingProtocol,
@@ -134,20 +133,22 @@ def sandbox_server(state: SandboxState, on_ready: Callable[[], None]) -> uvicorn
     return _Server(config, on_ready)
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket on this address; port 0 takes a free one. Raises SandboxError when the address cannot be had."""
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Return a socket bound to this address; port 0 means any free port.
+
+    Raises SandboxError if the address is invalid or in use.
+    """
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        message = f"cannot listen on {host}:{port}: {error.strerror or error}"
-        raise SandboxError(message) from error
+        raise SandboxError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return bound
 
 
-def address_of(bound: socket.socket) -> str:
-    """The base address of a bound socket."""
+def base_url_of(bound: socket.socket) -> str:
+    """Return the base URL of a bound socket."""
     host, port = bound.getsockname()
     return f"http://{host}:{port}"

@@ -1,7 +1,7 @@
-"""Pictures: a small JPEG of one colour for each video, and addresses where something else is found.
+"""Thumbnails: a small JPEG of one colour for each video, and special ids that give a faulty response.
 
-The JPEG's coded data never changes. Its quantization tables hold the colour (each plane has one DC coefficient of ±4,
-which the table multiplies), so that a picture costs a few bytes of copying.
+The JPEG's entropy-coded data depends on three signs only. The quantization tables hold the colour (each plane has one
+DC coefficient of ±4, which the table multiplies), so that a thumbnail costs a few bytes of copying.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from datetime import datetime
 from struct import pack
 
 from devtools.platform_sandbox.faults import FaultKind
-from devtools.platform_sandbox.identifiers import roll
-from devtools.platform_sandbox.messages import Request, Response
-from devtools.platform_sandbox.platforms import Platform
+from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse
+from devtools.platform_sandbox.identifiers import hash_bits
+from devtools.platform_sandbox.world import PlatformName
 
 PREFIX = "/thumbnails/"
 HUGE_BYTES = 50_000_000
@@ -25,49 +25,49 @@ SPECIAL_IDS = {
     "html": FaultKind.HTML_BODY,
     "huge": FaultKind.HUGE_BODY,
 }
-"""Ids whose address is wrong in a way of its own, on every platform."""
+"""Ids whose thumbnail always has a fault, on every platform."""
 
 _WIDTH, _HEIGHT = 160, 88
 _BLOCKS = (_WIDTH // 8) * (_HEIGHT // 8)
 _PLANES = (1, 2, 3)
 
 
-def platform_of(path: str) -> Platform | None:
-    """The platform in a thumbnail's path."""
+def platform_of(path: str) -> PlatformName | None:
+    """Return the platform in a thumbnail's path, or None."""
     slug = path.removeprefix(PREFIX).split("/", 1)[0]
-    return next((platform for platform in Platform if platform.slug == slug), None)
+    return next((platform for platform in PlatformName if platform.slug == slug), None)
 
 
-def picture_id(path: str) -> str:
-    """The id in a thumbnail's path."""
+def thumbnail_id(path: str) -> str:
+    """Return the id in a thumbnail's path."""
     return path.rsplit("/", 1)[-1].removesuffix(".jpg")
 
 
-def thumbnail(request: Request, platform: Platform, now: datetime) -> Response:
-    """A video's picture; 403 once a signed address (TikTok, Instagram) has expired."""
-    if platform is not Platform.YOUTUBE:
+def thumbnail(request: HttpRequest, platform: PlatformName, now: datetime) -> HttpResponse:
+    """Return a video's thumbnail, or 403 after a signed URL (TikTok, Instagram) has expired."""
+    if platform is not PlatformName.YOUTUBE:
         expires = request.query.get("expires", "")
         if not expires.isdigit() or now.timestamp() >= int(expires):
-            return Response(403, b"URL signature expired", "text/plain")
-    return Response(200, jpeg(picture_id(request.path)), JPEG_TYPE)
+            return HttpResponse(403, b"URL signature expired", "text/plain")
+    return HttpResponse(200, jpeg(thumbnail_id(request.path)), JPEG_TYPE)
 
 
-def wrong_thumbnail(kind: FaultKind, request: Request, redirect_target: str) -> Response | None:
-    """What is found instead of a picture; None for a fault that pictures do not have of their own."""
+def faulty_thumbnail(kind: FaultKind, request: HttpRequest, redirect_target: str) -> HttpResponse | None:
+    """Return the response to a fault that thumbnails handle in their own way; None for other kinds of faults."""
     if kind is FaultKind.NOT_FOUND:
-        return Response(404, b"Not Found", "text/plain")
+        return HttpResponse(404, b"Not Found", "text/plain")
     if kind is FaultKind.REDIRECT:
-        return Response(302, b"", "text/plain", (("location", redirect_target),))
+        return HttpResponse(302, b"", "text/plain", (("location", redirect_target),))
     if kind is FaultKind.REDIRECT_LOOP:
-        return Response(302, b"", "text/plain", (("location", f"{request.path}?{request.query_string}"),))
+        return HttpResponse(302, b"", "text/plain", (("location", f"{request.path}?{request.query_string}"),))
     if kind is FaultKind.HUGE_BODY:
-        return Response(200, jpeg(picture_id(request.path)), JPEG_TYPE)
+        return HttpResponse(200, jpeg(thumbnail_id(request.path)), JPEG_TYPE)
     return None
 
 
 def jpeg(text: str) -> bytes:
-    """A JPEG of 160 x 88 pixels whose colour and comment depend on the text."""
-    bits = roll("picture", text)
+    """Return a JPEG of 160 x 88 pixels whose colour and comment depend on the text."""
+    bits = hash_bits("thumbnail", text)
     tables = b"".join(
         _segment(0xDB, bytes((plane, 1 + (bits >> 8 * plane) % 200)) + b"\x01" * 63) for plane in range(len(_PLANES))
     )
@@ -79,7 +79,7 @@ def _segment(code: int, payload: bytes) -> bytes:
 
 
 def _scan(signs: int) -> bytes:
-    """Each plane's first block sets its level (`10`, three bits for +4 or -4, `0`); all others keep it (`00`)."""
+    """Return the scan: each plane's first block codes its level (`10`, three bits for ±4, `0`), every other `00`."""
     first = "".join("10" + ("100" if signs >> plane & 1 else "011") + "0" for plane in range(len(_PLANES)))
     coded = first + "00" * (len(_PLANES) * (_BLOCKS - 1))
     coded += "1" * (-len(coded) % 8)

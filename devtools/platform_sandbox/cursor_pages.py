@@ -1,4 +1,4 @@
-"""One page of a creator's list, as untidy as the platforms' pages are."""
+"""Pages of a creator's list, addressed by a cursor, as irregular as the platforms' own pages."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from itertools import islice
 
 from devtools.platform_sandbox.catalogue import Catalogue, Video
 from devtools.platform_sandbox.faults import FaultKind
-from devtools.platform_sandbox.identifiers import roll
+from devtools.platform_sandbox.identifiers import hash_bits
 
-_SMALLEST_TO_SHORTEN = 9
+_MIN_SIZE_OF_SHORTENED_PAGES = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page begins: videos published before a unix second; `page` counts from 0."""
+    """Start of a page: the page has videos published before a unix second; `page` counts from 0."""
 
     before: int
     page: int
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some videos, `pinned` of them first out of order, where they end, and where to go on (None: nothing follows)."""
+class SandboxPage:
+    """A page: its videos, the first `pinned` of which are out of order, its end, and the next cursor.
+
+    `next` is None on the last page.
+    """
 
     videos: list[Video]
     pinned: int
@@ -33,9 +36,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """Cuts pages out of a catalogue at one moment.
+    """Paginator of a catalogue as listed at one moment.
 
-    With `traps`, some pages are short although more follow, and some repeat the last item of the page before.
+    With `traps`, some pages are short although more follow, and some repeat the last entry of the preceding page.
     `distortion` is a fault that changes the cursor.
     """
 
@@ -45,10 +48,10 @@ class Pager:
     traps: bool = True
     distortion: FaultKind | None = None
 
-    def page(self, cursor: Cursor | None, wanted: Callable[[Video], bool] = lambda _: True) -> Page:
-        """The page at a cursor (None: the first one) of those videos that are wanted."""
+    def page(self, cursor: Cursor | None, wanted: Callable[[Video], bool] = lambda _: True) -> SandboxPage:
+        """Return the page at a cursor (None: the first page), restricted to the wanted videos."""
         here = cursor or Cursor(self.now + 1, 0)
-        bits = roll(self.catalogue.creator.external_id, here.page) if self.traps else 1
+        bits = hash_bits(self.catalogue.creator.external_id, here.page) if self.traps else 1
         pinned = [video for video in self.catalogue.pinned(self.now) if wanted(video)]
         first = pinned if here.page == 0 else []
         room = max(1, self._room(bits) - len(first))
@@ -56,10 +59,10 @@ class Pager:
         listed, more = found[:room], len(found) > room
         end = Cursor(listed[-1].published if listed else here.before, here.page + 1)
         repeats = bits % 5 == 0 and len(listed) > 1
-        return Page(first + listed, len(first), end, self._next(here, end, more=more, repeats=repeats))
+        return SandboxPage(first + listed, len(first), end, self._next(here, end, more=more, repeats=repeats))
 
     def _room(self, bits: int) -> int:
-        is_short = self.size >= _SMALLEST_TO_SHORTEN and bits % 3 == 0
+        is_short = self.size >= _MIN_SIZE_OF_SHORTENED_PAGES and bits % 3 == 0
         return self.size - 1 - bits % 4 if is_short else self.size
 
     def _next(self, here: Cursor, end: Cursor, *, more: bool, repeats: bool) -> Cursor | None:
@@ -68,3 +71,8 @@ class Pager:
         if not more:
             return end if self.distortion is FaultKind.LYING_HAS_MORE else None
         return Cursor(end.before + 1, end.page) if repeats else end
+
+
+def page_number(cursor: Cursor | None) -> int:
+    """Return the number of the page at a cursor, from 1; None is the first page."""
+    return 1 if cursor is None else cursor.page + 1
