@@ -1,4 +1,4 @@
-"""A real Postgres for tests, from a folder."""
+"""Real Postgres server for tests, with its data in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blogger_tracking.database.migrate import apply_migrations
 
 
 class DatabaseServer:
-    """A Postgres server with a migrated template database."""
+    """Postgres server with a migrated template database."""
 
     def __init__(self, folder: Path) -> None:
         self._server = get_server(folder, cleanup_mode="delete")
@@ -21,13 +21,13 @@ class DatabaseServer:
             connection.execute("create role pipeline_login login in role blogger_pipeline")
 
     def conninfo(self, database: str, user: str = "postgres") -> str:
-        """Connection string of a database on this server."""
+        """Return the connection string of a database on this server."""
         host = self._server.get_postmaster_info().socket_dir
         return f"host={host} user={user} dbname={database}"
 
     @property
     def socket(self) -> Path:
-        """The Unix socket the server listens on."""
+        """The Unix socket on which the server listens."""
         return Path(str(self._server.get_postmaster_info().socket_dir)) / ".s.PGSQL.5432"
 
     def execute(self, statement: str) -> None:

@@ -1,4 +1,4 @@
-"""An https server on loopback with a certificate of its own authority, for one host name."""
+"""Loopback https server with a self-signed certificate for one host name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class TlsServer:
-    """Answers every request with `body`; remembers the names it was asked for by TLS and by HTTP."""
+    """Server that answers every request with `body` and records the host names of TLS (`names`) and HTTP (`hosts`)."""
 
     def __init__(self, name: str, body: bytes) -> None:
         self.names: list[str | None] = []
@@ -45,7 +45,7 @@ class TlsServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 
@@ -61,7 +61,7 @@ class TlsServer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that refuses the certificate is what some tests are about."""
+        """Ignore errors: some tests have a client that refuses the certificate."""
 
 
 def _self_signed(name: str) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Invented people, and a clock that a test can look at."""
+"""Invented accounts, and a clock that a test controls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACCOUNTS = {
 
 @dataclass
 class StoppedClock:
-    """Stands still but for the sleeps that are asked of it, which it notes and does not sleep."""
+    """Clock that moves only by the sleeps requested of it; the sleeps are recorded in `slept` and take no time."""
 
     moment: datetime = datetime(2026, 3, 10, 20, 0, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)

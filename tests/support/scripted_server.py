@@ -1,4 +1,4 @@
-"""A platform of a few lines: a loopback server that plays listed answers in order and remembers what it was asked."""
+"""Scripted platform: a loopback server that plays listed responses in order and records the requests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DRIP_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Scripted:
-    """One answer. `body`: bytes as they are, anything else as JSON.
+    """One response. A `body` of bytes is sent as is, any other body as JSON.
 
-    `announced`: a Content-Length other than the true one. `hang`: no answer until the server stops. `drip`: byte by
-    byte. `compressed`: with gzip.
+    `announced`: a Content-Length other than the true one. `hang`: no response until the server stops. `drip`: sent byte
+    by byte. `compressed`: with gzip.
     """
 
     body: Any = b""
@@ -38,7 +38,7 @@ class Scripted:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it arrived."""
+    """A received request."""
 
     path: str
     query: Mapping[str, str]
@@ -46,7 +46,7 @@ class Asked:
 
 
 class ScriptedServer:
-    """Plays `script`; a request beyond its end is answered with the last answer again."""
+    """Server that plays `script`; a request beyond its end gets the last response again."""
 
     def __init__(self) -> None:
         self.script: list[Scripted] = []
@@ -62,7 +62,7 @@ class ScriptedServer:
         return f"http://127.0.0.1:{self._http.server_port}"
 
     def play(self, *answers: Scripted | object) -> None:
-        """Set what is answered; anything but a `Scripted` is the JSON body of a 200."""
+        """Set the responses; anything but a `Scripted` is the JSON body of a 200."""
         self.script = [answer if isinstance(answer, Scripted) else Scripted(answer) for answer in answers]
 
     def next_answer(self, asked: Asked) -> Scripted:
@@ -87,12 +87,12 @@ class ScriptedServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Ending the server must not wait for kept-alive connections.
+    # Stopping the server must not wait for kept-alive connections.
     block_on_close = False
     owner: ScriptedServer
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is what some tests are about."""
+        """Ignore errors: some tests have a client that disconnects during the response."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -128,5 +128,5 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self.wfile.write(content[position : position + 1])
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — the standard library's name
-        """Say nothing."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        """Log nothing."""
