@@ -93,7 +93,10 @@ class Settings(BaseSettings):
     )
     request_retries: int = Field(default=2, ge=0, description="Maximum number of retries of one request to a platform.")
     retry_base_seconds: float = Field(
-        default=1.5, ge=0, description="Backoff before the first retry of a request, in seconds; it grows fourfold."
+        default=1.5,
+        ge=0,
+        description="Backoff before the first retry of a request, in seconds; every further backoff is four times as "
+        "long.",
     )
     retry_after_limit_seconds: float = Field(
         default=60,
@@ -152,7 +155,10 @@ class Settings(BaseSettings):
         description="Longest wait of a message for more ids to fill a call for statistics, in minutes.",
     )
     removed_after_lookups: int = Field(
-        default=3, ge=1, description="Number of look-ups without an answer after which a video counts as removed."
+        default=3,
+        ge=1,
+        description="Number of successive look-ups without the video in YouTube's response, after which the video "
+        "counts as removed.",
     )
     hours_between_unseen: float = Field(
         default=6, ge=0, description="Minimum time between two look-ups that count towards a removal, in hours."
