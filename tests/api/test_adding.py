@@ -158,7 +158,7 @@ def test_a_platform_that_is_left_alone_is_not_asked(
 ) -> None:
     build.run("insert into platform_suspensions values ('TikTok', now() + interval '1 minute', 'secret reason', now())")
     answer = people.person().add(username(sandbox))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_paused")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_suspended")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert "secret reason" not in answer.text
     assert sandbox.request_count() == 0

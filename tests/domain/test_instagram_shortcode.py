@@ -1,4 +1,4 @@
-"""A shortcode is the media number in base 64, most significant digit first."""
+"""Shortcodes: the media number in base 64, most significant digit first."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def test_the_digits_are_upper_case_lower_case_numerals_dash_underscore(number: i
 
 
 @given(st.integers(0, 2**63))
-def test_a_shortcode_read_as_base_64_is_the_number(number: int) -> None:
+def test_a_shortcode_decoded_from_base_64_is_the_number(number: int) -> None:
     value = 0
     for digit in shortcode(number):
         value = value * 64 + ALPHABET.index(digit)
     assert value == number
 
 
-def test_there_is_no_shortcode_below_zero() -> None:
+def test_a_negative_number_raises_value_error() -> None:
     with pytest.raises(ValueError, match="negative"):
         shortcode(-1)
 
@@ -33,5 +33,5 @@ def test_there_is_no_shortcode_below_zero() -> None:
     ("media_id", "number"),
     [("3401234567890123456_4400001234", 3401234567890123456), ("34", 34), ("", None), ("x34", None), ("_34", None)],
 )
-def test_the_number_of_a_media_id_stands_before_the_owners(media_id: str, number: int | None) -> None:
+def test_the_number_of_a_media_id_precedes_the_number_of_its_owner(media_id: str, number: int | None) -> None:
     assert media_number(media_id) == number

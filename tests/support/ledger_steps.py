@@ -1,4 +1,4 @@
-"""Plans, claims and settles as a run would, in one call each."""
+"""Steps of a run in one call each: plan, claim and settle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEASE = timedelta(minutes=10)
 
 
 def new_key() -> RunKey:
-    """A DAG run nobody has planned yet."""
+    """Return the key of a DAG run that is not planned yet."""
     return RunKey("test", "blogger_batch_fetch", f"run_{next(_numbers)}")
 
 
@@ -36,45 +36,48 @@ def plan(pool: ConnectionPool, key: RunKey | None = None, scope: RunScope | None
 
 
 def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
-    """The fetches of a run, in the order they were planned."""
+    """Return the ids of a run's fetches, in the order of planning."""
     with pool.connection() as connection:
         rows = connection.execute("select id from fetches where run_id = %s order by id", (run.run_id,))
         return [fetch_id for (fetch_id,) in rows]
 
 
 def try_claim(pool: ConnectionPool, fetch_id: int) -> Claim | ClaimRefused:
-    """Start a fetch."""
+    """Claim a fetch; the claim may be refused."""
     with pool.connection() as connection:
         return claim_fetch(connection, fetch_id, LEASE, "test")
 
 
 def claim(pool: ConnectionPool, fetch_id: int) -> Claim:
-    """Start a fetch that must be granted something."""
+    """Claim a fetch. Raises AssertionError if the claim is refused."""
     claimed = try_claim(pool, fetch_id)
     assert isinstance(claimed, Claim), claimed
     return claimed
 
 
 def settle(pool: ConnectionPool, claimed: Claim, outcome: FetchOutcome) -> SettledFetch:
-    """Save an outcome."""
+    """Save the outcome of an attempt."""
     with pool.connection() as connection:
         return settle_fetch(connection, claimed, outcome)
 
 
 def succeed(pool: ConnectionPool, claimed: Claim, returned: int, *, first: int = 1) -> SettledFetch:
-    """Save `returned` videos."""
+    """Save a successful attempt with `returned` videos."""
     return settle(
         pool, claimed, FetchOutcome(FetchState.SUCCEEDED, videos(returned, claimed.account.platform, first=first))
     )
 
 
 def videos(count: int, platform: Platform = Platform.TIKTOK, *, first: int = 1) -> list[CommonVideo]:
-    """Videos numbered from `first` to `first + count - 1`, newest (highest) first; YouTube's have no statistics."""
+    """Return videos numbered from `first` to `first + count - 1`, newest (highest) first.
+
+    Videos of YouTube have no statistics.
+    """
     return [video(number, platform) for number in reversed(range(first, first + count))]
 
 
 def video(number: int, platform: Platform = Platform.TIKTOK, *, views: int | None = 100) -> CommonVideo:
-    """One video whose date grows with its number."""
+    """Return one video whose date grows with its number."""
     statistics = VideoStatistics(external_video_id=f"video-{number}", views=views, likes=None, comments=0, reposts=1)
     return CommonVideo(
         external_video_id=f"video-{number}",

@@ -1,4 +1,4 @@
-"""Fills the queues as a fetch would, and lets time pass for their consumers."""
+"""Steps that fill the queues as a fetch does, and a clock that moves for the consumers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 
 @dataclass
 class ShiftedClock:
-    """The real time plus what a test has let pass; sleeping takes no time."""
+    """Clock with the real time plus the time that a test has let pass; sleeping takes no time."""
 
     passed: timedelta = timedelta()
     slept: list[float] = field(default_factory=list)
@@ -40,14 +40,14 @@ class ShiftedClock:
 
 
 def plan_one(build: DatabaseBuilder, pool: ConnectionPool, platform: Platform, videos: int) -> int:
-    """A planned fetch of a new blogger, for that many videos."""
+    """Plan a fetch of a new blogger for `videos` videos; return the id of the fetch."""
     tracked = build.track(build.organization(daily=videos), platform=platform)
     (fetch_id,) = fetch_ids(pool, plan(pool, scope=RunScope(bloggers=(tracked.blogger_id,))))
     return fetch_id
 
 
 def queue_videos(build: DatabaseBuilder, pool: ConnectionPool, video_ids: Sequence[str]) -> int:
-    """A YouTube fetch that returned these videos, without pictures; its id."""
+    """Save a YouTube fetch that returned these videos, without thumbnails; return the id of the fetch."""
     fetch_id = plan_one(build, pool, Platform.YOUTUBE, len(video_ids))
     found = [_video(video_id, Platform.YOUTUBE, None) for video_id in video_ids]
     settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, found))
@@ -55,7 +55,7 @@ def queue_videos(build: DatabaseBuilder, pool: ConnectionPool, video_ids: Sequen
 
 
 def queue_pictures(build: DatabaseBuilder, pool: ConnectionPool, addresses: Sequence[str], first: int = 1) -> None:
-    """A TikTok fetch that returned videos numbered from `first` with these pictures."""
+    """Save a TikTok fetch that returned videos numbered from `first` with thumbnails at these addresses."""
     fetch_id = plan_one(build, pool, Platform.TIKTOK, len(addresses))
     found = [_video(str(number), Platform.TIKTOK, address) for number, address in enumerate(addresses, first)]
     settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, found))

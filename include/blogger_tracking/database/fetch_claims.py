@@ -12,7 +12,7 @@ from psycopg import Connection, Pipeline
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
-from blogger_tracking.domain.claims import AllocationClaim, Claim, LockedAllocation, claim_share, skip_share
+from blogger_tracking.domain.claims import AllocationClaim, Claim, LockedAllocation, claim_allocation, skip_allocation
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.quotas import QuotaDecision
@@ -204,10 +204,10 @@ def _lock(connection: Connection, pipeline: Pipeline, fetch_id: int) -> tuple[_F
 
 def _shares(fetch: _Fetch, allocations: Sequence[LockedAllocation]) -> list[AllocationClaim]:
     if fetch.live_elsewhere:
-        return [skip_share(allocation, SkipReason.ALREADY_RUNNING) for allocation in allocations]
+        return [skip_allocation(allocation, SkipReason.ALREADY_RUNNING) for allocation in allocations]
     if fetch.suspended:
-        return [skip_share(allocation, SkipReason.PLATFORM_SUSPENDED) for allocation in allocations]
-    return [claim_share(allocation, fetch.moment) for allocation in allocations]
+        return [skip_allocation(allocation, SkipReason.PLATFORM_SUSPENDED) for allocation in allocations]
+    return [claim_allocation(allocation, fetch.moment) for allocation in allocations]
 
 
 def _why_nothing(shares: Sequence[AllocationClaim]) -> str | None:

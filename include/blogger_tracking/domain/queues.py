@@ -1,4 +1,4 @@
-"""The two queues and their rules: how often a message is tried, and when a call is worth its unit. Pure."""
+"""Rules of the two message queues: backoff, dead-lettering, and batching of ids into calls. Pure."""
 
 from __future__ import annotations
 
@@ -16,37 +16,41 @@ class Queue(StrEnum):
 
 
 PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
-"""How long a message rests after its first, second … failed attempt (contract of the queues)."""
+"""Backoff of a message after its first, second … failed attempt (contract of the queues)."""
 
 MAX_ATTEMPTS = len(PAUSES) + 1
-"""A message that failed this often is parked (contract of the queues)."""
+"""Number of failed attempts after which a message is parked as a dead letter (contract of the queues)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in a queue. `items` are wanted now, the oldest message since `oldest`.
+    """Work that waits in a queue: `items` that may be taken now, the oldest message waiting since `oldest`.
 
-    `more_to_come`: fetches are under way that will queue more, or another consumer may give some back.
+    `more_to_come` is True while fetches are under way that will queue more messages, or while another consumer holds
+    messages that may return to the queue.
     """
 
     items: int
     oldest: datetime | None
     more_to_come: bool
 
-    def fills_a_call(self, items_per_call: int, moment: datetime, time_budget: timedelta) -> bool:
-        """Whether a call can be made: a full one always, another when nothing more comes or has for too long."""
+    def fills_a_call(self, items_per_call: int, moment: datetime, max_wait: timedelta) -> bool:
+        """Return True for a full call, and for a partial call that need not or must not wait any longer.
+
+        A partial call is made if no more messages are expected, or if the oldest message has waited for `max_wait`.
+        """
         if self.items >= items_per_call:
             return True
-        return self.items > 0 and (not self.more_to_come or self.is_overdue(moment, time_budget))
+        return self.items > 0 and (not self.more_to_come or self.is_overdue(moment, max_wait))
 
-    def is_overdue(self, moment: datetime, time_budget: timedelta) -> bool:
-        """Whether the oldest message has waited long enough to be done even in a call that is not full."""
-        return self.oldest is not None and moment - self.oldest >= time_budget
+    def is_overdue(self, moment: datetime, max_wait: timedelta) -> bool:
+        """Return True if the oldest message has waited for at least `max_wait`."""
+        return self.oldest is not None and moment - self.oldest >= max_wait
 
 
 @dataclass(frozen=True, slots=True)
 class WantedVideo:
-    """A video whose statistics a message asks for, on behalf of a fetch."""
+    """A video whose statistics a message requests, on behalf of a fetch."""
 
     message_id: int
     fetch_id: int
@@ -54,9 +58,9 @@ class WantedVideo:
 
 
 def fill_calls(wanted: Iterable[WantedVideo], videos_per_call: int) -> list[list[WantedVideo]]:
-    """Group what is wanted into calls of up to `videos_per_call` videos; all but the last are full.
+    """Group requested videos into calls of up to `videos_per_call` different videos; all calls but the last are full.
 
-    A video that several messages want is asked for once.
+    A video that several messages request is looked up once.
     """
     by_video: dict[str, list[WantedVideo]] = {}
     for each in wanted:
