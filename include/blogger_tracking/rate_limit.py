@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, lru_cache, partial
 from math import ceil, floor
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, RateItem
@@ -150,4 +150,6 @@ class OrganizationRateLimiter:
             request = RateItem(str(organization_id), bucket.now())
             bucket.leak(request.timestamp)
             if not bucket.put(request):
-                raise RateLimitedError(max(1, ceil(bucket.waiting(request) / 1000)))
+                # Awaitable in asynchronous buckets only.
+                milliseconds = cast("int", bucket.waiting(request))
+                raise RateLimitedError(max(1, ceil(milliseconds / 1000)))

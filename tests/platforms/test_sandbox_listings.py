@@ -1,4 +1,4 @@
-"""Complete listings of the sandbox's invented creators, on all platforms and with each fault."""
+"""Complete listings of the sandbox's invented creators, on all platforms, undisturbed and with passing faults."""
 
 from __future__ import annotations
 

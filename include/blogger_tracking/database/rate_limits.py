@@ -23,7 +23,7 @@ returning extract(epoch from rate_limit.next_free_at - %(duration)s - clock_time
 def reserve_slots(pool: ConnectionPool, platform: Platform, duration: timedelta) -> float:
     """Reserve the next free `duration` of a platform's time, and return the seconds until it begins.
 
-    Reservations never overlap, whichever process makes them, and past time that nobody reserved is not made up for.
+    Reservations of all processes never overlap. Unreserved past time is not made up for.
     Holds a connection for this statement alone. Raises psycopg.Error if the database cannot be reached.
     """
     with pool.connection() as connection:

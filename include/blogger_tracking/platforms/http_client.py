@@ -110,7 +110,7 @@ class HttpClient:
         try:
             decoded = _decode(body)
         except MalformedResponseError as error:
-            # The status of an error page tells more than its missing JSON.
+            # An error page without JSON is classified by its status.
             self._raise_for_error(call, response, None)
             raise self._malformed_response(call, response, error) from None
         self._raise_for_error(call, response, decoded)

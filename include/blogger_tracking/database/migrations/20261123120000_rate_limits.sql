@@ -7,7 +7,7 @@ create unlogged table rate_limits (
     next_free_at timestamptz not null
 );
 
-comment on table rate_limits is 'One row per platform that was asked. Deleting a row frees the platform''s reserved slots.';
+comment on table rate_limits is 'One row per platform with reserved slots. Deleting a row frees the platform''s reserved slots.';
 comment on column rate_limits.next_free_at is 'End of the last reserved slot. The next reservation begins then, or now if that is later.';
 
 alter table rate_limits enable row level security;
