@@ -137,17 +137,18 @@ _ORGANIZATIONS_IN_MEMORY = 4096
 class OrganizationRateLimiter:
     """Rate limiter of the HTTP API: requests of each organization in a sliding minute, in this process. Thread-safe."""
 
-    def __init__(self, requests_per_minute: int) -> None:
+    def __init__(self, requests_per_minute: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         # pyrate-limiter counts the requests at both ends of an interval: one millisecond less is a minute.
         rates = [Rate(requests_per_minute, int(Duration.MINUTE) - 1)]
         self._bucket_of = lru_cache(_ORGANIZATIONS_IN_MEMORY)(lambda _organization_id: InMemoryBucket(rates))
+        self._monotonic = monotonic
         self._lock = threading.Lock()
 
     def count(self, organization_id: UUID) -> None:
         """Count one request. Raises RateLimitedError with the seconds until the next request is accepted."""
         with self._lock:
             bucket = self._bucket_of(organization_id)
-            request = RateItem(str(organization_id), bucket.now())
+            request = RateItem(str(organization_id), int(1000 * self._monotonic()))
             bucket.leak(request.timestamp)
             if not bucket.put(request):
                 # Awaitable in asynchronous buckets only.
