@@ -25,7 +25,7 @@ from blogger_tracking.database.youtube_units import UnitUse, record_units
 from blogger_tracking.domain.models import BloggerProfile, Platform
 from blogger_tracking.domain.request_errors import BloggerLimitReachedError
 from blogger_tracking.domain.usernames import parse_username
-from blogger_tracking.platforms.metering import count_requests
+from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 

@@ -24,7 +24,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError, suspended_until
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.listing import VideoBatch
-from blogger_tracking.platforms.metering import count_requests
+from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.settings import get_settings
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from blogger_tracking.domain.models import Platform, YouTubeVideo
 from blogger_tracking.domain.platform_errors import PlatformError, suspended_until
 from blogger_tracking.domain.queues import Backlog, Queue, WantedVideo, fill_calls
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, next_quota_reset
-from blogger_tracking.platforms.metering import count_requests
+from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.drain_queue import TimeBudget, drain
 
