@@ -15,7 +15,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from blogger_tracking.domain.fan_out import fetch_task_id, place_by_platform
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.assets import QUEUES
+from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
+from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ BATCH_PARAMS = {
 """What a run by hand may be restricted to; Airflow refuses anything else when the run is triggered."""
 
 
-@task(outlets=QUEUES, retries=2, retry_delay=timedelta(seconds=30))
+@task(outlets=QUEUE_ASSETS, **RESTART_TOLERANCE)
 def plan_platform(platform: str) -> list[str]:
     """Plan the run, unless another platform's task has; give this platform's instances by their labels.
 
@@ -73,7 +74,7 @@ def plan_platform(platform: str) -> list[str]:
     return planned.labels(fetch_task_id(Platform(platform)))
 
 
-@task(task_id="gate", trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
+@task(task_id="gate", trigger_rule="all_done", **RESTART_TOLERANCE)
 def gate() -> None:
     """End the run in the ledger, log what became of it, and fail if too much of it failed."""
     from blogger_tracking.orchestration.connections import database_pool
