@@ -67,7 +67,7 @@ def test_saving_takes_at_most_six_round_trips_whatever_the_videos(
 
 
 class ClosedStore:
-    """A PictureStore that nobody should ask."""
+    """A ThumbnailStore that must not be used."""
 
     def write(self, key: str, content: bytes) -> str:
         raise AssertionError(key, content)

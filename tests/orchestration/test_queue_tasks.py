@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 
 from blogger_tracking.database.runs import RunKey
+from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration import connections
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.connections import database_pool
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
@@ -56,3 +58,14 @@ def test_the_thumbnail_task_stores_every_thumbnail_and_returns_a_summary(
 @pytest.mark.parametrize("consume", [refresh_statistics, store_thumbnails], ids=lambda task: task.function.__name__)
 def test_an_empty_queue_is_an_empty_summary(consume: object) -> None:
     assert consume.function() == {}  # type: ignore[attr-defined] # a decorated task
+
+
+@pytest.mark.usefixtures("fetched")
+def test_the_statistics_task_fails_before_it_takes_messages_if_the_client_cannot_look_videos_up(
+    build: DatabaseBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiktok = connections.platform_service(Platform.TIKTOK)
+    monkeypatch.setattr(connections, "platform_service", lambda _: tiktok)
+    with pytest.raises(ConfigurationError, match="Messages stay in high_priority_queue"):
+        refresh_statistics.function()
+    assert build.rows("select attempts, done_at from high_priority_queue") == [(0, None)]

@@ -1,4 +1,4 @@
-"""Ids of videos on the sandbox's YouTube."""
+"""Ids of videos of the platform sandbox's YouTube."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from devtools.platform_sandbox import Catalogue, CreatorKind, SandboxServer
 from tests.support.sandbox_client import NOON
 
 VIDEOS_LISTED = 200
-"""Number of videos that each creator of the sandbox lists."""
+"""Number of videos that each creator of the tests' sandbox lists."""
 
 
 def newest_ids(

@@ -16,7 +16,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from blogger_tracking.domain.fan_out import fetch_task_id, place_by_platform
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.assets import QUEUES
+from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
+from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ BATCH_PARAMS = {
 """Restrictions of a run that is triggered by hand. Airflow refuses to trigger a run whose conf does not fit."""
 
 
-@task(outlets=QUEUES, retries=2, retry_delay=timedelta(seconds=30))
+@task(outlets=QUEUE_ASSETS, **RESTART_TOLERANCE)
 def plan_platform(platform: str) -> list[str]:
     """Plan the whole run, unless the task of another platform has done so; return this platform's instance labels.
 
@@ -75,7 +76,7 @@ def plan_platform(platform: str) -> list[str]:
     return planned.labels(fetch_task_id(Platform(platform)))
 
 
-@task(trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
+@task(trigger_rule="all_done", **RESTART_TOLERANCE)
 def gate() -> None:
     """Finish the run in the ledger, log its summary, and fail if too many fetches failed."""
     from blogger_tracking.orchestration.connections import database_pool

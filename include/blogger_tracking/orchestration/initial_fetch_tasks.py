@@ -20,6 +20,7 @@ from blogger_tracking.domain.initial_fetch import (
 )
 from blogger_tracking.orchestration.batch_tasks import run_scope
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 
 INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schemas().items()}
 """The keys of the message; Airflow refuses a run whose conf lacks one or does not fit."""
@@ -74,7 +75,7 @@ def release_failed_initial_fetch(context: Context) -> None:
     finish_initial_fetch(database_pool(), run_key(context["ti"]))
 
 
-@task(multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
+@task(multiple_outputs=False, **RESTART_TOLERANCE)
 def dispatch_initial_fetches() -> dict[str, int]:
     """Trigger the initial fetches that are still wished for; the number of wishes by what became of them."""
     from blogger_tracking.orchestration.connections import airflow_api, database_pool
