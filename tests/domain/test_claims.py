@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.claims import LockedAllocation, charge_after, claim_share
+from blogger_tracking.domain.claims import LockedAllocation, charge_after, claim_allocation
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.quotas import QuotaDecision
 
@@ -35,32 +35,32 @@ PLANNED = LockedAllocation(
 
 
 def test_a_claim_after_planning_gets_the_full_grant() -> None:
-    share = claim_share(PLANNED, NOW)
+    share = claim_allocation(PLANNED, NOW)
     assert (share.decision, share.videos, share.reserved) == (QuotaDecision.FULL, 30, 30)
 
 
 def test_a_lowered_subscription_gives_less_or_nothing() -> None:
-    assert claim_share(replace(PLANNED, video_limit=12), NOW).videos == 12
-    refused = claim_share(replace(PLANNED, video_limit=9), NOW)
+    assert claim_allocation(replace(PLANNED, video_limit=12), NOW).videos == 12
+    refused = claim_allocation(replace(PLANNED, video_limit=9), NOW)
     assert (refused.videos, refused.reserved, refused.reason) == (0, 0, SkipReason.SUBSCRIPTION_LIMIT)
 
 
 def test_a_paused_account_gets_nothing() -> None:
-    assert claim_share(replace(PLANNED, is_active=False), NOW).reason is SkipReason.INACTIVE
+    assert claim_allocation(replace(PLANNED, is_active=False), NOW).reason is SkipReason.INACTIVE
 
 
 def test_a_subscription_that_was_ended_early_gives_nothing() -> None:
     for ended in (replace(PLANNED, period_end_now=NOW), replace(PLANNED, video_limit=None, period_end_now=None)):
-        assert claim_share(ended, NOW).reason is SkipReason.NO_ACTIVE_SUBSCRIPTION
+        assert claim_allocation(ended, NOW).reason is SkipReason.NO_ACTIVE_SUBSCRIPTION
 
 
 def test_a_period_that_ran_out_as_planned_still_pays() -> None:
-    assert claim_share(PLANNED, END + timedelta(days=1)).decision is QuotaDecision.FULL
+    assert claim_allocation(PLANNED, END + timedelta(days=1)).decision is QuotaDecision.FULL
 
 
 def test_a_rerun_holds_only_what_is_not_charged_yet() -> None:
     charged = replace(PLANNED, reserved=0, charged=20, videos_fetched=20, reserved_in_period=0, video_limit=30)
-    share = claim_share(charged, NOW)
+    share = claim_allocation(charged, NOW)
     assert (share.videos, share.reserved) == (30, 10)
 
 
@@ -85,7 +85,7 @@ def test_no_claim_and_charge_take_more_than_the_grant_or_the_limit(
         videos_fetched=charged,
         reserved_in_period=0,
     )
-    share = claim_share(held, NOW)
+    share = claim_allocation(held, NOW)
     after = charge_after(charged, share.videos, returned)
     assert charged <= after <= granted
     assert charged + share.reserved <= granted

@@ -72,15 +72,15 @@ class Claim:
         return max(share.videos for share in self.allocations)
 
 
-def claim_share(allocation: LockedAllocation, moment: datetime) -> AllocationClaim:
+def claim_allocation(allocation: LockedAllocation, moment: datetime) -> AllocationClaim:
     """Apply the subscription rule again, to what is available to this allocation now."""
     if not allocation.is_active:
-        return skip_share(allocation, SkipReason.INACTIVE)
+        return skip_allocation(allocation, SkipReason.INACTIVE)
     if allocation.video_limit is None or allocation.was_ended(moment):
-        return skip_share(allocation, SkipReason.NO_ACTIVE_SUBSCRIPTION)
+        return skip_allocation(allocation, SkipReason.NO_ACTIVE_SUBSCRIPTION)
     grant = decide(allocation.granted, allocation.available)
     if grant.decision is QuotaDecision.SKIP:
-        return skip_share(allocation, SkipReason.SUBSCRIPTION_LIMIT)
+        return skip_allocation(allocation, SkipReason.SUBSCRIPTION_LIMIT)
     return AllocationClaim(
         allocation.organization_id,
         allocation.tracked_account_id,
@@ -98,6 +98,6 @@ def charge_after(charged: int, share_videos: int, returned: int) -> int:
     return max(charged, min(share_videos, returned))
 
 
-def skip_share(allocation: LockedAllocation, reason: SkipReason) -> AllocationClaim:
+def skip_allocation(allocation: LockedAllocation, reason: SkipReason) -> AllocationClaim:
     """A share that gets nothing, and why."""
     return AllocationClaim(allocation.organization_id, allocation.tracked_account_id, QuotaDecision.SKIP, 0, 0, reason)

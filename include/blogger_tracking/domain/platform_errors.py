@@ -38,6 +38,7 @@ class ErrorHandling:
     retry_request: bool = False
     retry_fetch: bool = False
     suspends: bool = False
+    advice: str = ""
 
 
 HANDLING: dict[ErrorKind, ErrorHandling] = {
@@ -82,6 +83,11 @@ class PlatformError(BloggerTrackingError):
     def handling(self) -> ErrorHandling:
         """What follows from this error."""
         return HANDLING[self.kind]
+
+    @property
+    def advice(self) -> str:
+        """The sentence for the person on call; empty if nothing has to be done."""
+        return self.handling.advice
 
 
 def suspended_until(error: PlatformError, now: datetime, settings: Settings) -> datetime | None:

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_settlement import suspend_platform
 from blogger_tracking.database.message_queues import Delivery, FailedMessage, fail, give_back, take
+from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.video_lookups import UnseenRule, is_suspended, read_statistics_backlog, save_lookup
 from blogger_tracking.database.youtube_units import UnitUse, record_units, reserve_unit
 from blogger_tracking.domain.clock import Clock
