@@ -152,7 +152,7 @@ INVARIANTS = (
     Invariant("unfinished", "No ended or expired run left a fetch planned or running.", _UNFINISHED),
     Invariant(
         "duplicate_charges",
-        "No fetch counts a video twice, charges above a grant, or links uncharged videos.",
+        "Each fetch counts a video once and stays within its grant and charge.",
         _DUPLICATE_CHARGES,
     ),
     Invariant("over_limit", "No organization used more videos than its subscription allows.", _OVER_LIMIT),
