@@ -160,7 +160,7 @@ def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, req
         logger.info("%s", outcome.error.advice)
     logger.info("Asked %s for the %s newest videos.", claim.account.platform, claim.target_count)
     logger.info(
-        "Received %s videos, %s of them new, on %s pages with %s requests.",
+        "Received %s videos, %s of them new (pages: %s, requests: %s).",
         len(outcome.videos),
         settled.videos_new,
         outcome.pages,
