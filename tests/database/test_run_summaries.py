@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -135,3 +136,24 @@ def test_an_organization_fetched_no_more_videos_than_its_claim_was_granted(
             for summary in read_organization_summaries(connection, run.run_id)
         }
     assert summaries == {large: (50, 50, 50), limited: (30, 12, 12), paused: (20, 0, 0)}
+
+
+def test_a_finished_run_logs_short_lines_per_platform_and_organization(
+    build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization = build.organization(daily=20, video_limit=40, opening=5)
+    for _ in range(2):
+        build.track(organization)
+    name = build.value("select name from organizations")
+    key = new_key()
+    fetch_id, _ = fetch_ids(pool, plan(pool, key))
+    succeed(pool, claim(pool, fetch_id), returned=12)
+    with caplog.at_level(logging.INFO):
+        finish_run(pool, key, failed_share_limit=1)
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("finish_run")]
+    assert lines[0] == "TikTok: 1 released, 1 succeeded."
+    assert lines[1].startswith("TikTok: 12 videos in ")
+    assert lines[2:] == [
+        f"{name}: fetched 12 of 35 granted videos, charged 12.",
+        f"{name}: 5 of 40 videos of the period were used before the run.",
+    ]

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FetchServices:
-    """The database and the platforms' clients. Threads may share them."""
+    """The database and the platforms' clients, safe to share between threads."""
 
     pool: ConnectionPool
     platforms: Mapping[Platform, PlatformService]

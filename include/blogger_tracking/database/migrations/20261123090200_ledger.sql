@@ -70,7 +70,7 @@ comment on column fetches.map_index is '-1: the task is not mapped.';
 comment on column fetches.state is 'State of the newest conclusive attempt; without one, of the newest attempt.';
 comment on column fetches.reason is 'Reason of the attempt that state describes; null if it simply succeeded.';
 comment on column fetches.conclusive_state is 'Outcome of the newest conclusive attempt. No later failure overwrites it.';
-comment on column fetches.conclusive_attempt_id is 'The newest attempt that the platform answered.';
+comment on column fetches.conclusive_attempt_id is 'The newest conclusive attempt.';
 comment on column fetches.current_attempt_id is 'The newest attempt, the only one that may save.';
 comment on column fetches.claimed_at is 'Start of the newest attempt.';
 comment on column fetches.lease_expires_at is
