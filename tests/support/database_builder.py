@@ -1,4 +1,4 @@
-"""Builder of organizations, people, bloggers and tracked accounts in a test's database."""
+"""Insert organizations, people, bloggers and tracked accounts into a test's database."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Tracked:
 
 
 class DatabaseBuilder:
-    """Builder whose methods each insert one row, with defaults that a run accepts, and return its id."""
+    """Inserts one row of a kind per method, with defaults that a run accepts; each method returns the id of its row."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def value(self, statement: str, **parameters: Parameter) -> Any:  # noqa: ANN401 - the test knows its column
-        """Return the first column of the first row of a statement, or None without a row."""
+        """Return the first column of the first row of a statement."""
         row = self._connection.execute(statement.encode(), parameters).fetchone()
         return row[0] if row else None
 
@@ -44,7 +44,7 @@ class DatabaseBuilder:
         self._connection.execute(statement.encode(), parameters)
 
     def organization(self, *, video_limit: int | None = 1000, opening: int = 0, daily: int = 10) -> UUID:
-        """Insert an organization, with a subscription that covers now unless `video_limit` is None."""
+        """Insert an organization with a current subscription, or with none if `video_limit` is None."""
         organization: UUID = self.value(
             "insert into organizations (name, daily_videos_count) values (%(name)s, %(daily)s) returning id",
             name=f"Organization {next(_numbers)}",
@@ -63,7 +63,7 @@ class DatabaseBuilder:
         starts: timedelta = timedelta(days=-10),
         ends: timedelta = timedelta(days=20),
     ) -> datetime:
-        """Insert a subscription period around now with its usage; return the start of the period."""
+        """Insert a subscription for a period around now, and its usage; return the start of the period."""
         now = datetime.now(UTC)
         self.run(
             """
@@ -92,7 +92,7 @@ class DatabaseBuilder:
         return user
 
     def member(self, organization: UUID, role: str = "member") -> UUID:
-        """Insert a person who belongs to an organization."""
+        """Insert a person who is a member of an organization."""
         user = self.user()
         self.run(
             """
@@ -115,7 +115,7 @@ class DatabaseBuilder:
         return campaign
 
     def blogger(self, platform: str = "TikTok", *, external_id: str | None = None, sec_id: str | None = None) -> UUID:
-        """Insert a blogger that no organization tracks yet."""
+        """Insert a blogger without a tracked account."""
         number = next(_numbers)
         blogger: UUID = self.value(
             """
@@ -140,7 +140,7 @@ class DatabaseBuilder:
         is_active: bool = True,
         pending_initial_fetch: bool = False,
     ) -> Tracked:
-        """Insert a tracked account, of a new blogger unless one is given; its initial fetch is done unless pending."""
+        """Insert a tracked account, for a new blogger unless one is given. Its initial fetch is done or pending."""
         blogger = blogger or self.blogger(platform)
         tracking_id: UUID = self.value(
             """

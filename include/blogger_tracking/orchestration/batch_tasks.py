@@ -7,14 +7,13 @@ task needs are inside its functions.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from blogger_tracking.domain.fan_out import fetch_task_id, place_by_platform
+from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
@@ -63,15 +62,11 @@ def plan_platform(platform: str) -> list[str]:
     from blogger_tracking.usecases.plan_run import plan_run
 
     context = get_current_context()
-    settings = get_settings()
     planned = plan_run(
         database_pool(),
         run_key(context["ti"]),
         run_scope(context["params"]),
-        timedelta(minutes=settings.run_timeout_minutes),
-        partial(
-            place_by_platform, max_instances=settings.max_instances_per_platform, fixed=settings.bloggers_per_instance
-        ),
+        timedelta(minutes=get_settings().run_timeout_minutes),
     )
     return planned.labels(fetch_task_id(Platform(platform)))
 

@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING
 from psycopg import connect
 
 from blogger_tracking.database.runs import RunKey, find_run, read_instances
-from blogger_tracking.domain.fan_out import instance_label
-from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.connections import BLOGGER_DB, conninfo, get_connection
 from blogger_tracking.orchestration.run_keys import run_key
@@ -80,7 +78,4 @@ def _read_labels(key: RunKey) -> dict[tuple[str, int], str]:
         connection.execute("select set_config('statement_timeout', %s, true)", (f"{QUERY_SECONDS}s",))
         run_id = find_run(connection, key)
         instances = [] if run_id is None else read_instances(connection, run_id)
-    return {
-        (instance.task_id, instance.map_index): instance_label(Platform(instance.platform), instance.usernames)
-        for instance in instances
-    }
+    return {(instance.task_id, instance.map_index): instance.label for instance in instances}
