@@ -1,4 +1,7 @@
-"""Registration alone: Airflow imports this file in every process, so the app loads itself with its first request."""
+"""Registration of the HTTP API.
+
+Airflow imports this file in every process, so the app is loaded with the first request.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from blogger_tracking.orchestration.api_app import LazyApp
 
 
 class BloggerPlugin(AirflowPlugin):
-    """Mounts the HTTP surface for people at `/blogger`."""
+    """The plugin that mounts the HTTP API at `/blogger`."""
 
     name = "blogger"
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/blogger", "name": "Blogger tracking"}]  # noqa: RUF012 - as Airflow declares it

@@ -1,13 +1,18 @@
-"""Airflow's REST API in a few lines: tokens, triggering, the state of a run. It can be down, and forget its tokens."""
+"""Stand-in for Airflow's REST API: login, triggering a run, the state of a run.
+
+Tests can make the stand-in unavailable, let it redirect, and let it forget its access tokens.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import unquote
 
 import jsonschema
 
@@ -18,7 +23,7 @@ PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - of this stand-in alone
 
 
 class AirflowStandIn:
-    """Takes runs of one DAG and does nothing with them; `states` and `confs` are by run id."""
+    """A server that stores triggered runs and executes none. `states` and `confs` are keyed by `dag_run_id`."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
@@ -26,6 +31,7 @@ class AirflowStandIn:
         self.tokens: set[str] = set()
         self.logins = 0
         self.down = False
+        self.moved_to: str | None = None
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
@@ -44,18 +50,18 @@ class AirflowStandIn:
         return HTTPStatus.CREATED, {"access_token": token}
 
     def trigger(self, body: dict[str, Any]) -> tuple[HTTPStatus, dict[str, Any]]:
-        run_id, conf = body["dag_run_id"], body["conf"]
+        dag_run_id, conf = body["dag_run_id"], body["conf"]
         try:
             for name, schema in message_schemas().items():
                 jsonschema.validate(conf[name], schema)
         except (KeyError, jsonschema.ValidationError) as error:
             return HTTPStatus.BAD_REQUEST, {"detail": str(error)}
         with self._lock:
-            if run_id in self.states:
+            if dag_run_id in self.states:
                 return HTTPStatus.CONFLICT, {}
-            self.states[run_id] = "queued"
-            self.confs[run_id] = conf
-        return HTTPStatus.OK, {"dag_run_id": run_id, "state": "queued"}
+            self.states[dag_run_id] = "queued"
+            self.confs[dag_run_id] = conf
+        return HTTPStatus.OK, {"dag_run_id": dag_run_id, "state": "queued"}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -78,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
+        elif airflow.moved_to:
+            self._answer(HTTPStatus.TEMPORARY_REDIRECT, {}, {"Location": f"{airflow.moved_to}{self.path}"})
         elif self.path == "/auth/token":
             self._answer(*airflow.log_in(body))
         elif not self._authorized():
@@ -87,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         airflow = self.server.owner
-        state = airflow.states.get(self.path.rsplit("/", 1)[1])
+        state = airflow.states.get(unquote(self.path.rsplit("/", 1)[1]))
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         elif not self._authorized():
@@ -100,9 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _authorized(self) -> bool:
         return self.headers.get("Authorization", "").removeprefix("Bearer ") in self.server.owner.tokens
 
-    def _answer(self, status: HTTPStatus, body: dict[str, Any]) -> None:
+    def _answer(self, status: HTTPStatus, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -1,4 +1,4 @@
-"""A FastAPI app over real HTTP, mounted as Airflow would mount it."""
+"""Server of a FastAPI app over real HTTP, mounted as Airflow mounts it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _START_SECONDS = 20
 
 
 class AppServer:
-    """An app at `/blogger` of a loopback server."""
+    """A loopback server with the app at `/blogger`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -68,13 +68,13 @@ class CampaignNotFoundError(RequestError):
     code = "campaign_not_found"
 
 
-class PlatformPausedError(RequestError):
-    """A platform is left alone for now. `retry_after` is in whole seconds."""
+class PlatformSuspendedError(RequestError):
+    """The platform is suspended. `retry_after` is in whole seconds."""
 
-    code = "platform_paused"
+    code = "platform_suspended"
 
     def __init__(self, platform: Platform, retry_after: int) -> None:
-        super().__init__(f"{platform} cannot be asked just now. Try again in {retry_after} s.")
+        super().__init__(f"{platform} is suspended. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -12,13 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from psycopg import connect
-
 from blogger_tracking.database.runs import RunKey, find_run, read_instances
 from blogger_tracking.domain.fan_out import instance_label
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
-from blogger_tracking.orchestration.connections import BLOGGER_DB, conninfo, get_connection
+from blogger_tracking.orchestration.connections import BLOGGER_DB, database_address
 from blogger_tracking.orchestration.run_keys import run_key
 
 if TYPE_CHECKING:
@@ -64,8 +62,8 @@ def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
 
 
 def _look_up(key: RunKey) -> dict[tuple[str, int], str]:
-    address = conninfo(get_connection(BLOGGER_DB))
-    with connect(address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
+    open_connection = database_address(BLOGGER_DB)
+    with open_connection(connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
         connection.execute("select set_config('statement_timeout', %s, true)", (f"{LOOK_UP_SECONDS}s",))
         run_id = find_run(connection, key)
         instances = [] if run_id is None else read_instances(connection, run_id)
