@@ -119,7 +119,8 @@ class AirflowApi:
         def post(**options: object) -> HTTPResponse:
             url, headers = f"{self.base_url.rstrip('/')}/auth/token", {"Content-Type": "application/json"}
             body = {"username": self.username, "password": self.password}
-            return client.call_api("POST", url, headers, body, **options).response
+            response: HTTPResponse = client.call_api("POST", url, headers, body, **options).response
+            return response
 
         status, body = self._call(post)
         _require(status, HTTPStatus.CREATED)

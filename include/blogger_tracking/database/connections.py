@@ -14,11 +14,14 @@ from blogger_tracking.database.migrate import missing_versions, unknown_versions
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.settings import get_settings
 
-DatabaseAddress: TypeAlias = str | Callable[..., Connection]
-"""A libpq connection string, or a function that opens one connection, given options of `psycopg.connect` by name.
+OpenConnection: TypeAlias = Callable[..., Connection]
+"""A function that opens one connection, given options of `psycopg.connect` by name.
 
-A function can use a new password for each connection: tokens of IAM and Entra expire within an hour.
+Each call can use another password: tokens of IAM and Entra expire within an hour.
 """
+
+DatabaseAddress: TypeAlias = str | OpenConnection
+"""A libpq connection string, or a function that opens one connection."""
 
 _OPTIONS: dict[str, Any] = {
     "autocommit": True,

@@ -32,11 +32,15 @@ class LazyApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if self._app is None:
-            async with self._loading:
+        app = await self._load()
+        await app(scope, receive, send)
+
+    async def _load(self) -> ASGIApp:
+        async with self._loading:
+            if self._app is None:
                 # In a thread, because importing takes seconds and must not block other requests.
-                self._app = self._app or await asyncio.to_thread(make_app)
-        await self._app(scope, receive, send)
+                self._app = await asyncio.to_thread(make_app)
+            return self._app
 
 
 def make_app() -> ASGIApp:

@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool
 from pydantic import BaseModel, ValidationError
 
 from blogger_tracking.airflow_api import AirflowApi
-from blogger_tracking.database.connections import DatabaseAddress, open_pool
+from blogger_tracking.database.connections import OpenConnection, open_pool
 from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
@@ -73,7 +73,7 @@ def database_pool() -> ConnectionPool:
     Sentry is started here, because every process that runs code of this project uses the database.
     """
     start_sentry(_sentry_dsn())
-    return open_pool(database_address(BLOGGER_DB))
+    return open_pool(database_opener(BLOGGER_DB))
 
 
 @cached_in_process
@@ -137,7 +137,7 @@ def config_from(connection: Connection, model: type[Config], values: dict[str, A
         ) from None
 
 
-def database_address(connection_id: str) -> DatabaseAddress:
+def database_opener(connection_id: str) -> OpenConnection:
     """Return a function that connects to the database of an Airflow Connection. Raises ConfigurationError.
 
     The Connection is read once. A token of IAM or Entra is requested anew for each connection to the database.
@@ -150,9 +150,11 @@ def _connect(connection: Connection, **options: object) -> psycopg.Connection:
     with_options = copy(connection)
     with_options.extra = json.dumps({**connection.extra_dejson, **options})
     try:
-        opened: psycopg.Connection = PostgresHook(connection=with_options).get_conn()
+        opened = PostgresHook(connection=with_options).get_conn()
     except AirflowException as error:
         raise ConfigurationError(f"The Connection {connection.conn_id} cannot be used: {error}") from error
+    if not isinstance(opened, psycopg.Connection):
+        raise ConfigurationError("Airflow's PostgresHook uses psycopg2: install SQLAlchemy 2, as psycopg 3 needs.")
     return opened
 
 

@@ -16,7 +16,7 @@ from blogger_tracking.database.runs import RunKey, find_run, read_instances
 from blogger_tracking.domain.fan_out import instance_label
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
-from blogger_tracking.orchestration.connections import BLOGGER_DB, database_address
+from blogger_tracking.orchestration.connections import BLOGGER_DB, database_opener
 from blogger_tracking.orchestration.run_keys import run_key
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
 
 
 def _look_up(key: RunKey) -> dict[tuple[str, int], str]:
-    open_connection = database_address(BLOGGER_DB)
+    open_connection = database_opener(BLOGGER_DB)
     with open_connection(connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
         connection.execute("select set_config('statement_timeout', %s, true)", (f"{LOOK_UP_SECONDS}s",))
         run_id = find_run(connection, key)
