@@ -1,6 +1,6 @@
 """Stand-in for Airflow's REST API: login, triggering a run, the state of a run.
 
-Tests can make the stand-in unavailable, let it redirect, and let it forget its access tokens.
+Tests can make the stand-in unavailable, delay and redirect its responses, and let it forget its access tokens.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,8 @@ class AirflowStandIn:
         self.logins = 0
         self.down = False
         self.moved_to: str | None = None
+        self.reads = 0
+        self.read_delay_seconds = 0.0
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
@@ -95,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         airflow = self.server.owner
+        airflow.reads += 1
+        time.sleep(airflow.read_delay_seconds)
         state = airflow.states.get(unquote(self.path.rsplit("/", 1)[1]))
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})

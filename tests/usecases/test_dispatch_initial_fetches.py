@@ -230,7 +230,15 @@ def test_a_redirect_is_not_followed(airflow: AirflowStandIn, api: AirflowApi) ->
         assert elsewhere.logins == 0
 
 
-def test_a_server_that_does_not_respond_is_given_up_after_the_timeout_without_a_retry() -> None:
+def test_a_read_that_times_out_is_not_retried(airflow: AirflowStandIn) -> None:
+    airflow.read_delay_seconds = 0.6
+    api = AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=0.3)
+    with pytest.raises(AirflowApiError, match="cannot be reached"):
+        api.run_state("d", "r")
+    assert airflow.reads == 1
+
+
+def test_a_server_that_does_not_respond_is_given_up_after_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         api = AirflowApi(f"http://127.0.0.1:{port}", LOGIN, PASSWORD, timeout_seconds=0.5)
