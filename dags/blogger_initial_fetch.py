@@ -1,15 +1,30 @@
-"""### The first videos of a new blogger.
+"""### Initial fetch: the first videos of a new blogger.
 
-Runs when a blogger is added: `POST /blogger/add` triggers it, and so may anybody who may trigger it over Airflow's REST
-API. The run conf is the message; *Trigger* shows its keys. Runs that `/blogger` triggers are called
-`initial__<tracking id>__<attempt>`.
+#### What it does
 
-**fetch** takes the wish for the initial fetch, applies the subscription rule, asks the platform, and saves.
+`POST /blogger/add` triggers a run when a user adds a blogger. Users who may trigger DAGs can do the same over Airflow's
+REST API. The run conf is the message; *Trigger* shows its keys. Runs that `/blogger` triggers are named
+`initial__<tracking id>__<attempt>`. The task **fetch** checks the subscription, reserves the videos, requests them from
+the platform, and saves them together with the charge.
 
-* *skipped*: a duplicate (another run has or had the wish), a paused account, or no room in the subscription; the
-  reason stands in the task's log. Without room the wish stays open, and the batch run asks again.
-* *failed*: the conf does not fit the database, or the platform gave no answer. In the second case the wish stays open.
-  *Clear* the task, add the blogger again over `/blogger`, or wait for the next batch run: nothing is charged twice.
+#### When it is skipped or red
+
+The reason is at the end of the task's log.
+
+* *skipped* as `duplicate`: another run does the initial fetch, or has done it. Nothing is missing.
+* *skipped* as `inactive`, `subscription_limit` or `no_active_subscription`: the account is paused, or the subscription
+  has no room. The initial fetch stays pending.
+* *failed* with a message about the run conf, such as `externalId is not this blogger's`: the run conf contradicts the
+  database. Nothing was fetched, and a retry would fail as well.
+* *failed* with an error of the platform, or because another run is fetching the blogger, after the last retry: nothing
+  was charged, and the initial fetch stays pending.
+
+#### What to do
+
+Usually nothing: each batch run dispatches the pending initial fetches that the subscription allows. To save that time,
+*Clear* the task, or add the blogger again over `/blogger`; nothing is charged twice. If the run conf contradicts the
+database, correct the program that triggered the run. If the platform rejected the API key, correct the platform's
+Connection.
 """
 
 from datetime import timedelta

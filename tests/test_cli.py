@@ -129,4 +129,4 @@ def test_an_error_is_one_line_and_exit_code_1(
     assert cli.main(["verify"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "cannot be reached" in printed.err
+    assert "Cannot connect to the database" in printed.err

@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 
-from blogger_tracking.database.connections import connect, require_ready
+from blogger_tracking.database.connections import OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.database.migrate import apply_migrations
 from blogger_tracking.domain.errors import BloggerTrackingError
@@ -42,19 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands.add_parser(name, help=command.help)
     chosen = _COMMANDS[parser.parse_args(arguments).command]
     try:
-        with connect(_conninfo(chosen)) as connection:
+        with connect(_database_opener(chosen)) as connection:
             return chosen.run(connection, terminal())
     except BloggerTrackingError as error:
         Console(stderr=True).print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
         return 1
 
 
-def _conninfo(command: _Command) -> str:
+def _database_opener(command: _Command) -> OpenConnection:
     # Importing Airflow writes a configuration file into AIRFLOW_HOME: callers of the functions below must not do so.
     from blogger_tracking.orchestration import connections  # noqa: PLC0415 - see above
 
     connection_id = connections.BLOGGER_DB_ADMIN if command.as_owner else connections.BLOGGER_DB
-    return connections.conninfo(connections.get_connection(connection_id))
+    return connections.database_opener(connection_id)
 
 
 def migrate(connection: Connection, console: Console) -> int:

@@ -1,4 +1,4 @@
-"""The HTTP surface as people meet it: a real server, a real database, the sandbox, and a stand-in for Airflow."""
+"""The HTTP API on a real server, with a real database, the platform sandbox, and a stand-in for Airflow."""
 
 from __future__ import annotations
 
@@ -75,16 +75,16 @@ def fetch_services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchService
 def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServices:
     return ApiServices(
         fetch_services=fetch_services,
-        airflow=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
-        tokens=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
-        rate_limit=OrganizationRateLimiter(1000),
-        look_ups=threading.BoundedSemaphore(16),
+        airflow_api=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
+        token_verifier=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
+        rate_limiter=OrganizationRateLimiter(1000),
+        look_up_slots=threading.BoundedSemaphore(16),
     )
 
 
 @pytest.fixture
 def url(services: ApiServices) -> Iterator[str]:
-    """Where the surface is served, without `/blogger`."""
+    """The address of the HTTP API, without `/blogger`."""
     with AppServer(create_app(lambda: services, [ALLOWED_ORIGIN])) as server:
         yield server.url
 
@@ -97,5 +97,5 @@ def http() -> Iterator[requests.Session]:
 
 @pytest.fixture
 def people(build: DatabaseBuilder, http: requests.Session, url: str) -> People:
-    """Organizations and members who call the surface."""
+    """Organizations and members who call the HTTP API."""
     return People(build, http, url)

@@ -1,4 +1,4 @@
-"""Who may call at all: tokens, pages in a browser, and what is not served."""
+"""Access to the HTTP API: tokens, web pages of other origins, and errors without details."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_no_route_answers_without_a_valid_token(
     headers = {} if authorization is None else {"Authorization": authorization}
     for route in routes:
         for method in route.methods:
-            # A body that cannot be parsed is not even looked at.
+            # The body is not JSON: the token is verified before the body is parsed.
             answer = http.request(method, f"{url}/blogger{route.path}", data="{", headers=headers, timeout=10)
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_authenticated")
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_documentation_is_not_served_and_what_is_not_there_is_404(people: People) -> None:
+def test_documentation_is_not_served_and_an_unknown_path_is_404(people: People) -> None:
     person = people.person()
     for path in ("/blogger/docs", "/blogger/openapi.json", "/blogger/redoc"):
         assert person.call("GET", path).status_code == 400
@@ -45,7 +45,7 @@ def test_documentation_is_not_served_and_what_is_not_there_is_404(people: People
     assert person.call("DELETE", "/blogger/add").json()["error"]["code"] == "method_not_allowed"
 
 
-def test_a_preflight_of_an_allowed_page_is_answered_without_a_token(url: str, http: requests.Session) -> None:
+def test_a_preflight_from_an_allowed_origin_needs_no_token(url: str, http: requests.Session) -> None:
     asked = {
         "Origin": ALLOWED_ORIGIN,
         "Access-Control-Request-Method": "POST",
@@ -56,7 +56,7 @@ def test_a_preflight_of_an_allowed_page_is_answered_without_a_token(url: str, ht
     assert answer.headers["Access-Control-Allow-Origin"] == ALLOWED_ORIGIN
 
 
-def test_a_foreign_page_is_allowed_nothing(people: People, url: str, http: requests.Session) -> None:
+def test_another_origin_gets_no_cors_headers(people: People, url: str, http: requests.Session) -> None:
     foreign = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     preflight = http.options(f"{url}/blogger/add", headers=foreign, timeout=10)
     token = token_for(people.person().user_id)
@@ -66,12 +66,12 @@ def test_a_foreign_page_is_allowed_nothing(people: People, url: str, http: reque
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_an_allowed_page_may_read_errors(url: str, http: requests.Session) -> None:
+def test_an_allowed_origin_may_read_errors(url: str, http: requests.Session) -> None:
     answer = http.post(f"{url}/blogger/add", headers={"Origin": ALLOWED_ORIGIN}, timeout=10)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (401, ALLOWED_ORIGIN)
 
 
-def test_a_database_that_cannot_be_reached_is_503_without_a_word_about_it(
+def test_an_unreachable_database_is_503_without_details(
     services: ApiServices, build: DatabaseBuilder, http: requests.Session
 ) -> None:
     with ConnectionPool("host=/nowhere dbname=secret_name", min_size=0, max_size=1, timeout=0.2, open=True) as nowhere:
@@ -83,7 +83,7 @@ def test_a_database_that_cannot_be_reached_is_503_without_a_word_about_it(
     assert "secret_name" not in answer.text
 
 
-def test_an_error_nobody_foresaw_is_500_without_a_word_about_it(build: DatabaseBuilder, http: requests.Session) -> None:
+def test_an_unexpected_error_is_500_without_details(build: DatabaseBuilder, http: requests.Session) -> None:
     def fail() -> ApiServices:
         raise RuntimeError("secret detail")
 
@@ -93,14 +93,14 @@ def test_an_error_nobody_foresaw_is_500_without_a_word_about_it(build: DatabaseB
     assert "secret detail" not in answer.text
 
 
-def test_look_ups_that_wait_for_a_platform_are_bounded(services: ApiServices, people: People) -> None:
-    while services.look_ups.acquire(blocking=False):
+def test_concurrent_requests_to_platforms_are_bounded(services: ApiServices, people: People) -> None:
+    while services.look_up_slots.acquire(blocking=False):
         pass
     answer = people.person().add("somebody")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
 
 
-def test_a_token_of_somebody_nobody_knows_is_403(people: People, build: DatabaseBuilder) -> None:
+def test_a_user_without_any_organization_is_403(people: People, build: DatabaseBuilder) -> None:
     person = people.person()
-    nobody = people.calling(build.user(), person.organization_id)
-    assert nobody.add("somebody").status_code == 403
+    stranger = people.calling(build.user(), person.organization_id)
+    assert stranger.add("somebody").status_code == 403

@@ -1,4 +1,4 @@
-"""Access tokens: what is accepted, and every way to forge one that is refused."""
+"""Access tokens: accepted ones, and known ways to forge a token, each of which is rejected."""
 
 from __future__ import annotations
 
@@ -11,34 +11,18 @@ from uuid import uuid4
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
 
 from blogger_tracking.api.access_tokens import KeysUnavailableError, SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
-from tests.support.access_tokens import ISSUER, SECRET, claims_of, token_for
+from tests.support.access_tokens import ISSUER, SECRET, PrivateKey, claims_of, key_set, token_for
 from tests.support.scripted_server import Scripted, ScriptedServer
-
-PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
 
 USER = uuid4()
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def published(**keys: PrivateKey) -> dict[str, list[dict[str, str]]]:
-    """A key set as Supabase publishes it, by key id."""
-    return {"keys": [{**public_part(key), "kid": key_id, "use": "sig"} for key_id, key in keys.items()]}
-
-
-def public_part(key: PrivateKey) -> dict[str, str]:
-    if isinstance(key, RSAPrivateKey):
-        return RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    return ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
 
 
 def signed(key: PrivateKey | str, algorithm: str, key_id: str | None = None, **changed: object) -> str:
@@ -54,7 +38,7 @@ def by_secret() -> TokenVerifier:
 @pytest.fixture
 def key_server() -> Iterator[ScriptedServer]:
     with ScriptedServer() as server:
-        server.play(Scripted(published(rsa=RSA_KEY, ec=EC_KEY)))
+        server.play(Scripted(key_set(rsa=RSA_KEY, ec=EC_KEY)))
         yield server
 
 
@@ -64,12 +48,12 @@ def by_keys(key_server: ScriptedServer) -> TokenVerifier:
     return TokenVerifier(config, timeout_seconds=1, cooldown_seconds=0)
 
 
-def test_a_token_signed_with_the_secret_tells_the_user(by_secret: TokenVerifier) -> None:
+def test_a_token_signed_with_the_secret_is_accepted(by_secret: TokenVerifier) -> None:
     assert by_secret.user_id(token_for(USER)) == USER
 
 
 @pytest.mark.parametrize(("key", "algorithm", "key_id"), [(RSA_KEY, "RS256", "rsa"), (EC_KEY, "ES256", "ec")])
-def test_a_token_signed_with_a_published_key_tells_the_user(
+def test_a_token_signed_with_a_published_key_is_accepted(
     by_keys: TokenVerifier, key: PrivateKey, algorithm: str, key_id: str
 ) -> None:
     assert by_keys.user_id(signed(key, algorithm, key_id)) == USER
@@ -113,13 +97,13 @@ def unsigned() -> str:
         signed(SECRET, "HS512"),
     ],
 )
-def test_a_token_not_signed_with_the_secret_is_refused(by_secret: TokenVerifier, token: str) -> None:
+def test_a_token_not_signed_with_the_secret_is_rejected(by_secret: TokenVerifier, token: str) -> None:
     with pytest.raises(NotAuthenticatedError):
         by_secret.user_id(token)
 
 
 def signed_with_public_key() -> str:
-    """HS256 with the text of the public key as its secret; the library itself would refuse to write it."""
+    """Return a token signed by HS256 with the public key's PEM text as secret, which PyJWT refuses to sign."""
     header, claims = (
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
         for part in ({"alg": "HS256", "typ": "JWT", "kid": "rsa"}, claims_of(USER))
@@ -143,27 +127,29 @@ def signed_with_public_key() -> str:
         token_for(USER),
     ],
 )
-def test_the_algorithm_is_the_keys_and_never_the_tokens_choice(by_keys: TokenVerifier, token: str) -> None:
+def test_the_key_determines_the_algorithm_and_the_tokens_header_does_not(by_keys: TokenVerifier, token: str) -> None:
     with pytest.raises(NotAuthenticatedError):
         by_keys.user_id(token)
 
 
-def test_published_keys_are_kept(by_keys: TokenVerifier, key_server: ScriptedServer) -> None:
+def test_published_keys_are_cached(by_keys: TokenVerifier, key_server: ScriptedServer) -> None:
     for _ in range(3):
         by_keys.user_id(signed(EC_KEY, "ES256", "ec"))
     assert len(key_server.asked) == 1
 
 
-def test_a_new_key_is_found_when_its_first_token_comes(by_keys: TokenVerifier, key_server: ScriptedServer) -> None:
+def test_an_unknown_key_id_causes_a_new_request_for_the_keys(
+    by_keys: TokenVerifier, key_server: ScriptedServer
+) -> None:
     by_keys.user_id(signed(EC_KEY, "ES256", "ec"))
     rotated = ec.generate_private_key(ec.SECP256R1())
-    key_server.play(Scripted(published(new=rotated)))
+    key_server.play(Scripted(key_set(new=rotated)))
     assert by_keys.user_id(signed(rotated, "ES256", "new")) == USER
     with pytest.raises(NotAuthenticatedError):
         by_keys.user_id(signed(EC_KEY, "ES256", "ec"))
 
 
-def test_unknown_key_ids_do_not_make_the_keys_be_fetched_again_and_again(key_server: ScriptedServer) -> None:
+def test_unknown_key_ids_cause_one_request_for_the_keys_per_cooldown(key_server: ScriptedServer) -> None:
     config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{key_server.url}/jwks.json")
     verifier = TokenVerifier(config, timeout_seconds=1)
     for number in range(5):
@@ -172,13 +158,44 @@ def test_unknown_key_ids_do_not_make_the_keys_be_fetched_again_and_again(key_ser
     assert len(key_server.asked) == 1
 
 
-def test_keys_that_cannot_be_read_are_not_the_callers_fault(key_server: ScriptedServer, by_keys: TokenVerifier) -> None:
+def test_an_unreachable_key_set_is_reported_as_unavailable(key_server: ScriptedServer, by_keys: TokenVerifier) -> None:
     key_server.play(Scripted(status=500))
-    with pytest.raises(KeysUnavailableError):
+    with pytest.raises(KeysUnavailableError, match=r"jwks\.json"):
         by_keys.user_id(signed(EC_KEY, "ES256", "ec"))
 
 
-@pytest.mark.parametrize("given", [{}, {"secret": "short"}])
-def test_a_configuration_nobody_could_be_checked_with_is_refused(given: dict[str, str]) -> None:
+def test_with_the_issuer_alone_the_keys_published_below_the_issuer_are_accepted() -> None:
+    with ScriptedServer() as server:
+        server.play(Scripted(key_set(rsa=RSA_KEY, ec=EC_KEY)))
+        issuer = f"{server.url}/auth/v1"
+        verifier = TokenVerifier(SupabaseAuthConfig(issuer=issuer), timeout_seconds=1)
+        assert verifier.user_id(signed(EC_KEY, "ES256", "ec", iss=issuer)) == USER
+        assert verifier.user_id(signed(RSA_KEY, "RS256", "rsa", iss=issuer)) == USER
+        with pytest.raises(NotAuthenticatedError):
+            verifier.user_id(token_for(USER, iss=issuer))
+        with pytest.raises(NotAuthenticatedError):
+            verifier.user_id(signed(EC_KEY, "ES256", "ec"))
+        assert [request.path for request in server.asked] == ["/auth/v1/.well-known/jwks.json"]
+
+
+def test_an_explicit_jwks_url_replaces_the_one_below_the_issuer(key_server: ScriptedServer) -> None:
+    url = f"{key_server.url}/elsewhere/keys.json"
+    config = SupabaseAuthConfig(issuer=f"{key_server.url}/auth/v1", jwks_url=url)
+    token = signed(EC_KEY, "ES256", "ec", iss=config.issuer)
+    assert TokenVerifier(config, timeout_seconds=1).user_id(token) == USER
+    assert [request.path for request in key_server.asked] == ["/elsewhere/keys.json"]
+
+
+def test_with_a_secret_and_no_jwks_url_only_the_secret_is_accepted(key_server: ScriptedServer) -> None:
+    config = SupabaseAuthConfig(issuer=f"{key_server.url}/auth/v1", secret=SecretStr(SECRET))
+    verifier = TokenVerifier(config, timeout_seconds=1)
+    assert verifier.user_id(token_for(USER, iss=config.issuer)) == USER
+    with pytest.raises(NotAuthenticatedError):
+        verifier.user_id(signed(EC_KEY, "ES256", "ec", iss=config.issuer))
+    assert key_server.asked == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("secret", "short"), ("issuer", ""), ("issuer", "project.supabase.co")])
+def test_a_short_secret_and_an_issuer_that_is_no_address_are_rejected(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError):
-        SupabaseAuthConfig.model_validate({"issuer": ISSUER, **given})
+        SupabaseAuthConfig.model_validate({"issuer": ISSUER, name: value})

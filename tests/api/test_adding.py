@@ -1,4 +1,4 @@
-"""POST /blogger/add and /blogger/add-from-tracking over real HTTP: contracts section 7."""
+"""POST /blogger/add and /blogger/add-from-tracking over real HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def username(sandbox: SandboxServer, number: int = 0, platform: str = "TikTok") 
 
 
 @pytest.mark.parametrize("platform", Platform)
-def test_adding_tracks_the_blogger_and_starts_its_initial_fetch(
+def test_adding_tracks_the_blogger_and_dispatches_its_initial_fetch(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn, platform: Platform
 ) -> None:
     person = people.person()
@@ -40,9 +40,9 @@ def test_adding_tracks_the_blogger_and_starts_its_initial_fetch(
         creator.username,
         7,
     )
-    run_id = f"initial__{blogger['trackingId']}__1"
-    assert body["initialFetch"] == {"state": "started", "dagRunId": run_id, "reason": None}
-    conf = airflow.confs[run_id]
+    dag_run_id = f"initial__{blogger['trackingId']}__1"
+    assert body["initialFetch"] == {"state": "started", "dagRunId": dag_run_id, "reason": None}
+    conf = airflow.confs[dag_run_id]
     assert (conf["externalId"], conf["secUid"], conf["videoCount"]) == (creator.external_id, creator.sec_id, 30)
     assert build.rows("select pending_initial_fetch, initial_fetch_attempt from tracked_accounts") == [(True, 1)]
     assert sorted(build.rows("select tag from blogger_tags")) == [("a",), ("b",)]
@@ -52,7 +52,7 @@ def test_adding_tracks_the_blogger_and_starts_its_initial_fetch(
     ("platform", "name", "units"),
     [("YouTube", None, [("profile", 1)]), ("YouTube", "nobody.of.that.name", [("profile", 2)]), ("TikTok", None, [])],
 )
-def test_what_a_look_up_costs_counts_against_the_days_units_of_youtube(
+def test_a_look_up_on_youtube_is_recorded_with_its_units(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder, platform: str, name: str | None, units: object
 ) -> None:
     people.person().add(name or username(sandbox, platform=platform), platform)
@@ -61,7 +61,7 @@ def test_what_a_look_up_costs_counts_against_the_days_units_of_youtube(
 
 
 @pytest.mark.parametrize("form", ["https://www.tiktok.com/@{}?lang=en#top", "m.tiktok.com/@{}/video/7", " {} "])
-def test_a_profile_address_names_the_blogger(people: People, sandbox: SandboxServer, form: str) -> None:
+def test_a_profile_url_is_accepted_as_username(people: People, sandbox: SandboxServer, form: str) -> None:
     assert people.person().add(form.format(username(sandbox))).status_code == 200
 
 
@@ -72,7 +72,7 @@ def test_an_added_blogger_joins_the_campaign(people: People, sandbox: SandboxSer
     assert build.value("select count(*) from blogger_campaign where campaign_id = %(id)s", id=campaign) == 1
 
 
-def test_a_foreign_campaign_is_404_and_nothing_is_added(
+def test_a_campaign_of_another_organization_is_404_and_nothing_is_added(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     foreign = build.campaign(build.organization())
@@ -96,7 +96,7 @@ def test_a_foreign_campaign_is_404_and_nothing_is_added(
         ("unknown", 1),
     ],
 )
-def test_input_that_does_not_fit_is_400_before_the_platform_is_asked(
+def test_invalid_input_is_400_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, change: str, value: object
 ) -> None:
     person = people.person()
@@ -106,7 +106,7 @@ def test_input_that_does_not_fit_is_400_before_the_platform_is_asked(
     assert sandbox.request_count() == 0
 
 
-def test_a_stranger_and_a_viewer_are_403_before_the_platform_is_asked(
+def test_a_stranger_and_a_viewer_are_403_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     person = people.person()
@@ -120,7 +120,9 @@ def test_a_stranger_and_a_viewer_are_403_before_the_platform_is_asked(
     assert sandbox.request_count() == 0
 
 
-def test_a_full_subscription_is_402_before_the_platform_is_asked(people: People, sandbox: SandboxServer) -> None:
+def test_a_reached_blogger_limit_is_402_without_a_request_to_the_platform(
+    people: People, sandbox: SandboxServer
+) -> None:
     person = people.person(blogger_limit=1)
     person.add(username(sandbox, 0))
     asked = sandbox.request_count()
@@ -134,7 +136,7 @@ def test_no_subscription_is_402(people: People, sandbox: SandboxServer, build: D
     assert (answer.status_code, answer.json()["error"]["code"]) == (402, "no_active_subscription")
 
 
-def test_nobody_of_that_name_is_404(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
+def test_an_unknown_username_is_404(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
     gone = next(sandbox.world.creators("TikTok", CreatorKind.GONE))
     answer = people.person().add(gone.username)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "blogger_not_found")
@@ -144,7 +146,7 @@ def test_nobody_of_that_name_is_404(people: People, sandbox: SandboxServer, buil
 @pytest.mark.parametrize(
     ("fault", "status"), [("server_error", 503), ("rate_limit", 503), ("invalid_credentials", 502)]
 )
-def test_a_platform_that_fails_is_503_or_502_without_its_words(
+def test_a_failing_platform_is_503_or_502_without_the_platforms_error_text(
     people: People, sandbox: SandboxServer, fault: str, status: int
 ) -> None:
     sandbox.add_fault(Fault(FaultKind(fault), Platform.TIKTOK))
@@ -153,7 +155,7 @@ def test_a_platform_that_fails_is_503_or_502_without_its_words(
     assert set(answer.json()["error"]) == {"code", "message"}
 
 
-def test_a_platform_that_is_left_alone_is_not_asked(
+def test_a_suspended_platform_is_503_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     build.run("insert into platform_suspensions values ('TikTok', now() + interval '1 minute', 'secret reason', now())")
@@ -176,7 +178,7 @@ def test_adding_again_is_409_with_the_blogger_and_its_initial_fetch(
     assert len(airflow.states) == 1
 
 
-def test_a_failed_initial_fetch_is_asked_for_again_by_adding_again_also_without_room(
+def test_adding_again_dispatches_a_failed_initial_fetch_again_even_at_the_blogger_limit(
     people: People, sandbox: SandboxServer, airflow: AirflowStandIn
 ) -> None:
     person = people.person(blogger_limit=1)
@@ -188,7 +190,7 @@ def test_a_failed_initial_fetch_is_asked_for_again_by_adding_again_also_without_
     assert again.json()["initialFetch"]["state"] == "started"
 
 
-def test_an_inactive_blogger_is_taken_up_again_if_there_is_room(
+def test_adding_a_paused_blogger_reactivates_it_within_the_blogger_limit(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     person = people.person(blogger_limit=1)
@@ -201,7 +203,7 @@ def test_an_inactive_blogger_is_taken_up_again_if_there_is_room(
     assert (answer.status_code, answer.json()["blogger"]["isActive"]) == (200, True)
 
 
-def test_a_wish_that_airflow_does_not_take_is_told_and_stays_open(
+def test_with_airflow_down_the_initial_fetch_stays_pending_and_the_response_says_so(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn
 ) -> None:
     airflow.down = True
@@ -212,7 +214,7 @@ def test_a_wish_that_airflow_does_not_take_is_told_and_stays_open(
     assert build.value("select pending_initial_fetch from tracked_accounts") is True
 
 
-def test_adding_the_same_blogger_at_once_gives_one_tracked_account_and_one_initial_fetch(
+def test_concurrent_additions_of_one_blogger_give_one_tracked_account_and_one_initial_fetch(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn
 ) -> None:
     person = people.person()
@@ -223,7 +225,7 @@ def test_adding_the_same_blogger_at_once_gives_one_tracked_account_and_one_initi
     assert len(airflow.states) == 1
 
 
-def test_additions_that_together_pass_the_limit_succeed_up_to_it(
+def test_concurrent_additions_succeed_up_to_the_blogger_limit(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     person = people.person(blogger_limit=2)
@@ -233,7 +235,7 @@ def test_additions_that_together_pass_the_limit_succeed_up_to_it(
     assert build.value("select count(*) from tracked_accounts") == 2
 
 
-def test_a_known_blogger_is_added_without_asking_the_platform(
+def test_a_known_blogger_is_added_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     person = people.person()
@@ -250,7 +252,9 @@ def test_a_known_blogger_is_added_without_asking_the_platform(
     assert person.add_from_tracking(by_pause).status_code == 409
 
 
-def test_a_blogger_of_another_organization_is_404_from_tracking(people: People, build: DatabaseBuilder) -> None:
+def test_adding_from_tracking_is_404_for_a_blogger_of_another_organization(
+    people: People, build: DatabaseBuilder
+) -> None:
     foreign = build.track(build.organization())
     answers = [people.person().add_from_tracking(blogger) for blogger in (foreign.blogger_id, uuid4())]
     assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
@@ -258,10 +262,10 @@ def test_a_blogger_of_another_organization_is_404_from_tracking(people: People, 
     ] * 2
 
 
-def test_too_many_requests_of_an_organization_are_429_with_retry_after_and_strangers_do_not_count(
+def test_requests_over_the_rate_limit_are_429_and_requests_of_strangers_do_not_count(
     build: DatabaseBuilder, services: ApiServices, http: requests.Session
 ) -> None:
-    limited = replace(services, rate_limit=OrganizationRateLimiter(2))
+    limited = replace(services, rate_limiter=OrganizationRateLimiter(2))
     with AppServer(create_app(lambda: limited, [])) as server:
         people = People(build, http, server.url)
         person = people.person()

@@ -1,4 +1,4 @@
-"""Idempotency keys over real HTTP: contracts section 7."""
+"""Idempotency keys over real HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def name(sandbox: SandboxServer, number: int = 0) -> str:
     return sandbox.world.creator("TikTok", number).username
 
 
-def test_a_repetition_gets_the_first_answer_and_nothing_happens_again(
+def test_a_repetition_gets_the_first_response_and_is_not_processed(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn
 ) -> None:
     person = people.person()
@@ -28,7 +28,9 @@ def test_a_repetition_gets_the_first_answer_and_nothing_happens_again(
     assert build.value("select is_active from tracked_accounts") is False
 
 
-def test_a_refusal_is_repeated_as_well(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
+def test_an_error_of_the_request_is_kept_as_well(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
     person = people.person("viewer")
     assert person.add(name(sandbox), key="k").status_code == 403
     build.run("update organization_members set role = 'owner'")
@@ -43,7 +45,7 @@ def test_a_key_with_another_body_is_422(people: People, sandbox: SandboxServer) 
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_key_is_one_persons_and_one_routes(people: People, sandbox: SandboxServer) -> None:
+def test_a_key_belongs_to_one_user_and_one_route(people: People, sandbox: SandboxServer) -> None:
     person = people.person()
     colleague = people.person(organization=person.organization_id)
     first = person.add(name(sandbox, 0), key="k")
@@ -52,7 +54,7 @@ def test_a_key_is_one_persons_and_one_routes(people: People, sandbox: SandboxSer
     assert person.call("POST", "/blogger/add-from-tracking", body, key="k").status_code == 409
 
 
-def test_after_a_failure_of_the_platform_a_repetition_is_a_new_try(people: People, sandbox: SandboxServer) -> None:
+def test_after_a_failure_of_the_platform_a_repetition_is_processed(people: People, sandbox: SandboxServer) -> None:
     person = people.person()
     sandbox.add_fault(Fault(FaultKind.SERVER_ERROR, Platform.TIKTOK, times=1))
     assert person.add(name(sandbox), key="k").status_code == 503
@@ -66,7 +68,7 @@ def test_after_24_hours_the_key_is_new(people: People, sandbox: SandboxServer, b
     assert person.add(name(sandbox, 1), key="k").status_code == 200
 
 
-def test_of_requests_with_one_key_at_once_one_is_served(people: People, sandbox: SandboxServer) -> None:
+def test_of_concurrent_requests_with_one_key_one_is_processed(people: People, sandbox: SandboxServer) -> None:
     person = people.person()
     with ThreadPoolExecutor(6) as executor:
         answers = list(executor.map(lambda _: person.add(name(sandbox), key="k"), range(6)))
@@ -76,7 +78,7 @@ def test_of_requests_with_one_key_at_once_one_is_served(people: People, sandbox:
     assert sandbox.request_count() == 1
 
 
-def test_a_request_that_died_with_its_process_does_not_block_its_key_for_ever(
+def test_a_key_is_free_two_minutes_after_its_request_died_with_the_process(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     person = people.person()

@@ -1,4 +1,4 @@
-"""The OpenAPI document against the running surface: requests that nobody thought of, answers as the document says."""
+"""Generated requests and the responses to them, checked against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def document(services: ApiServices) -> BaseSchema:
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_every_answer_is_as_the_document_says_and_none_is_a_fault(
+def test_every_response_conforms_to_the_document_and_none_is_a_server_error(
     people: People, build: DatabaseBuilder, document: BaseSchema, route: tuple[str, str], mode: GenerationMode
 ) -> None:
     person = people.person("owner")
@@ -48,12 +48,12 @@ def test_every_answer_is_as_the_document_says_and_none_is_a_fault(
     @bounded
     @given(case=operation.as_strategy(generation_mode=mode), own=st.booleans())
     def fuzz(case: Case[Any], own: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
-        # A path with a line break is not routed to any mounted app: whoever mounts it answers.
+        # Starlette does not route a path with a line break to a mounted app.
         assume("\n" not in str(case.path_parameters))
         if mode is GenerationMode.POSITIVE:
-            _avoid_refusals_that_no_schema_tells(case)
+            _avoid_errors_that_no_schema_declares(case)
             if own:
-                _speak_of(case, str(person.organization_id), str(tracked.tracking_id))
+                _use_existing_rows(case, str(person.organization_id), str(tracked.tracking_id))
         headers = {"Authorization": f"Bearer {token_for(person.user_id)}"}
         case.call_and_validate(base_url=f"{person.url}/blogger", headers=headers)
 
@@ -61,7 +61,7 @@ def test_every_answer_is_as_the_document_says_and_none_is_a_fault(
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_whatever_is_sent_without_a_token_is_401(document: BaseSchema, url: str, route: tuple[str, str]) -> None:
+def test_every_request_without_a_token_is_401(document: BaseSchema, url: str, route: tuple[str, str]) -> None:
     path, method = route
     operation = document[path][method]
 
@@ -74,15 +74,15 @@ def test_whatever_is_sent_without_a_token_is_401(document: BaseSchema, url: str,
     fuzz()
 
 
-def _avoid_refusals_that_no_schema_tells(case: Case[Any]) -> None:
+def _avoid_errors_that_no_schema_declares(case: Case[Any]) -> None:
     if isinstance(case.body, dict) and "username" in case.body:
         case.body["username"] = "somebody"
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid4())
 
 
-def _speak_of(case: Case[Any], organization_id: str, tracking_id: str) -> None:
-    """Of what is there: most made-up ids lead nowhere."""
+def _use_existing_rows(case: Case[Any], organization_id: str, tracking_id: str) -> None:
+    """Replace generated ids by ids of existing rows."""
     if isinstance(case.body, dict) and "organizationId" in case.body:
         case.body["organizationId"] = organization_id
     if "trackingId" in (case.path_parameters or {}):

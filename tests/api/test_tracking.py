@@ -1,4 +1,4 @@
-"""GET and PATCH /blogger/{trackingId} over real HTTP: contracts section 7."""
+"""GET and PATCH /blogger/{trackingId} over real HTTP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
 from tests.support.people import People
 
 
-def test_reading_tells_the_last_fetch_and_the_videos_saved(
+def test_reading_returns_the_last_fetch_and_the_number_of_videos_saved(
     people: People, build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     person = people.person("viewer")
@@ -68,7 +68,9 @@ def test_owners_and_admins_may_change_a_tracked_account(
     assert changed == [(False, 3) if status == 200 else (True, None)]
 
 
-def test_what_is_not_named_stays_and_null_means_the_organizations_count(people: People, build: DatabaseBuilder) -> None:
+def test_an_absent_key_changes_nothing_and_null_means_the_organizations_count(
+    people: People, build: DatabaseBuilder
+) -> None:
     person = people.person("admin")
     tracked = build.track(person.organization_id, daily=7, is_active=False)
     answer = person.change(tracked.tracking_id, dailyVideosCount=None)
@@ -76,13 +78,13 @@ def test_what_is_not_named_stays_and_null_means_the_organizations_count(people: 
 
 
 @pytest.mark.parametrize("changes", [{}, {"isActive": None}, {"isActive": "no"}, {"dailyVideosCount": 501}, {"x": 1}])
-def test_a_change_that_does_not_fit_is_400(people: People, build: DatabaseBuilder, changes: dict[str, object]) -> None:
+def test_an_invalid_change_is_400(people: People, build: DatabaseBuilder, changes: dict[str, object]) -> None:
     person = people.person("admin")
     tracked = build.track(person.organization_id)
     assert person.change(tracked.tracking_id, **changes).status_code == 400
 
 
-def test_taking_a_blogger_up_again_needs_room(people: People, build: DatabaseBuilder) -> None:
+def test_resuming_a_blogger_at_the_blogger_limit_is_402(people: People, build: DatabaseBuilder) -> None:
     person = people.person("owner", blogger_limit=1)
     build.track(person.organization_id)
     paused = build.track(person.organization_id, is_active=False)

@@ -1,4 +1,4 @@
-"""Row level security as Supabase applies it: contracts section 3."""
+"""Row level security and privileges, with roles and default privileges as on Supabase."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READABLE = (
 
 @contextmanager
 def signed_in(admin: Connection, user: UUID) -> Generator[Connection]:
-    """The connection as PostgREST uses it for a person with a token."""
+    """Use the connection as PostgREST does for a user with an access token."""
     with admin.transaction(force_rollback=True):
         admin.execute("set local role authenticated")
         admin.execute(
@@ -46,7 +46,7 @@ def signed_in(admin: Connection, user: UUID) -> Generator[Connection]:
 
 @pytest.fixture
 def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[UUID, UUID]:
-    """A member of an organization with a row in every table, and a member of one with nothing."""
+    """Return a member of an organization with a row in every table, and a member of an empty organization."""
     organization, other = build.organization(), build.organization(video_limit=None)
     tracked = build.track(organization)
     campaign = build.value(
@@ -68,7 +68,7 @@ def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[UUID, UUID]:
 
 
 @pytest.mark.parametrize("table", READABLE)
-def test_a_member_reads_the_rows_of_the_own_organization(
+def test_a_member_can_select_the_rows_of_the_own_organization(
     admin: Connection, tenants: tuple[UUID, UUID], table: str
 ) -> None:
     own, _ = tenants
@@ -77,7 +77,7 @@ def test_a_member_reads_the_rows_of_the_own_organization(
 
 
 @pytest.mark.parametrize("table", sorted({*READABLE} - {"organizations", "organization_members"}))
-def test_a_member_reads_nothing_of_another_organization(
+def test_a_member_cannot_select_rows_of_another_organization(
     admin: Connection, tenants: tuple[UUID, UUID], table: str
 ) -> None:
     _, other = tenants
@@ -85,7 +85,9 @@ def test_a_member_reads_nothing_of_another_organization(
         assert connection.execute(f"select from {table}").fetchall() == []
 
 
-def test_a_member_sees_only_the_own_organization_and_its_people(admin: Connection, tenants: tuple[UUID, UUID]) -> None:
+def test_a_member_can_select_only_the_own_organization_and_its_members(
+    admin: Connection, tenants: tuple[UUID, UUID]
+) -> None:
     _, other = tenants
     with signed_in(admin, other) as connection:
         assert connection.execute("select count(*) from organizations").fetchone() == (1,)
@@ -93,7 +95,7 @@ def test_a_member_sees_only_the_own_organization_and_its_people(admin: Connectio
 
 
 @pytest.mark.parametrize(("role", "changed"), [("owner", 1), ("admin", 1), ("member", 0), ("viewer", 0)])
-def test_owner_and_admin_alone_may_pause_and_recount_an_account(
+def test_only_owner_and_admin_may_change_is_active_and_daily_videos_count(
     admin: Connection, build: DatabaseBuilder, role: str, changed: int
 ) -> None:
     organization = build.organization()
@@ -104,7 +106,7 @@ def test_owner_and_admin_alone_may_pause_and_recount_an_account(
         assert cursor.rowcount == changed
 
 
-def test_people_write_nothing_else(admin: Connection, build: DatabaseBuilder) -> None:
+def test_users_may_write_nothing_else(admin: Connection, build: DatabaseBuilder) -> None:
     organization = build.organization()
     build.track(organization)
     for statement in (
@@ -130,7 +132,7 @@ def test_every_table_has_row_level_security(build: DatabaseBuilder) -> None:
     )
 
 
-def test_nobody_without_a_token_has_any_grant(build: DatabaseBuilder) -> None:
+def test_anon_has_no_privileges_on_tables(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
             "select table_name, privilege_type from information_schema.role_table_grants "
@@ -140,7 +142,7 @@ def test_nobody_without_a_token_has_any_grant(build: DatabaseBuilder) -> None:
     )
 
 
-def test_every_view_asks_with_the_rights_of_its_reader(build: DatabaseBuilder) -> None:
+def test_every_view_is_a_security_invoker(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
             "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' "
@@ -150,7 +152,7 @@ def test_every_view_asks_with_the_rights_of_its_reader(build: DatabaseBuilder) -
     )
 
 
-def test_every_function_pins_its_search_path_and_is_closed_to_the_public(build: DatabaseBuilder) -> None:
+def test_every_function_pins_its_search_path_and_is_not_executable_by_anon(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
             """
@@ -167,6 +169,6 @@ def test_every_function_pins_its_search_path_and_is_closed_to_the_public(build: 
     )
 
 
-def test_what_later_migrations_create_is_not_open_either(admin: Connection, build: DatabaseBuilder) -> None:
+def test_tables_of_later_migrations_have_no_privileges_for_users(admin: Connection, build: DatabaseBuilder) -> None:
     admin.execute("create table public.later (id integer)")
     assert not build.value("select has_table_privilege('authenticated', 'public.later', 'select')")

@@ -1,4 +1,4 @@
-"""The schema and how it gets there: contracts section 3."""
+"""The migrations, and the constraints of the schema."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def empty(server: DatabaseServer) -> Iterator[Connection]:
-    """A connection to a database without anything in it."""
+    """A connection to an empty database."""
     name = f"empty_{next(_numbers)}"
     server.execute(f"create database {name}")
     with connect(server.conninfo(name)) as connection:
@@ -33,25 +33,25 @@ def empty(server: DatabaseServer) -> Iterator[Connection]:
     server.execute(f"drop database {name} with (force)")
 
 
-def test_files_are_named_as_the_supabase_cli_wants_them() -> None:
+def test_files_are_named_as_the_supabase_cli_names_them() -> None:
     for migration in known_migrations():
         assert re.fullmatch(r"\d{14}", migration.version)
         assert re.fullmatch(r"[a-z_]+", migration.name)
 
 
-def test_applying_them_again_changes_nothing(empty: Connection) -> None:
+def test_applying_the_migrations_again_changes_nothing(empty: Connection) -> None:
     first = apply_migrations(empty)
     assert len(first) == len(known_migrations())
     assert apply_migrations(empty) == []
 
 
-def test_what_was_applied_is_recorded_where_the_supabase_cli_looks(empty: Connection) -> None:
+def test_applied_migrations_are_recorded_in_the_supabase_clis_table(empty: Connection) -> None:
     apply_migrations(empty)
     recorded = empty.execute("select version, name from supabase_migrations.schema_migrations order by version")
     assert recorded.fetchall() == [(migration.version, migration.name) for migration in known_migrations()]
 
 
-def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(
+def test_a_failed_migration_is_rolled_back_and_the_ones_before_it_stay(
     empty: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Migration("29990101000000", "broken", "create table half (); select no_such_function();")
@@ -64,7 +64,7 @@ def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(
     )
 
 
-def test_a_database_newer_than_the_code_is_refused(admin: Connection, pipeline_conninfo: str) -> None:
+def test_a_database_newer_than_the_code_is_rejected(admin: Connection, pipeline_conninfo: str) -> None:
     admin.execute("insert into supabase_migrations.schema_migrations (version) values ('29990101000000')")
     with pytest.raises(DatabaseStateError, match="does not know"):
         apply_migrations(admin)
@@ -72,19 +72,19 @@ def test_a_database_newer_than_the_code_is_refused(admin: Connection, pipeline_c
         open_pool(pipeline_conninfo)
 
 
-def test_a_database_that_is_not_migrated_is_refused(empty: Connection) -> None:
+def test_a_database_that_is_not_migrated_is_rejected(empty: Connection) -> None:
     with pytest.raises(DatabaseStateError, match="make migrate"):
         open_pool(empty.info.dsn)
 
 
-def test_a_database_that_lacks_a_migration_is_refused(admin: Connection, pipeline_conninfo: str) -> None:
+def test_a_database_that_lacks_a_migration_is_rejected(admin: Connection, pipeline_conninfo: str) -> None:
     last = known_migrations()[-1].version
     admin.execute("delete from supabase_migrations.schema_migrations where version = %s", (last,))
     with pytest.raises(DatabaseStateError, match=f"lacks the migrations {last}"):
         open_pool(pipeline_conninfo)
 
 
-def test_a_login_that_cannot_see_all_rows_is_refused(server: DatabaseServer, database: str) -> None:
+def test_a_login_that_cannot_see_all_rows_is_rejected(server: DatabaseServer, database: str) -> None:
     server.execute("create role onlooker login")
     try:
         with psycopg.connect(server.conninfo(database), autocommit=True) as owner:
@@ -98,7 +98,7 @@ def test_a_login_that_cannot_see_all_rows_is_refused(server: DatabaseServer, dat
         server.execute("drop role onlooker")
 
 
-def test_a_server_that_cannot_be_reached_says_where_and_never_the_password() -> None:
+def test_the_error_for_an_unreachable_server_has_host_and_database_and_no_password() -> None:
     with pytest.raises(DatabaseStateError) as raised:
         open_pool("host=127.0.0.1 port=1 dbname=bloggers user=x password=very-secret")
     assert "127.0.0.1/bloggers" in str(raised.value)
@@ -106,7 +106,7 @@ def test_a_server_that_cannot_be_reached_says_where_and_never_the_password() -> 
 
 
 @pytest.mark.parametrize(
-    ("statement", "broken_rule"),
+    ("statement", "constraint"),
     [
         ("update subscription_usage set videos_fetched = -1", "subscription_usage_videos_fetched_check"),
         ("update fetch_allocations set charged = granted + 1, reserved = 0", "charged_within_grant"),
@@ -116,16 +116,16 @@ def test_a_server_that_cannot_be_reached_says_where_and_never_the_password() -> 
         ("update blogger_information set external_id = ''", "blogger_information_external_id_check"),
     ],
 )
-def test_money_like_truth_is_kept_by_constraints(
-    build: DatabaseBuilder, pool: ConnectionPool, statement: str, broken_rule: str
+def test_constraints_reject_invalid_counts_and_identifiers(
+    build: DatabaseBuilder, pool: ConnectionPool, statement: str, constraint: str
 ) -> None:
     build.track(build.organization())
     plan(pool)
-    with pytest.raises(psycopg.errors.CheckViolation, match=broken_rule):
+    with pytest.raises(psycopg.errors.CheckViolation, match=constraint):
         build.run(statement)
 
 
-def test_a_blogger_is_live_in_one_run_at_most(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_blogger_is_in_one_live_run_at_most(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     plan(pool)
     build.run(

@@ -1,4 +1,4 @@
-"""The plugin that mounts the HTTP surface: cheap for every process, and not silently refused by Airflow."""
+"""The plugin that mounts the HTTP API: what it imports, and that Airflow accepts its prefix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ print(json.dumps({{
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What came of loading the plugin as Airflow does, in a process of its own."""
+    """Load the plugin as Airflow does, in a new process, and return the observations."""
     folders = {"PYTHONPATH": str(PROJECT / "include"), "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))}
     done = subprocess.run(
         [sys.executable, "-c", LOAD], capture_output=True, check=True, text=True, env={**os.environ, **folders}
@@ -38,7 +38,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return result
 
 
-def test_the_plugin_loads_nothing_of_the_app_before_its_first_request(loaded: dict[str, object]) -> None:
+def test_the_plugin_imports_nothing_of_the_app_before_the_first_request(loaded: dict[str, object]) -> None:
     assert loaded["loaded"] == [
         "blogger_tracking",
         "blogger_tracking.orchestration",
@@ -48,6 +48,6 @@ def test_the_plugin_loads_nothing_of_the_app_before_its_first_request(loaded: di
     ]
 
 
-def test_airflow_does_not_refuse_the_prefix(loaded: dict[str, object]) -> None:
+def test_airflow_accepts_the_prefix(loaded: dict[str, object]) -> None:
     assert loaded["prefix"] == "/blogger"
     assert loaded["refused"] is False

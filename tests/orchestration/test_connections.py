@@ -1,10 +1,17 @@
-"""What a missing or wrong Connection says."""
+"""Services made of Airflow Connections, and the errors for missing and invalid Connections."""
 
 from __future__ import annotations
 
+import itertools
+import json
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import Connection
+from psycopg.conninfo import conninfo_to_dict
 
 from blogger_tracking.domain.errors import ConfigurationError, DatabaseStateError
 from blogger_tracking.domain.models import Platform
@@ -21,20 +28,41 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     clear_process_cache()
 
 
-def test_a_missing_connection_is_named_with_what_to_set() -> None:
+def set_database(monkeypatch: pytest.MonkeyPatch, conninfo: str, **extra: object) -> None:
+    """Set the Connection `blogger_db` to the database of a libpq connection string."""
+    parts = conninfo_to_dict(conninfo)
+    fields = {"conn_type": "postgres", "host": parts["host"], "login": parts["user"], "schema": parts["dbname"]}
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", json.dumps({**fields, "extra": extra}))
+
+
+def test_the_error_for_a_missing_connection_names_the_variable_to_set() -> None:
     with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_TIKTOK_API"):
         connections.platform_service(Platform.TIKTOK)
 
 
-def test_a_connection_without_a_key_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_connection_without_a_key_names_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_API", '{"conn_type": "http", "host": "https://example.org"}')
     with pytest.raises(ConfigurationError, match="password"):
         connections.platform_service(Platform.TIKTOK)
 
 
-def test_a_database_that_cannot_be_reached_is_asked_once_by_all_who_start_together(
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_error_for_an_invalid_extra_names_the_extra_and_not_the_key(
+    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
 ) -> None:
+    set_database(monkeypatch, pipeline_conninfo)
+    fields = {
+        "conn_type": "http",
+        "host": "https://example.org",
+        "password": "very-secret",
+        "extra": {"requests_per_second": "fast"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_API", json.dumps(fields))
+    with pytest.raises(ConfigurationError, match="tiktok_api is not valid: requests_per_second") as error:
+        connections.platform_service(Platform.TIKTOK)
+    assert "very-secret" not in str(error.value)
+
+
+def test_calls_shortly_after_a_failed_connect_get_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", "postgresql://x:very-secret@127.0.0.1:1/x")
     raised = []
     for _ in range(3):
@@ -42,9 +70,92 @@ def test_a_database_that_cannot_be_reached_is_asked_once_by_all_who_start_togeth
             connections.database_pool()
         raised.append(error.value)
     assert raised[0] is raised[1] is raised[2]
+    assert "127.0.0.1/x" in str(raised[0])
     assert "very-secret" not in str(raised[0])
 
 
-def test_a_socket_is_a_host_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", "postgresql://x@/y?host=%2Ftmp%2Fsocket")
-    assert connections.conninfo(connections.get_connection("blogger_db")) == "user=x dbname=y host=/tmp/socket"
+def test_a_unix_socket_may_be_the_host_of_a_uri(monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str) -> None:
+    parts = conninfo_to_dict(pipeline_conninfo)
+    folder = str(parts["host"]).replace("/", "%2F")
+    uri = f"postgresql://{parts['user']}@/{parts['dbname']}?host={folder}"
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", uri)
+    with connections.database_pool().connection() as connection:
+        assert (connection.info.host, connection.info.dbname) == (parts["host"], parts["dbname"])
+    connections.database_pool().close()
+
+
+def test_extras_of_the_connection_are_parameters_of_libpq(
+    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
+) -> None:
+    set_database(monkeypatch, pipeline_conninfo, application_name="extras", options="-c statement_timeout=1234")
+    with connections.database_pool().connection() as connection:
+        assert connection.info.get_parameters()["application_name"] == "extras"
+        assert connection.execute("show statement_timeout").fetchone() == ("1234ms",)
+    connections.database_pool().close()
+
+
+def test_sslmode_of_the_connection_is_required_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as executor:
+        executor.submit(refuse_ssl, server)
+        uri = f"postgresql://x@127.0.0.1:{server.getsockname()[1]}/x?sslmode=require"
+        monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", uri)
+        with pytest.raises(DatabaseStateError, match="SSL was required"):
+            connections.database_pool()
+
+
+def refuse_ssl(server: socket.socket) -> None:
+    """Respond to one client's SSLRequest as a Postgres without SSL does."""
+    client, _ = server.accept()
+    with client:
+        client.recv(8)
+        client.sendall(b"N")
+
+
+def test_an_extra_that_libpq_does_not_know_is_named(monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str) -> None:
+    set_database(monkeypatch, pipeline_conninfo, sslmod="require")
+    with pytest.raises(DatabaseStateError, match="sslmod"):
+        connections.database_pool()
+
+
+def test_each_connection_to_the_database_has_a_new_token(
+    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
+) -> None:
+    tokens = itertools.count(1)
+
+    def next_token(_: PostgresHook, connection: Connection) -> tuple[str | None, str, None]:
+        return connection.login, f"token-{next(tokens)}", None
+
+    monkeypatch.setattr(PostgresHook, "get_iam_token", next_token)
+    set_database(monkeypatch, pipeline_conninfo, iam=True)
+    pool = connections.database_pool()
+    with pool.connection() as first, pool.connection() as second:
+        assert (first.info.password, second.info.password) == ("token-2", "token-3"), "the first token is the check's"
+    pool.close()
+
+
+def test_a_token_that_cannot_be_had_is_reported_with_the_connection(
+    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
+) -> None:
+    set_database(monkeypatch, pipeline_conninfo, iam=True)
+    with pytest.raises(ConfigurationError, match="blogger_db cannot be used: apache-airflow-providers-amazon"):
+        connections.database_pool()
+
+
+def test_connections_are_in_autocommit_mode_and_prepare_nothing(
+    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
+) -> None:
+    set_database(monkeypatch, pipeline_conninfo, autocommit=False, prepare_threshold=0)
+    with connections.database_pool().connection() as connection:
+        assert (connection.autocommit, connection.prepare_threshold) == (True, None)
+    connections.database_pool().close()
+
+
+def test_a_process_that_uses_the_database_sends_its_errors_to_sentry(
+    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
+) -> None:
+    started: list[str | None] = []
+    monkeypatch.setattr(connections, "start_sentry", started.append)
+    monkeypatch.setenv("AIRFLOW_CONN_SENTRY", '{"conn_type": "generic", "password": "https://k@sentry.example/1"}')
+    set_database(monkeypatch, pipeline_conninfo)
+    connections.database_pool().close()
+    assert started == ["https://k@sentry.example/1"]

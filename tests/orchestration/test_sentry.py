@@ -1,4 +1,4 @@
-"""What reaches Sentry, and what never does: contracts section 8."""
+"""Events that are sent to Sentry, and data that is never sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 
 class Receiver:
-    """A Sentry that keeps what it is sent."""
+    """A stand-in for Sentry that stores the received events."""
 
     def __init__(self) -> None:
         self.bodies: list[str] = []
@@ -36,18 +36,18 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-                """Say nothing."""
+                """Write no log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def text(self) -> str:
-        """Everything that was sent, once it has arrived."""
+        """Return the received bodies, after all pending events were sent."""
         sentry_sdk.flush(5)
         return "\n".join(self.bodies)
 
     def messages(self) -> list[str]:
-        """What the events are about; their breadcrumbs apart."""
+        """Return the messages of the events, without breadcrumbs."""
         events = [json.loads(line) for line in self.text().splitlines() if '"logentry"' in line]
         return [event["logentry"]["formatted"] for event in events]
 
@@ -66,8 +66,8 @@ def receiver() -> Iterator[Receiver]:
 
 def test_an_alert_is_sent_and_an_ordinary_warning_is_not(receiver: Receiver) -> None:
     logging.getLogger("airflow.somewhere").warning("ordinary")
-    alerts.warning("%s is left alone", "TikTok")
-    assert receiver.messages() == ["TikTok is left alone"]
+    alerts.warning("%s is suspended", "TikTok")
+    assert receiver.messages() == ["TikTok is suspended"]
 
 
 def test_an_alert_is_sent_once_however_often_sentry_is_started(receiver: Receiver) -> None:
@@ -92,13 +92,13 @@ def test_local_variables_are_never_sent(receiver: Receiver) -> None:
     assert secret not in sent
 
 
-def test_without_a_dsn_nothing_is_started() -> None:
+def test_without_a_dsn_sentry_is_not_initialised() -> None:
     start_sentry(None)
     assert not sentry_sdk.get_client().is_active()
 
 
 @pytest.mark.usefixtures("receiver")
-def test_requests_to_others_carry_nothing_of_sentrys() -> None:
+def test_outgoing_requests_have_no_headers_of_sentry() -> None:
     with ScriptedServer() as host:
         host.play(Scripted({}))
         requests.get(host.url, timeout=10)

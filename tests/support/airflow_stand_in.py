@@ -1,24 +1,30 @@
-"""Stand-in for Airflow's REST API: tokens, triggering, the state of a run; tests can stop it and revoke its tokens."""
+"""Stand-in for Airflow's REST API: login, triggering a run, the state of a run.
+
+Tests can make the stand-in unavailable, delay and redirect its responses, and let it forget its access tokens.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
 import threading
+import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import unquote
 
 import jsonschema
 
 from blogger_tracking.domain.initial_fetch import message_schemas
 
 LOGIN = "service"
-PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - valid on this stand-in only
+PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - of this stand-in alone
 
 
 class AirflowStandIn:
-    """Server that accepts runs of one DAG and does not execute them; `states` and `confs` are by `dag_run_id`."""
+    """A server that stores triggered runs and executes none. `states` and `confs` are keyed by `dag_run_id`."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
@@ -26,6 +32,9 @@ class AirflowStandIn:
         self.tokens: set[str] = set()
         self.logins = 0
         self.down = False
+        self.moved_to: str | None = None
+        self.reads = 0
+        self.read_delay_seconds = 0.0
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
@@ -78,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
+        elif airflow.moved_to:
+            self._answer(HTTPStatus.TEMPORARY_REDIRECT, {}, {"Location": f"{airflow.moved_to}{self.path}"})
         elif self.path == "/auth/token":
             self._answer(*airflow.log_in(body))
         elif not self._authorized():
@@ -87,7 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         airflow = self.server.owner
-        state = airflow.states.get(self.path.rsplit("/", 1)[1])
+        airflow.reads += 1
+        time.sleep(airflow.read_delay_seconds)
+        state = airflow.states.get(unquote(self.path.rsplit("/", 1)[1]))
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         elif not self._authorized():
@@ -100,9 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _authorized(self) -> bool:
         return self.headers.get("Authorization", "").removeprefix("Bearer ") in self.server.owner.tokens
 
-    def _answer(self, status: HTTPStatus, body: dict[str, Any]) -> None:
+    def _answer(self, status: HTTPStatus, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -1,8 +1,11 @@
-"""Handing wishes over to Airflow, whatever became of earlier runs: contracts sections 2 and 7."""
+"""Dispatching pending initial fetches to Airflow, and the client of Airflow's REST API."""
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -34,7 +37,7 @@ def api(airflow: AirflowStandIn) -> AirflowApi:
     return AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5)
 
 
-def wished(build: DatabaseBuilder, *, members: int = 1, video_limit: int | None = 1000) -> Tracked:
+def pending_account(build: DatabaseBuilder, *, members: int = 1, video_limit: int | None = 1000) -> Tracked:
     organization = build.organization(video_limit=video_limit)
     for _ in range(members):
         build.member(organization)
@@ -43,38 +46,38 @@ def wished(build: DatabaseBuilder, *, members: int = 1, video_limit: int | None 
     return tracked
 
 
-def run_id(tracked: Tracked, attempt: int = 1) -> str:
+def dag_run_id(tracked: Tracked, attempt: int = 1) -> str:
     return f"initial__{tracked.tracking_id}__{attempt}"
 
 
-def test_a_wish_is_triggered_once_and_the_run_is_told_everything(
+def test_a_pending_initial_fetch_is_triggered_once_with_a_complete_message(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
-    tracked = wished(build)
-    started = DispatchOutcome(InitialFetchState.STARTED, run_id(tracked))
+    tracked = pending_account(build)
+    started = DispatchOutcome(InitialFetchState.STARTED, dag_run_id(tracked))
     assert [dispatch_initial_fetch(pool, api, tracked.tracking_id) for _ in range(2)] == [started, started]
     ((_, conf),) = airflow.confs.items()
-    key = RunKey("test", "blogger_initial_fetch", run_id(tracked))
+    key = RunKey("test", "blogger_initial_fetch", dag_run_id(tracked))
     message = InitialFetchMessage.model_validate(conf)
     assert plan_initial_fetch(pool, key, "fetch", message, timedelta(hours=1)) is None
     assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == started
 
 
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_after_a_run_that_is_over_the_next_attempt_is_triggered(
+def test_after_an_ended_run_the_next_attempt_is_triggered(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi, state: str
 ) -> None:
-    tracked = wished(build)
+    tracked = pending_account(build)
     dispatch_initial_fetch(pool, api, tracked.tracking_id)
-    airflow.states[run_id(tracked)] = state
+    airflow.states[dag_run_id(tracked)] = state
     assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == DispatchOutcome(
-        InitialFetchState.STARTED, run_id(tracked, 2)
+        InitialFetchState.STARTED, dag_run_id(tracked, 2)
     )
-    assert set(airflow.states) == {run_id(tracked), run_id(tracked, 2)}
+    assert set(airflow.states) == {dag_run_id(tracked), dag_run_id(tracked, 2)}
 
 
 @pytest.mark.parametrize(("state", "attempt"), [("running", None), ("failed", 2), (None, 2)])
-def test_a_run_of_somebody_else_keeps_the_wish_until_it_is_over(
+def test_a_run_triggered_over_rest_keeps_the_initial_fetch_until_the_run_has_ended(
     build: DatabaseBuilder,
     pool: ConnectionPool,
     airflow: AirflowStandIn,
@@ -82,24 +85,24 @@ def test_a_run_of_somebody_else_keeps_the_wish_until_it_is_over(
     state: str | None,
     attempt: int | None,
 ) -> None:
-    tracked = wished(build)
+    tracked = pending_account(build)
     dispatch_initial_fetch(pool, api, tracked.tracking_id)
-    conf = airflow.confs.pop(run_id(tracked))
-    del airflow.states[run_id(tracked)]
+    conf = airflow.confs.pop(dag_run_id(tracked))
+    del airflow.states[dag_run_id(tracked)]
     key = RunKey("test", "blogger_initial_fetch", "manual__1")
     plan_initial_fetch(pool, key, "fetch", InitialFetchMessage.model_validate(conf), timedelta(hours=1))
     if state:
         airflow.states["manual__1"] = state
-    expected = "manual__1" if attempt is None else run_id(tracked, attempt)
+    expected = "manual__1" if attempt is None else dag_run_id(tracked, attempt)
     assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == DispatchOutcome(
         InitialFetchState.STARTED, expected
     )
 
 
-def test_an_airflow_that_does_not_answer_leaves_the_wish_open(
+def test_with_airflow_down_the_initial_fetch_stays_pending(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
-    tracked = wished(build)
+    tracked = pending_account(build)
     airflow.down = True
     outcome = dispatch_initial_fetch(pool, api, tracked.tracking_id)
     assert outcome is not None
@@ -110,74 +113,80 @@ def test_an_airflow_that_does_not_answer_leaves_the_wish_open(
     assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1}
 
 
-def test_a_granted_wish_is_not_handed_over(build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi) -> None:
+def test_a_done_initial_fetch_is_not_dispatched(build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi) -> None:
     tracked = build.track(build.organization())
     assert dispatch_initial_fetch(pool, api, tracked.tracking_id) is None
 
 
-def test_the_batch_hands_over_what_the_rule_would_grant(
+def test_the_batch_dispatches_what_the_subscription_rule_grants(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
-    granted, without_room, paused = wished(build), wished(build, video_limit=9), wished(build)
+    granted, without_room, paused = (
+        pending_account(build),
+        pending_account(build, video_limit=9),
+        pending_account(build),
+    )
     build.run("update tracked_accounts set is_active = false where id = %(id)s", id=paused.tracking_id)
     build.track(granted.organization_id)
     assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1}
-    assert set(airflow.states) == {run_id(granted)}
+    assert set(airflow.states) == {dag_run_id(granted)}
     build.run("update subscriptions set video_limit = 10")
-    airflow.states[run_id(granted)] = "success"
+    airflow.states[dag_run_id(granted)] = "success"
     assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 2}
-    assert set(airflow.states) == {run_id(granted), run_id(granted, 2), run_id(without_room)}
+    assert set(airflow.states) == {dag_run_id(granted), dag_run_id(granted, 2), dag_run_id(without_room)}
 
 
-def test_a_restricted_batch_hands_over_within_its_scope(
+def test_a_restricted_batch_dispatches_within_its_scope(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
-    wished(build)
-    chosen = wished(build)
+    pending_account(build)
+    chosen = pending_account(build)
     assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope(organizations=(chosen.organization_id,))) == {
         "started": 1
     }
-    assert set(airflow.states) == {run_id(chosen)}
+    assert set(airflow.states) == {dag_run_id(chosen)}
 
 
-def test_without_an_open_wish_airflow_is_not_needed(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_without_a_pending_initial_fetch_airflow_is_not_needed(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     assert dispatch_pending_initial_fetches(pool, lambda: pytest.fail("asked for"), RunScope()) == {}
 
 
-def test_a_blogger_that_is_being_fetched_just_now_is_handed_over_all_the_same(
+def test_a_blogger_in_another_live_run_is_dispatched(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
-    tracked = wished(build)
+    tracked = pending_account(build)
     build.track(build.organization(), tracked.blogger_id)
     plan(pool)
     assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1}
-    assert set(airflow.states) == {run_id(tracked)}
+    assert set(airflow.states) == {dag_run_id(tracked)}
 
 
-def test_the_message_speaks_for_who_added_the_account_or_for_the_member_with_most_to_say(
+def test_the_message_has_the_user_who_added_the_account_or_else_the_member_with_the_highest_role(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
 ) -> None:
-    tracked = wished(build, members=2)
+    tracked = pending_account(build, members=2)
     owner = build.member(tracked.organization_id, "owner")
     dispatch_initial_fetch(pool, api, tracked.tracking_id)
-    assert airflow.confs[run_id(tracked)]["userId"] == str(owner)
+    assert airflow.confs[dag_run_id(tracked)]["userId"] == str(owner)
     adder = build.value("select user_id from organization_members where role = 'member' limit 1")
     build.run("update tracked_accounts set user_id = %(user)s", user=adder)
-    airflow.states[run_id(tracked)] = "failed"
+    airflow.states[dag_run_id(tracked)] = "failed"
     dispatch_initial_fetch(pool, api, tracked.tracking_id)
-    assert airflow.confs[run_id(tracked, 2)]["userId"] == str(adder)
+    assert airflow.confs[dag_run_id(tracked, 2)]["userId"] == str(adder)
 
 
-def test_an_organization_without_members_waits_and_holds_up_nobody(
+def test_an_organization_without_members_stays_pending_and_blocks_no_other(
     build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi
 ) -> None:
-    wished(build, members=0)
-    wished(build)
+    pending_account(build, members=0)
+    pending_account(build)
     assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1, "waiting": 1}
 
 
-def test_a_token_is_kept_and_renewed_when_it_is_refused(airflow: AirflowStandIn, api: AirflowApi) -> None:
+def test_an_access_token_is_kept_until_airflow_rejects_it_and_then_renewed(
+    airflow: AirflowStandIn, api: AirflowApi
+) -> None:
     airflow.states["r"] = "running"
     assert {api.run_state("d", "r") for _ in range(3)} == {DagRunState.RUNNING}
     assert airflow.logins == 1
@@ -187,8 +196,54 @@ def test_a_token_is_kept_and_renewed_when_it_is_refused(airflow: AirflowStandIn,
     assert api.run_state("d", "unknown") is None
 
 
-def test_a_refused_login_says_so_without_the_password(airflow: AirflowStandIn) -> None:
+def test_the_error_of_a_rejected_login_does_not_contain_the_password(airflow: AirflowStandIn) -> None:
     api = AirflowApi(airflow.url, LOGIN, "wr0ng-passw0rd", timeout_seconds=5)
     with pytest.raises(AirflowApiError, match="401") as refused:
         api.run_state("d", "r")
     assert "wr0ng-passw0rd" not in f"{refused.value} {api!r}"
+
+
+def test_a_run_id_with_reserved_characters_is_triggered_and_read(airflow: AirflowStandIn, api: AirflowApi) -> None:
+    airflow.states["manual__2026-11-25T10:00:00+00:00"] = "success"
+    assert api.run_state("d", "manual__2026-11-25T10:00:00+00:00") is DagRunState.SUCCESS
+
+
+def test_an_unknown_state_is_an_error(airflow: AirflowStandIn, api: AirflowApi) -> None:
+    airflow.states["r"] = "paused"
+    with pytest.raises(AirflowApiError, match="no known state"):
+        api.run_state("d", "r")
+
+
+def test_concurrent_calls_log_in_once(airflow: AirflowStandIn, api: AirflowApi) -> None:
+    airflow.states["r"] = "running"
+    with ThreadPoolExecutor(8) as executor:
+        states = list(executor.map(lambda _: api.run_state("d", "r"), range(32)))
+    assert set(states) == {DagRunState.RUNNING}
+    assert airflow.logins == 1
+
+
+def test_a_redirect_is_not_followed(airflow: AirflowStandIn, api: AirflowApi) -> None:
+    with AirflowStandIn() as elsewhere:
+        airflow.moved_to = elsewhere.url
+        with pytest.raises(AirflowApiError, match="307"):
+            api.run_state("d", "r")
+        assert elsewhere.logins == 0
+
+
+def test_a_read_that_times_out_is_not_retried(airflow: AirflowStandIn) -> None:
+    airflow.read_delay_seconds = 0.6
+    api = AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=0.3)
+    with pytest.raises(AirflowApiError, match="cannot be reached"):
+        api.run_state("d", "r")
+    assert airflow.reads == 1
+
+
+def test_a_server_that_does_not_respond_is_given_up_after_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        api = AirflowApi(f"http://127.0.0.1:{port}", LOGIN, PASSWORD, timeout_seconds=0.5)
+        started = time.monotonic()
+        with pytest.raises(AirflowApiError, match="cannot be reached") as error:
+            api.trigger("d", "r", {})
+        assert 0.5 <= time.monotonic() - started < 3
+    assert str(port) not in str(error.value)

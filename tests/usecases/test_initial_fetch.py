@@ -1,4 +1,4 @@
-"""The initial fetch from the wish to its end: contracts sections 2 and 7."""
+"""Planning, assigning, releasing and closing the initial fetch of a tracked account."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def key(name: str = "initial__1") -> RunKey:
     return RunKey("test", "blogger_initial_fetch", name)
 
 
-def wished(build: DatabaseBuilder, **limits: int | None) -> tuple[Tracked, dict[str, Any]]:
-    """A tracked account with an open wish, and the message for it."""
+def pending_account(build: DatabaseBuilder, **limits: int | None) -> tuple[Tracked, dict[str, Any]]:
+    """Return a tracked account with a pending initial fetch, and the message for its run."""
     organization = build.organization(video_limit=limits.get("video_limit", 1000))
     user = build.member(organization)
     tracked = build.track(organization, pending_initial_fetch=True)
@@ -72,8 +72,8 @@ def planned(build: DatabaseBuilder, run: RunKey | None = None) -> int:
     return fetch_id
 
 
-def wish_of(build: DatabaseBuilder, tracked: Tracked) -> tuple[bool, bool, str | None, str | None]:
-    """Whether it is open, whether it is granted, who has it, and the reason."""
+def initial_fetch_of(build: DatabaseBuilder, tracked: Tracked) -> tuple[bool, bool, str | None, str | None]:
+    """Return whether the initial fetch is pending, whether it is done, its DAG run, and the reason."""
     (state,) = build.rows(
         """
         select pending_initial_fetch, initial_videos_fetched, dag_run_id, initial_fetch_reason
@@ -85,16 +85,18 @@ def wish_of(build: DatabaseBuilder, tracked: Tracked) -> tuple[bool, bool, str |
     return state
 
 
-def test_planning_takes_the_wish_and_reserves_what_is_asked(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    tracked, message = wished(build)
+def test_planning_assigns_the_initial_fetch_to_the_run_and_reserves_its_videos(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    tracked, message = pending_account(build)
     assert start(pool, message) is None
     assert build.rows("select asked, granted, reserved from fetch_allocations") == [(30, 30, 30)]
     assert build.rows("select task_id, map_index from fetches") == [("fetch", -1)]
-    assert wish_of(build, tracked) == (True, False, "initial__1", None)
+    assert initial_fetch_of(build, tracked) == (True, False, "initial__1", None)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "wish"),
+    ("outcome", "expected"),
     [
         (FetchOutcome(FetchState.EMPTY), (False, True, None)),
         (FetchOutcome(FetchState.PRIVATE, reason="private"), (False, False, "private")),
@@ -102,20 +104,20 @@ def test_planning_takes_the_wish_and_reserves_what_is_asked(build: DatabaseBuild
         (FetchOutcome(FetchState.FAILED, reason="503"), (True, False, "503")),
     ],
 )
-def test_a_terminal_outcome_closes_the_wish_and_a_failure_keeps_it(
-    build: DatabaseBuilder, pool: ConnectionPool, outcome: FetchOutcome, wish: tuple[bool, bool, str | None]
+def test_a_conclusive_outcome_closes_the_initial_fetch_and_a_failure_keeps_it_pending(
+    build: DatabaseBuilder, pool: ConnectionPool, outcome: FetchOutcome, expected: tuple[bool, bool, str | None]
 ) -> None:
-    tracked, message = wished(build)
+    tracked, message = pending_account(build)
     start(pool, message)
     settle(pool, claim(pool, planned(build)), outcome)
-    pending, fetched, _, reason = wish_of(build, tracked)
-    assert (pending, fetched, reason) == wish
+    pending, fetched, _, reason = initial_fetch_of(build, tracked)
+    assert (pending, fetched, reason) == expected
 
 
-def test_the_wish_is_closed_by_the_transaction_that_saves_the_videos(
+def test_the_transaction_that_saves_the_videos_closes_the_initial_fetch(
     build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
 ) -> None:
-    tracked, message = wished(build)
+    tracked, message = pending_account(build)
     start(pool, message)
     admin.execute("alter table tracked_accounts add constraint broken check (not initial_videos_fetched) not valid")
     claimed = claim(pool, planned(build))
@@ -124,13 +126,13 @@ def test_the_wish_is_closed_by_the_transaction_that_saves_the_videos(
     assert build.value("select count(*) from videos") == 0
     admin.execute("alter table tracked_accounts drop constraint broken")
     succeed(pool, claimed, returned=5)
-    assert wish_of(build, tracked)[:2] == (False, True)
+    assert initial_fetch_of(build, tracked)[:2] == (False, True)
 
 
-def test_the_owner_may_go_on_after_a_crash_and_others_end_as_duplicates(
+def test_the_assigned_run_may_continue_after_a_crash_and_other_runs_are_duplicates(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
-    _, message = wished(build)
+    _, message = pending_account(build)
     start(pool, message)
     claim(pool, planned(build))
     assert "duplicate" in (start(pool, message, key("other")) or "")
@@ -138,105 +140,111 @@ def test_the_owner_may_go_on_after_a_crash_and_others_end_as_duplicates(
     succeed(pool, claim(pool, planned(build)), returned=30)
     assert build.value("select videos_fetched from subscription_usage") == 30
     assert "duplicate" in (start(pool, message, key("other")) or "")
-    assert start(pool, message) is None, "its owner was cleared on purpose"
+    assert start(pool, message) is None, "clearing the assigned run fetches again"
     assert build.value("select count(*) from fetches") == 1
 
 
-def test_two_runs_at_once_give_one_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    _, message = wished(build)
+def test_concurrent_runs_give_one_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    _, message = pending_account(build)
     with ThreadPoolExecutor(4) as executor:
         outcomes = list(executor.map(lambda number: start(pool, message, key(f"run_{number}")), range(4)))
     assert [reason for reason in outcomes if reason is None] == [None]
     assert build.value("select count(*) from fetches") == 1
 
 
-def test_a_message_without_a_wish_is_the_wish(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    tracked, message = wished(build)
-    build.run("update tracked_accounts set pending_initial_fetch = false")
-    assert start(pool, message) is None
-    assert wish_of(build, tracked)[0] is True
-
-
-def test_a_run_whose_owner_ended_or_expired_without_videos_takes_the_wish_over(
+def test_a_run_triggered_over_rest_makes_the_initial_fetch_pending(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
-    tracked, message = wished(build)
+    tracked, message = pending_account(build)
+    build.run("update tracked_accounts set pending_initial_fetch = false")
+    assert start(pool, message) is None
+    assert initial_fetch_of(build, tracked)[0] is True
+
+
+def test_an_initial_fetch_of_an_expired_run_is_assigned_to_the_next_run(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    tracked, message = pending_account(build)
     start(pool, message)
     settle(pool, claim(pool, planned(build)), FetchOutcome(FetchState.FAILED, reason="503"))
     build.run("update runs set expires_at = now()")
     assert start(pool, message, key("next")) is None
-    assert wish_of(build, tracked)[2] == "next"
+    assert initial_fetch_of(build, tracked)[2] == "next"
 
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [({"video_limit": 9}, "subscription_limit: asked 30, 9 left"), ({"video_limit": None}, "no_active_subscription")],
 )
-def test_without_room_the_run_is_skipped_and_the_wish_stays_for_another(
+def test_without_room_the_run_is_skipped_and_the_initial_fetch_stays_pending(
     build: DatabaseBuilder, pool: ConnectionPool, limits: dict[str, int | None], reason: str
 ) -> None:
-    tracked, message = wished(build, **limits)
+    tracked, message = pending_account(build, **limits)
     assert start(pool, message) == reason
     assert start(pool, message) == reason
-    assert wish_of(build, tracked) == (True, False, None, reason)
+    assert initial_fetch_of(build, tracked) == (True, False, None, reason)
     assert build.rows("select decision, reason from run_accounts") == [("skipped", reason)]
     assert build.value("select ended_at is not null from runs") is True
 
 
-def test_a_run_that_ended_frees_its_wish_and_what_it_held(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    tracked, message = wished(build)
+def test_an_ended_run_releases_its_initial_fetch_and_its_reservation(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    tracked, message = pending_account(build)
     start(pool, message)
     claim(pool, planned(build))
     finish_initial_fetch(pool, key())
     assert build.value("select reserved from subscription_usage") == 0
     assert start(pool, message, key("next")) is None
-    assert wish_of(build, tracked)[2] == "next"
+    assert initial_fetch_of(build, tracked)[2] == "next"
 
 
 def test_a_partial_grant_is_fetched(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    _, message = wished(build, video_limit=12)
+    _, message = pending_account(build, video_limit=12)
     assert start(pool, message) is None
     assert claim(pool, planned(build)).target_count == 12
 
 
-def test_a_paused_account_is_skipped_and_keeps_its_wish(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    tracked, message = wished(build)
+def test_a_paused_account_is_skipped_and_its_initial_fetch_stays_pending(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    tracked, message = pending_account(build)
     build.run("update tracked_accounts set is_active = false")
     assert start(pool, message) == "inactive"
-    assert wish_of(build, tracked) == (True, False, None, "inactive")
+    assert initial_fetch_of(build, tracked) == (True, False, None, "inactive")
 
 
 def test_a_pause_takes_effect_at_the_claim(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    tracked, message = wished(build)
+    tracked, message = pending_account(build)
     start(pool, message)
     build.run("update tracked_accounts set is_active = false")
     assert isinstance(try_claim(pool, planned(build)), ClaimRefused)
     finish_initial_fetch(pool, key())
-    assert wish_of(build, tracked)[0] is True
+    assert initial_fetch_of(build, tracked)[0] is True
     build.run("update tracked_accounts set is_active = true")
     assert start(pool, message, key("next")) is None
 
 
-def test_a_blogger_that_another_run_is_fetching_is_asked_for_later_and_nothing_changes(
+def test_a_blogger_in_another_live_run_is_busy_and_nothing_is_changed(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
-    tracked, message = wished(build)
+    tracked, message = pending_account(build)
     build.track(build.organization(), tracked.blogger_id)
     plan(pool)
     with pytest.raises(BloggerBusyError):
         start(pool, message)
-    assert wish_of(build, tracked) == (True, False, None, None)
+    assert initial_fetch_of(build, tracked) == (True, False, None, None)
     assert build.value("select count(*) from runs") == 1
 
 
-def test_the_batch_leaves_accounts_with_an_open_wish_alone(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    wished(build)
+def test_the_batch_skips_accounts_with_a_pending_initial_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    pending_account(build)
     plan(pool)
     assert build.rows("select decision, reason from run_accounts") == [("skipped", "pending_initial_fetch")]
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"bloggerId": uuid4()}, "does not track"),
         ({"organizationId": uuid4()}, "does not track"),
@@ -246,19 +254,19 @@ def test_the_batch_leaves_accounts_with_an_open_wish_alone(build: DatabaseBuilde
         ({"platform": "YouTube", "secUid": None}, "is on TikTok"),
     ],
 )
-def test_a_message_that_does_not_fit_the_database_is_refused(
-    build: DatabaseBuilder, pool: ConnectionPool, change: dict[str, Any], said: str
+def test_a_message_that_contradicts_the_database_is_rejected(
+    build: DatabaseBuilder, pool: ConnectionPool, change: dict[str, Any], text: str
 ) -> None:
-    _, message = wished(build)
-    with pytest.raises(MessageMismatchError, match=said):
+    _, message = pending_account(build)
+    with pytest.raises(MessageMismatchError, match=text):
         start(pool, {**message, **change})
     assert build.value("select count(*) from runs") == 0
 
 
-def test_somebody_who_changes_the_account_meanwhile_does_not_break_planning(
+def test_planning_is_repeated_after_a_concurrent_change_of_the_account(
     build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
 ) -> None:
-    tracked, message = wished(build)
+    tracked, message = pending_account(build)
     with ThreadPoolExecutor(1) as executor:
         with admin.transaction():
             change_of(admin, tracked.tracking_id)
@@ -272,7 +280,7 @@ def change_of(connection: Connection, tracking_id: UUID) -> None:
 
 
 def wait_for_lock(pool: ConnectionPool) -> None:
-    """Until somebody waits for a row in this database."""
+    """Return once a statement in this database waits for a lock."""
     blocked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     with pool.connection() as connection:
         while connection.execute(blocked).fetchone() == (0,):

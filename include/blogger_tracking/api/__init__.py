@@ -1,1 +1,1 @@
-"""The HTTP surface for people in a browser: a FastAPI app that an Airflow plugin mounts at `/blogger`."""
+"""The HTTP API for users of the management UI: a FastAPI app that an Airflow plugin mounts at `/blogger`."""

@@ -1,4 +1,4 @@
-"""Access tokens of Supabase: who is calling.
+"""Verification of Supabase access tokens.
 
 Source: Supabase Auth, "JSON Web Tokens": HS256 with the project's secret, or ES256/RS256 with keys published at
 `<issuer>/.well-known/jwks.json`; audience `authenticated`, issuer `https://<project>.supabase.co/auth/v1`.
@@ -19,26 +19,29 @@ from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationEr
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
 
 JWKS_LIFESPAN_SECONDS = 300
-"""How long published keys are trusted without looking again. A new key is looked for sooner, see the cooldown."""
+"""Lifetime of the cached JWKS. A token with an unknown key id causes an earlier request, see the cooldown."""
 
 JWKS_COOLDOWN_SECONDS = 10
-"""Tokens with unknown key ids cause no more requests for the keys than one in this time."""
+"""Minimum time between two requests of the JWKS that tokens with unknown key ids cause."""
 
 LEEWAY_SECONDS = 10
-"""How far the clocks of Supabase and of this host may differ."""
+"""Permitted difference between the clocks of Supabase and of this host."""
 
 _SHORTEST_SECRET_BYTES = 32
-_REJECTED = "The access token is missing, expired, or not valid here."
+_REJECTED = "The access token is expired or not valid here."
 
 
 class KeysUnavailableError(BloggerTrackingError):
-    """The published keys cannot be read, so nobody can be told from anybody."""
+    """The JWKS endpoint is unreachable, so tokens cannot be verified."""
 
 
 class SupabaseAuthConfig(BaseModel):
-    """Whose tokens are accepted. At least one of `secret` (HS256) and `jwks_url` (ES256, RS256) is set.
+    """Issuer, audience and keys of the accepted tokens.
 
-    Raises ConfigurationError otherwise.
+    With a `secret` HS256 is accepted, with a JWKS ES256 and RS256. The JWKS is the one at `jwks_url`. If neither
+    `secret` nor `jwks_url` is given, the JWKS is the one that Supabase publishes below the issuer.
+
+    Raises ConfigurationError for a secret that is too short and an issuer that is not an HTTP address.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -50,23 +53,32 @@ class SupabaseAuthConfig(BaseModel):
 
     @model_validator(mode="after")
     def _checked(self) -> SupabaseAuthConfig:
-        if self.secret is None and self.jwks_url is None:
-            raise ConfigurationError("Access tokens need the project's secret or its jwks_url.")
+        if not self.issuer.startswith(("https://", "http://")):
+            raise ConfigurationError(
+                "The issuer of access tokens must be an address, https://PROJECT.supabase.co/auth/v1."
+            )
         if self.secret and len(self.secret.get_secret_value().encode()) < _SHORTEST_SECRET_BYTES:
             raise ConfigurationError(f"The project's JWT secret must have at least {_SHORTEST_SECRET_BYTES} bytes.")
         return self
 
+    @property
+    def key_set_url(self) -> str | None:
+        """The address of the JWKS, or None if only tokens signed with the secret are accepted."""
+        if self.jwks_url is None and self.secret is None:
+            return f"{self.issuer.rstrip('/')}/.well-known/jwks.json"
+        return self.jwks_url
+
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A key and the one algorithm that it is for."""
+    """A key and the only algorithm that is accepted with the key."""
 
     key: Any
     algorithm: str
 
 
 class TokenVerifier:
-    """Tells who a token speaks for. Thread-safe; published keys are kept and looked up again when they change."""
+    """Verifier of access tokens. Thread-safe. Caches the JWKS, and requests it again for an unknown key id."""
 
     def __init__(
         self, config: SupabaseAuthConfig, *, timeout_seconds: float, cooldown_seconds: float = JWKS_COOLDOWN_SECONDS
@@ -74,17 +86,17 @@ class TokenVerifier:
         self._config = config
         self._keys = (
             PyJWKClient(
-                config.jwks_url,
+                config.key_set_url,
                 lifespan=JWKS_LIFESPAN_SECONDS,
                 timeout=timeout_seconds,
                 cooldown_duration=cooldown_seconds,
             )
-            if config.jwks_url
+            if config.key_set_url
             else None
         )
 
     def user_id(self, token: str) -> UUID:
-        """The person's id. Raises NotAuthenticatedError, and KeysUnavailableError when keys cannot be looked up."""
+        """Return the user id of a valid token. Raises NotAuthenticatedError, KeysUnavailableError."""
         try:
             key = self._key_for(jwt.get_unverified_header(token))
             claims = jwt.decode(
@@ -98,12 +110,15 @@ class TokenVerifier:
             )
             return UUID(claims["sub"])
         except PyJWKClientConnectionError:
-            raise KeysUnavailableError("The keys of the access tokens cannot be read just now.") from None
+            raise KeysUnavailableError(
+                f"The JWKS at {self._config.key_set_url} cannot be read, so access tokens cannot be verified. "
+                "Check the address and Supabase's status."
+            ) from None
         except (PyJWTError, ValueError):
             raise NotAuthenticatedError(_REJECTED) from None
 
     def _key_for(self, header: dict[str, Any]) -> _Key:
-        """The key this token claims to be signed with. What it claims never widens what the key is accepted for."""
+        """Return the key that the token's header names. The header never chooses the algorithm of a published key."""
         if header.get("alg") == "HS256":
             return self._secret()
         return self._published(header.get("kid"))
@@ -121,8 +136,8 @@ class TokenVerifier:
 
 
 def _algorithm_of(key: PyJWK) -> str:
-    """By the type of the key, whatever the key or the token says: EC means ES256, RSA means RS256."""
+    """Return the algorithm for the type of a key, whatever algorithm the key or the token names."""
     algorithm = {"EC": "ES256", "RSA": "RS256"}.get(str(key.key_type))
     if algorithm is None:
-        raise PyJWKClientError("a published key is of a type that signs no access tokens")
+        raise PyJWKClientError("The type of this published key is not supported: neither EC nor RSA.")
     return algorithm

@@ -1,4 +1,4 @@
-"""The app as a factory."""
+"""Factory of the FastAPI app."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _PREFLIGHT_SECONDS = 600
 
 
 def create_app(make_services: Callable[[], ApiServices], allowed_origins: Sequence[str]) -> FastAPI:
-    """The app below `/blogger`. `make_surface` is called with every request and makes its surface once.
+    """Return the app that is mounted at `/blogger`.
 
-    Documentation is not served: it would be the only thing to answer without a token.
+    `make_services` is called for every request and has to cache its result. The OpenAPI document is not served, so
+    that no route except the CORS preflight responds without a token.
     """
     app = FastAPI(title="Blogger tracking", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.make_services = make_services

@@ -1,4 +1,4 @@
-"""Who is calling. Settled before anything else of a request is read."""
+"""Authentication of requests, before any other part of a request is read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from blogger_tracking.domain.request_errors import NotAuthenticatedError
 
 
 class AuthenticatedRoute(APIRoute):
-    """A route whose body is not even parsed for a caller without a valid token."""
+    """A route that verifies the access token before the body is parsed."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, behind the check of the token."""
+        """Return the route's handler, preceded by the verification of the token."""
         handle = super().get_route_handler()
 
         async def handle_authenticated(request: Request) -> Response:
-            # The look at published keys may block, and must not block the server's loop.
+            # A request for the JWKS blocks its thread, which must not be the one of the event loop.
             request.state.user_id = await run_in_threadpool(_user_id, request)
             return await handle(request)
 
@@ -32,19 +32,19 @@ class AuthenticatedRoute(APIRoute):
 
 
 def current_services(request: Request) -> ApiServices:
-    """What this process stands on, made on first use."""
+    """Return the dependencies of the API in this process."""
     services: ApiServices = request.app.state.make_services()
     return services
 
 
 def current_user(request: Request) -> UUID:
-    """The person that the token speaks for; set by AuthenticatedRoute alone."""
+    """Return the id of the authenticated user, as set by AuthenticatedRoute."""
     user_id: UUID = request.state.user_id
     return user_id
 
 
 BEARER = Depends(HTTPBearer(auto_error=False, bearerFormat="JWT", description="A Supabase access token."))
-"""Declares the token in the OpenAPI document."""
+"""Declaration of the access token in the OpenAPI document."""
 
 CurrentServices = Annotated[ApiServices, Depends(current_services)]
 CurrentUser = Annotated[UUID, Depends(current_user)]
@@ -54,4 +54,4 @@ def _user_id(request: Request) -> UUID:
     scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticatedError("An access token is needed: Authorization: Bearer <token>.")
-    return current_services(request).tokens.user_id(token)
+    return current_services(request).token_verifier.user_id(token)

@@ -1,4 +1,4 @@
-"""What the HTTP surface stands on."""
+"""Dependencies of the HTTP API."""
 
 from __future__ import annotations
 
@@ -20,26 +20,30 @@ from blogger_tracking.usecases.fetch_blogger import FetchServices
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """Made once per process. `look_ups` bounds how many threads wait for a platform at once."""
+    """Dependencies of the routes, shared by all requests of a process.
+
+    `look_up_slots` bounds the number of threads that wait for a platform at once.
+    """
 
     fetch_services: FetchServices
-    airflow: AirflowApi
-    tokens: TokenVerifier
-    rate_limit: OrganizationRateLimiter
-    look_ups: threading.BoundedSemaphore
+    airflow_api: AirflowApi
+    token_verifier: TokenVerifier
+    rate_limiter: OrganizationRateLimiter
+    look_up_slots: threading.BoundedSemaphore
 
     @property
     def pool(self) -> ConnectionPool:
-        """Connections to the application's database."""
+        """The pool of connections to the application's database."""
         return self.fetch_services.pool
 
-    def admit(self, connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
-        """The caller's role; counts the request against the organization, which strangers cannot use up.
+    def authorize(self, connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
+        """Return the user's role, and count the request against the organization's rate limit.
 
+        Requests of users who are not members do not count: they could block the organization.
         Raises NotAMemberError, RateLimitedError.
         """
         role = read_role(connection, organization_id, user_id)
-        self.rate_limit.count(organization_id)
+        self.rate_limiter.count(organization_id)
         return role
 
 

@@ -1,4 +1,4 @@
-"""Which error becomes which answer. No answer says anything of the inside."""
+"""HTTP responses to errors. No response contains details of the implementation."""
 
 from __future__ import annotations
 
@@ -39,92 +39,96 @@ _REQUEST_ERRORS: Mapping[type[request_errors.RequestError], HTTPStatus] = {
     request_errors.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-# Passing troubles of a platform are 503; an answer that is no use, or a key that is refused, is 502.
-_PLATFORM: Mapping[ErrorKind, tuple[HTTPStatus, str, str]] = {
-    ErrorKind.NOT_FOUND: (HTTPStatus.NOT_FOUND, "blogger_not_found", "{platform} knows nobody of this name."),
-    ErrorKind.PRIVATE: (HTTPStatus.NOT_FOUND, "blogger_private", "This account of {platform} is private."),
-    ErrorKind.RATE_LIMITED: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_busy", "{platform} takes no requests now."),
-    ErrorKind.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_unavailable", "{platform} does not answer."),
+# 503 for a temporary failure of a platform; 502 for a response that cannot be used and for a rejected API key.
+_PLATFORM_ERRORS: Mapping[ErrorKind, tuple[HTTPStatus, str, str]] = {
+    ErrorKind.NOT_FOUND: (HTTPStatus.NOT_FOUND, "blogger_not_found", "{platform} has no account of this name."),
+    ErrorKind.PRIVATE: (HTTPStatus.NOT_FOUND, "blogger_private", "This account is private on {platform}."),
+    ErrorKind.RATE_LIMITED: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_busy", "{platform} accepts no requests now."),
+    ErrorKind.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "platform_unavailable", "{platform} is not available now."),
     ErrorKind.QUOTA_EXCEEDED: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "platform_quota_exceeded",
-        "{platform} takes no requests now.",
+        "{platform} accepts no requests now.",
     ),
 }
-_OTHER_PLATFORM_TROUBLE = (HTTPStatus.BAD_GATEWAY, "platform_failed", "{platform} gave no answer that can be used.")
+_OTHER_PLATFORM_ERROR = (HTTPStatus.BAD_GATEWAY, "platform_failed", "{platform} sent no usable response.")
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error in one form."""
-    app.add_exception_handler(request_errors.RequestError, _refused)
-    app.add_exception_handler(PlatformError, _platform_failed)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(BloggerTrackingError, _unavailable)
-    app.add_exception_handler(psycopg.Error, _unavailable)
-    app.add_exception_handler(psycopg_pool.PoolTimeout, _unavailable)
-    app.add_exception_handler(Exception, _broken)
+    """Respond to every error with an ErrorResponse."""
+    app.add_exception_handler(request_errors.RequestError, _handle_request_error)
+    app.add_exception_handler(PlatformError, _handle_platform_error)
+    app.add_exception_handler(RequestValidationError, _handle_invalid_request)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(BloggerTrackingError, _handle_unavailable)
+    app.add_exception_handler(psycopg.Error, _handle_unavailable)
+    app.add_exception_handler(psycopg_pool.PoolTimeout, _handle_unavailable)
+    app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
-def failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The one form of an error."""
+def request_or_platform_error_response(error: request_errors.RequestError | PlatformError) -> JSONResponse:
+    """Return the response to an error of a request or of a platform."""
+    return platform_error_response(error) if isinstance(error, PlatformError) else request_error_response(error)
+
+
+def _error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     body = ErrorResponse(error=ErrorBody(code=code, message=message)).model_dump(mode="json", by_alias=True)
     return JSONResponse(body, status, dict(headers or {}))
 
 
 def request_error_response(error: request_errors.RequestError) -> JSONResponse:
-    """The answer to a request that is not granted."""
+    """Return the response to a rejected request."""
     status = next(
         (_REQUEST_ERRORS[kind] for kind in type(error).__mro__ if kind in _REQUEST_ERRORS), HTTPStatus.BAD_REQUEST
     )
     headers = _retry_after(getattr(error, "retry_after", None))
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return failure(status, error.code, str(error), headers)
+    return _error_response(status, error.code, str(error), headers)
 
 
 def platform_error_response(error: PlatformError) -> JSONResponse:
-    """The answer when a platform did not describe the blogger. The platform's own words stay inside."""
-    status, code, message = _PLATFORM.get(error.kind, _OTHER_PLATFORM_TROUBLE)
+    """Return the response if a platform did not return the blogger's profile, without the platform's error text."""
+    status, code, message = _PLATFORM_ERRORS.get(error.kind, _OTHER_PLATFORM_ERROR)
     seconds = ceil((error.retry_at - datetime.now(UTC)).total_seconds()) if error.retry_at else None
-    return failure(status, code, message.format(platform=error.platform), _retry_after(seconds))
+    return _error_response(status, code, message.format(platform=error.platform), _retry_after(seconds))
 
 
 def _retry_after(seconds: int | None) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": str(max(1, seconds))}
 
 
-def _refused(_: Request, error: Exception) -> JSONResponse:
+def _handle_request_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, request_errors.RequestError):
         raise error
     return request_error_response(error)
 
 
-def _platform_failed(_: Request, error: Exception) -> JSONResponse:
+def _handle_platform_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, PlatformError):
         raise error
-    logger.warning("A blogger could not be looked up: %s", error)
+    logger.warning("A blogger was not added, because the platform returned no profile: %s", error)
     return platform_error_response(error)
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _handle_invalid_request(_: Request, error: Exception) -> JSONResponse:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     where = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
-    return failure(HTTPStatus.BAD_REQUEST, "invalid_request", where or "The request cannot be read.")
+    return _error_response(HTTPStatus.BAD_REQUEST, "invalid_request", where or "The request cannot be parsed.")
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return failure(error.status_code, code, f"{HTTPStatus(error.status_code).phrase}.", error.headers)
+    return _error_response(error.status_code, code, f"{HTTPStatus(error.status_code).phrase}.", error.headers)
 
 
-def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    logger.error("A request could not be served: %s: %s", type(error).__name__, error)
-    return failure(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "This cannot be done just now. Try again later.")
+def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
+    logger.error("A request to /blogger got a 503, its change was rolled back: %s: %s", type(error).__name__, error)
+    return _error_response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable. Try again later.")
 
 
-def _broken(_: Request, error: Exception) -> JSONResponse:
-    logger.error("A request failed: %s", type(error).__name__, exc_info=error)
-    return failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong here.")
+def _handle_unexpected_error(_: Request, error: Exception) -> JSONResponse:
+    logger.error("A request to /blogger got a 500: unexpected %s.", type(error).__name__, exc_info=error)
+    return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal error.")

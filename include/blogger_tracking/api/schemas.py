@@ -1,4 +1,4 @@
-"""The bodies of requests and answers, as they stand on the wire."""
+"""Bodies of requests and responses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.usernames import LONGEST_INPUT
 
 MAX_TAGS = 50
-"""Tags that one request may set."""
+"""Maximum number of tags in a request."""
 
-# Postgres holds no NUL, and a tag of nothing but blanks says nothing.
+# No NUL, which Postgres cannot store, and no blank at either end.
 Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s\x00](?:[^\x00]*[^\s\x00])?$")]
 
 
@@ -24,7 +24,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Answer(BaseModel):
+class _Response(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
@@ -36,20 +36,20 @@ class _Addition(_Request):
 
 
 class AddBlogger(_Addition):
-    """Add a blogger by name, `@name` or profile address. `dailyVideosCount` null: the organization's."""
+    """Request to add a blogger by name, `@name` or profile URL. `dailyVideosCount` null: the organization's."""
 
     username: Annotated[str, Field(min_length=1, max_length=LONGEST_INPUT)]
     platform: Platform
 
 
 class AddFromTracking(_Addition):
-    """Add a blogger that the organization knows already."""
+    """Request to add a blogger that the organization already knows."""
 
     blogger_id: UUID = Field(alias="bloggerId")
 
 
 class ChangeTracking(_Request):
-    """Pause or resume a tracked account, change its count (null: the organization's). At least one of the two."""
+    """Request to pause or resume a tracked account or to change its count (null: the organization's)."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -57,13 +57,13 @@ class ChangeTracking(_Request):
     daily_videos_count: VideosCount | None = Field(default=None, alias="dailyVideosCount")
 
     @model_validator(mode="after")
-    def _says_something(self) -> ChangeTracking:
+    def _require_a_change(self) -> ChangeTracking:
         if not self.model_fields_set:
-            raise ValueError("neither isActive nor dailyVideosCount is given")
+            raise ValueError("isActive or dailyVideosCount is required")
         return self
 
 
-class Blogger(_Answer):
+class Blogger(_Response):
     """A tracked account and its blogger."""
 
     tracking_id: UUID
@@ -82,24 +82,24 @@ class Blogger(_Answer):
     last_scraped_at: datetime | None
 
 
-class InitialFetch(_Answer):
-    """How far the initial fetch is, and which DAG run has it or will have it."""
+class InitialFetch(_Response):
+    """State of the initial fetch, and the DAG run that executes it or will be triggered for it."""
 
     state: InitialFetchState
     dag_run_id: str | None
     reason: str | None = None
 
 
-class LastFetch(_Answer):
-    """The newest fetch for this account. `at` is when it last started; null: planned, not started."""
+class LastFetch(_Response):
+    """Latest fetch for the account. `at` is the start of its latest attempt; null: planned, not started."""
 
     state: str
     reason: str | None
     at: datetime | None
 
 
-class Tracking(_Answer):
-    """The answer to adding and changing."""
+class Tracking(_Response):
+    """Response to an addition."""
 
     success: Literal[True] = True
     blogger: Blogger
@@ -107,28 +107,28 @@ class Tracking(_Answer):
 
 
 class TrackingState(Tracking):
-    """The answer to reading."""
+    """Response to reading and to changing a tracked account."""
 
     last_fetch: LastFetch | None
     videos_saved: int
 
 
-class ErrorBody(_Answer):
-    """What went wrong: a code for programs, a sentence for people."""
+class ErrorBody(_Response):
+    """An error: a code for programs and a message for people."""
 
     code: str
     message: str
 
 
-class ErrorResponse(_Answer):
-    """Every answer that is not a success."""
+class ErrorResponse(_Response):
+    """Response to an error."""
 
     success: Literal[False] = False
     error: ErrorBody
 
 
 class AlreadyTracked(ErrorResponse):
-    """409: the blogger is tracked already; here it is. Other conflicts come without it."""
+    """409 for a blogger that is tracked already. Other conflicts have neither `blogger` nor `initialFetch`."""
 
     blogger: Blogger | None = None
     initial_fetch: InitialFetch | None = None

@@ -1,4 +1,4 @@
-"""What the system knows, in the words of the wire."""
+"""Conversion of tracked accounts to response bodies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome
 
 
 def tracking(account: TrackedBlogger, dispatched: DispatchOutcome | None = None) -> Tracking:
-    """A tracked account, with what just became of its wish where that is newer than the database."""
+    """Return a tracked account. `dispatched` is newer than the account's state in the database."""
     return Tracking(blogger=_blogger(account), initial_fetch=_initial_fetch(account, dispatched))
 
 
 def tracking_state(account: TrackedBlogger) -> TrackingState:
-    """A tracked account with its last fetch."""
+    """Return a tracked account with its last fetch."""
     return TrackingState(
         blogger=_blogger(account),
         initial_fetch=_initial_fetch(account, None),

@@ -1,4 +1,7 @@
-"""Adding a blogger to an organization: blogger, tracked account, campaign, tags and the wish in one transaction."""
+"""Addition of a blogger to an organization.
+
+One transaction saves the blogger, the tracked account with its pending initial fetch, the campaign and the tags.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ from enum import StrEnum
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row
 
-from blogger_tracking.database.organizations import require_campaign, require_room, take_turns
+from blogger_tracking.database.organizations import lock_organization, require_campaign, require_room
 from blogger_tracking.database.pending_initial_fetches import reopen_initial_fetch
+from blogger_tracking.database.rows import fetch_optional, fetch_value
 from blogger_tracking.domain.models import BloggerProfile, Platform
 from blogger_tracking.domain.request_errors import BloggerUnknownError
 
 
 class AdditionKind(StrEnum):
-    """What adding a blogger came to."""
+    """Result of an addition: a new tracked account, a paused one made active, or an active one left as it was."""
 
     ADDED = "added"
     REACTIVATED = "reactivated"
@@ -26,7 +29,7 @@ class AdditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdditionRequest:
-    """Who adds to which organization, and with what. `daily_videos_count` None means the organization's."""
+    """The user, the organization and the options of an addition. `daily_videos_count` None: the organization's."""
 
     user_id: UUID
     organization_id: UUID
@@ -37,14 +40,14 @@ class AdditionRequest:
 
 @dataclass(frozen=True, slots=True)
 class AdditionResult:
-    """The tracked account, and what adding it came to."""
+    """The tracked account and the kind of the addition."""
 
     tracking_id: UUID
     kind: AdditionKind
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _TrackedAccount:
     tracking_id: UUID
     is_active: bool
 
@@ -107,7 +110,7 @@ where id = %(blogger_id)s
   )
 """
 
-# A rename is a new username of the same external id. What the platform does not tell stays as it was.
+# A rename is a new username with the same external id. Values that the platform's response lacks are kept.
 _SAVE_PROFILE = """
 insert into blogger_information (
     platform, external_id, username, sec_id, channel_name, subscribers, thumbnail_url, account_state
@@ -151,13 +154,13 @@ on conflict do nothing
 _LINK_TAGS = """
 insert into blogger_tags (organization_id, blogger_id, tag)
 select %(organization_id)s, %(blogger_id)s, tag
-from unnest(%(tags)s::text[]) as wanted (tag)
+from unnest(%(tags)s::text[]) as new_tags (tag)
 on conflict do nothing
 """
 
 
 def is_tracked_by_name(connection: Connection, organization_id: UUID, platform: Platform, username: str) -> bool:
-    """Whether the organization tracks somebody who was last seen under this name (or id), actively."""
+    """Return True if an active tracked account of the organization has this name (or external id)."""
     parameters = {
         "organization_id": organization_id,
         "platform": platform,
@@ -167,48 +170,50 @@ def is_tracked_by_name(connection: Connection, organization_id: UUID, platform: 
 
 
 def add_by_profile(connection: Connection, addition: AdditionRequest, profile: BloggerProfile) -> AdditionResult:
-    """Track the blogger that a platform described just now.
+    """Save a blogger's profile and track the blogger.
 
-    Raises NoActiveSubscriptionError, BloggerLimitReachedError, CampaignNotFoundError; then nothing was changed.
+    Raises NoActiveSubscriptionError, BloggerLimitReachedError or CampaignNotFoundError, having changed nothing.
     """
     identity = {"platform": profile.platform, "external_id": profile.external_id}
     with connection.transaction():
-        take_turns(connection, addition.organization_id)
-        known = _lock(connection, _LOCK_BY_PROFILE, addition, identity)
-        _require_room_for(connection, addition, known)
+        lock_organization(connection, addition.organization_id)
+        existing = _lock_tracked_account(connection, _LOCK_BY_PROFILE, addition, identity)
+        _require_room_for(connection, addition, existing)
         blogger_id = _save_profile(connection, profile)
-        return _track(connection, addition, blogger_id, known)
+        return _track(connection, addition, blogger_id, existing)
 
 
 def add_known_blogger(connection: Connection, addition: AdditionRequest, blogger_id: UUID) -> AdditionResult:
     """Track a blogger that the organization has videos of, has in a campaign, or tracked before.
 
-    Raises BloggerUnknownError for any other, and what `add_by_profile` raises; then nothing was changed.
+    Raises BloggerUnknownError for any other blogger, and the errors of `add_by_profile`, having changed nothing.
     """
     identity = {"blogger_id": blogger_id}
     with connection.transaction():
-        take_turns(connection, addition.organization_id)
+        lock_organization(connection, addition.organization_id)
         parameters = {"organization_id": addition.organization_id, **identity}
         if connection.execute(_KNOWN_TO_ORGANIZATION, parameters).fetchone() is None:
             raise BloggerUnknownError("This organization does not know this blogger. Add it by its username.")
-        known = _lock(connection, _LOCK_BY_BLOGGER, addition, identity)
-        _require_room_for(connection, addition, known)
-        return _track(connection, addition, blogger_id, known)
+        existing = _lock_tracked_account(connection, _LOCK_BY_BLOGGER, addition, identity)
+        _require_room_for(connection, addition, existing)
+        return _track(connection, addition, blogger_id, existing)
 
 
-def _lock(
+def _lock_tracked_account(
     connection: Connection, statement: str, addition: AdditionRequest, identity: Mapping[str, object]
-) -> _Known | None:
-    """The tracked account if there is one. Before the blogger: settling a fetch locks the two in that order."""
-    cursor = connection.cursor(row_factory=class_row(_Known))
+) -> _TrackedAccount | None:
+    """Lock and return the tracked account, or return None if there is none.
+
+    The tracked account is locked before its blogger, as in the settlement of a fetch: this order prevents deadlocks.
+    """
     parameters = {"organization_id": addition.organization_id, **identity}
-    return cursor.execute(statement.encode(), parameters).fetchone()
+    return fetch_optional(connection, _TrackedAccount, statement.encode(), parameters)
 
 
-def _require_room_for(connection: Connection, addition: AdditionRequest, known: _Known | None) -> None:
+def _require_room_for(connection: Connection, addition: AdditionRequest, existing: _TrackedAccount | None) -> None:
     if addition.campaign_id is not None:
         require_campaign(connection, addition.organization_id, addition.campaign_id)
-    if known is None or not known.is_active:
+    if existing is None or not existing.is_active:
         require_room(connection, addition.organization_id)
 
 
@@ -223,11 +228,13 @@ def _save_profile(connection: Connection, profile: BloggerProfile) -> UUID:
         "thumbnail_url": profile.thumbnail_url,
         "account_state": "private" if profile.is_private else "active",
     }
-    blogger_id: UUID = connection.cursor(row_factory=scalar_row).execute(_SAVE_PROFILE, parameters).fetchall()[0]
+    blogger_id: UUID = fetch_value(connection, _SAVE_PROFILE, parameters)
     return blogger_id
 
 
-def _track(connection: Connection, addition: AdditionRequest, blogger_id: UUID, known: _Known | None) -> AdditionResult:
+def _track(
+    connection: Connection, addition: AdditionRequest, blogger_id: UUID, existing: _TrackedAccount | None
+) -> AdditionResult:
     parameters = {
         "organization_id": addition.organization_id,
         "user_id": addition.user_id,
@@ -236,7 +243,7 @@ def _track(connection: Connection, addition: AdditionRequest, blogger_id: UUID, 
         "campaign_id": addition.campaign_id,
         "tags": list(addition.tags),
     }
-    added = _insert_or_reactivate(connection, parameters, known)
+    added = _insert_or_reactivate(connection, parameters, existing)
     if addition.campaign_id is not None:
         connection.execute(_LINK_CAMPAIGN, parameters)
     connection.execute(_LINK_TAGS, parameters)
@@ -244,13 +251,12 @@ def _track(connection: Connection, addition: AdditionRequest, blogger_id: UUID, 
 
 
 def _insert_or_reactivate(
-    connection: Connection, parameters: Mapping[str, object], known: _Known | None
+    connection: Connection, parameters: Mapping[str, object], existing: _TrackedAccount | None
 ) -> AdditionResult:
-    if known is None:
-        tracking_id = connection.cursor(row_factory=scalar_row).execute(_TRACK, parameters).fetchall()[0]
-        return AdditionResult(tracking_id, AdditionKind.ADDED)
-    reopen_initial_fetch(connection, known.tracking_id)
-    if known.is_active:
-        return AdditionResult(known.tracking_id, AdditionKind.ALREADY_TRACKED)
-    connection.execute(_REACTIVATE, {**parameters, "tracking_id": known.tracking_id})
-    return AdditionResult(known.tracking_id, AdditionKind.REACTIVATED)
+    if existing is None:
+        return AdditionResult(fetch_value(connection, _TRACK, parameters), AdditionKind.ADDED)
+    reopen_initial_fetch(connection, existing.tracking_id)
+    if existing.is_active:
+        return AdditionResult(existing.tracking_id, AdditionKind.ALREADY_TRACKED)
+    connection.execute(_REACTIVATE, {**parameters, "tracking_id": existing.tracking_id})
+    return AdditionResult(existing.tracking_id, AdditionKind.REACTIVATED)

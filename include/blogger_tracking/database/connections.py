@@ -1,20 +1,34 @@
-"""Connections to the application's database, checked once before they are used."""
+"""Connections to the application's database, with a check of the database before first use."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import Connection, Pipeline
-from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.migrate import missing_versions, unknown_versions
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.settings import get_settings
 
-_CONNECT_TIMEOUT_SECONDS = 10
+OpenConnection: TypeAlias = Callable[..., Connection]
+"""A function that opens one connection, given options of `psycopg.connect` by name.
+
+Each call can use another password: tokens of IAM and Entra expire within an hour.
+"""
+
+DatabaseAddress: TypeAlias = str | OpenConnection
+"""A libpq connection string, or a function that opens one connection."""
+
+_OPTIONS: dict[str, Any] = {
+    "autocommit": True,
+    # A transaction-mode pooler gives each transaction another server process: nothing may be prepared on the server.
+    "prepare_threshold": None,
+    "connect_timeout": 10,
+}
 
 _STATE = """
 select
@@ -27,16 +41,17 @@ _RECORDED = "select version from supabase_migrations.schema_migrations"
 _CANARY = "select count(*) from pipeline_canary"
 
 
-def open_pool(conninfo: str, connections: int | None = None) -> ConnectionPool:
-    """A pool of connections in autocommit mode that suits a transaction-mode pooler: nothing is prepared on the server.
+def open_pool(address: DatabaseAddress, connections: int | None = None) -> ConnectionPool:
+    """Return a pool of connections in autocommit mode, after a check of the database.
 
-    The database has been checked: see `require_ready`. Raises DatabaseStateError.
+    `connections` is the size of the pool; by default the setting `database_connections`.
+    Raises DatabaseStateError as `connect` and `require_ready` do.
     """
-    with connect(conninfo) as connection:
+    with connect(address) as connection:
         require_ready(connection)
     return ConnectionPool(
-        conninfo,
-        kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": _CONNECT_TIMEOUT_SECONDS},
+        connection_class=_connection_class(address),
+        kwargs=_OPTIONS,
         min_size=0,
         max_size=connections or get_settings().database_connections,
         name="blogger_db",
@@ -45,16 +60,17 @@ def open_pool(conninfo: str, connections: int | None = None) -> ConnectionPool:
 
 
 @contextmanager
-def connect(conninfo: str) -> Generator[Connection]:
-    """One connection in autocommit mode. Raises DatabaseStateError when the server cannot be reached."""
+def connect(address: DatabaseAddress) -> Generator[Connection]:
+    """Open one connection in autocommit mode and close it at the end.
+
+    Raises DatabaseStateError if the server cannot be reached or refuses the login.
+    """
     try:
-        connection = psycopg.connect(
-            conninfo, autocommit=True, prepare_threshold=None, connect_timeout=_CONNECT_TIMEOUT_SECONDS
-        )
-    except psycopg.OperationalError as error:
+        connection = _open(address, **_OPTIONS)
+    except psycopg.Error as error:
         raise DatabaseStateError(
-            f"The database at {_place(conninfo)} cannot be reached: {_without_password(error, conninfo)}. "
-            "Nothing was changed. Check the Connection blogger_db."
+            f"Cannot connect to the database{_place(error)}: {str(error).strip()}. Nothing was changed. "
+            "Check its Connection: blogger_db, or blogger_db_admin for migrations."
         ) from None
     with connection:
         yield connection
@@ -62,10 +78,10 @@ def connect(conninfo: str) -> Generator[Connection]:
 
 @contextmanager
 def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
-    """A transaction whose BEGIN and COMMIT travel with the statements around them.
+    """Send the statements of a transaction together, with its BEGIN and COMMIT.
 
-    A round trip is made where the caller asks the pipeline to `sync`, and one at the end. psycopg's own
-    `transaction()` makes one of its own for each of BEGIN and COMMIT, also in a pipeline (measured with 3.3).
+    A round trip is made where the caller calls `sync` of the pipeline, and one at the end. psycopg's own
+    `transaction()` adds a round trip for each of BEGIN and COMMIT, also in a pipeline (measured with 3.3).
     """
     try:
         with connection.pipeline() as pipeline:
@@ -78,15 +94,15 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
 
 
 def require_ready(connection: Connection) -> None:
-    """Raise DatabaseStateError unless the schema is this code's and the pipeline sees all rows."""
+    """Raise DatabaseStateError unless the schema is the one of this code and the login sees all rows."""
     row = connection.execute(_STATE).fetchone()
     if row != (True, True):
         raise DatabaseStateError("The database is not migrated. Run `make migrate`.")
     _require_same_schema({version for (version,) in connection.execute(_RECORDED)})
     if connection.execute(_CANARY).fetchone() != (1,):
         raise DatabaseStateError(
-            "This login cannot see the pipeline's rows: row level security hides them, and it would find no bloggers. "
-            "Nothing was changed. Grant it the role blogger_pipeline."
+            "This login cannot see the pipeline's rows, because row level security hides them: no blogger would be "
+            "found. Nothing was changed. Grant the role blogger_pipeline to the login."
         )
 
 
@@ -101,12 +117,24 @@ def _require_same_schema(recorded: set[str]) -> None:
         raise DatabaseStateError(f"The database lacks the migrations {', '.join(missing)}. Run `make migrate`.")
 
 
-def _place(conninfo: str) -> str:
-    parts = conninfo_to_dict(conninfo)
-    return f"{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
+def _open(address: DatabaseAddress, **options: Any) -> Connection:  # noqa: ANN401 - psycopg declares them
+    return Connection.connect(address, **options) if isinstance(address, str) else address(**options)
 
 
-def _without_password(error: psycopg.Error, conninfo: str) -> str:
-    password = conninfo_to_dict(conninfo).get("password")
-    text = str(error).strip()
-    return text.replace(str(password), "***") if password else text
+def _connection_class(address: DatabaseAddress) -> type[Connection]:
+    """Return a class whose `connect` opens the address: the pool's only way to a connection made by a function."""
+
+    class PooledConnection(Connection):
+        @classmethod
+        def connect(cls, conninfo: str = "", **options: Any) -> Connection:  # type: ignore[override] # noqa: ANN401
+            del conninfo  # The pool was given none.
+            return _open(address, **options)
+
+    return PooledConnection
+
+
+def _place(error: psycopg.Error) -> str:
+    """Return " HOST/DATABASE" of a failed attempt to connect; libpq's text names no database."""
+    if error.pgconn is None:
+        return ""
+    return f" {error.pgconn.host.decode()}/{error.pgconn.db.decode()}"

@@ -1,4 +1,4 @@
-"""Idempotency keys: the first answer to a request is kept for a day and given to its repetitions."""
+"""Idempotency keys: the response to the first request with a key, kept for the repetitions of the request."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import Connection
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from blogger_tracking.database.rows import fetch_optional
 from blogger_tracking.domain.request_errors import InProgressError, KeyReusedError
 
 KEPT_FOR = timedelta(hours=24)
-"""How long an answer is kept (contract of the HTTP surface)."""
+"""Lifetime of a key, as promised in the contract of the HTTP API."""
 
 ABANDONED_AFTER = timedelta(minutes=2)
-"""A request that has not been answered by then died with its process, and a repetition may take its place."""
+"""Age of a request in progress whose process is presumed dead; a repetition may then take its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """One request of one person on one route. `body_digest` tells whether a repetition is the same request."""
+    """Identity of a request: user, route and key. A repetition must have the same `body_digest` (SHA-256)."""
 
     user_id: UUID
     route: str
@@ -31,20 +31,20 @@ class RequestKey:
     body_digest: bytes
 
     def parameters(self) -> dict[str, object]:
-        """The key as parameters of a statement."""
+        """Return the key as parameters of a statement."""
         return {"user_id": self.user_id, "route": self.route, "key": self.key, "body_digest": self.body_digest}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """What the first request was answered."""
+class KeptResponse:
+    """HTTP status and JSON body of the response to the first request."""
 
     status: int
-    answer: Mapping[str, Any]
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Entry:
     body_digest: bytes
     status: int | None
     answer: dict[str, Any] | None
@@ -52,7 +52,7 @@ class _Known:
 
 _PURGE = "delete from idempotency_keys where started_at < clock_timestamp() - %(kept_for)s"
 
-# Waits for another request that is just inserting the same key, and then finds it.
+# A concurrent request with the same key makes this statement wait until the other one has inserted its row.
 _BEGIN = """
 insert into idempotency_keys (user_id, route, key, body_digest, receipt, started_at)
 values (%(user_id)s, %(route)s, %(key)s, %(body_digest)s, %(receipt)s, clock_timestamp())
@@ -70,7 +70,7 @@ from idempotency_keys
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s
 """
 
-_KEEP = """
+_SAVE_RESPONSE = """
 update idempotency_keys
 set status = %(status)s, answer = %(answer)s
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s and receipt = %(receipt)s and status is null
@@ -82,32 +82,33 @@ where user_id = %(user_id)s and route = %(route)s and key = %(key)s and receipt 
 """
 
 
-def begin_request(connection: Connection, key: RequestKey) -> KeptAnswer | UUID:
-    """The answer that this request got before, or the receipt with which the caller answers it now.
+def begin_request(connection: Connection, key: RequestKey) -> KeptResponse | UUID:
+    """Return the response to the first request with this key, or a receipt if this request is the first one.
 
-    Raises KeyReusedError when the key stands for another body, InProgressError when the first request is at work.
+    With the receipt the caller ends the request, by `save_response` or `forget_request`.
+    Raises KeyReusedError if the first request had another body, InProgressError if it has no response yet.
     """
     receipt = uuid4()
     times = {"receipt": receipt, "kept_for": KEPT_FOR, "abandoned_after": ABANDONED_AFTER}
     connection.execute(_PURGE, times)
     if connection.execute(_BEGIN, {**key.parameters(), **times}).fetchone():
         return receipt
-    known = connection.cursor(row_factory=class_row(_Known)).execute(_READ, key.parameters()).fetchone()
-    if known is None:
-        raise InProgressError("The first request with this key failed just now. Send it again.")
-    if bytes(known.body_digest) != key.body_digest:
+    entry = fetch_optional(connection, _Entry, _READ, key.parameters())
+    if entry is None:
+        raise InProgressError("The first request with this key failed just now. Send the request again.")
+    if bytes(entry.body_digest) != key.body_digest:
         raise KeyReusedError("This Idempotency-Key was used with another body. Use a new key for a new request.")
-    if known.status is None or known.answer is None:
-        raise InProgressError("The first request with this key is still being answered. Ask again in a moment.")
-    return KeptAnswer(known.status, known.answer)
+    if entry.status is None or entry.answer is None:
+        raise InProgressError("The first request with this key is in progress. Send the request again in a moment.")
+    return KeptResponse(entry.status, entry.answer)
 
 
-def keep_answer(connection: Connection, key: RequestKey, receipt: UUID, answer: KeptAnswer) -> None:
-    """Keep the answer for repetitions."""
-    parameters = {"receipt": receipt, "status": answer.status, "answer": Jsonb(answer.answer)}
-    connection.execute(_KEEP, {**key.parameters(), **parameters})
+def save_response(connection: Connection, key: RequestKey, receipt: UUID, response: KeptResponse) -> None:
+    """Save the response for repetitions. Changes nothing if another request has taken the key over."""
+    parameters = {"receipt": receipt, "status": response.status, "answer": Jsonb(response.body)}
+    connection.execute(_SAVE_RESPONSE, {**key.parameters(), **parameters})
 
 
 def forget_request(connection: Connection, key: RequestKey, receipt: UUID) -> None:
-    """Let a repetition try again: this request came to nothing."""
+    """Delete the key, so that a repetition is processed as a new request."""
     connection.execute(_FORGET, {**key.parameters(), "receipt": receipt})

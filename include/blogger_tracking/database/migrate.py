@@ -1,7 +1,7 @@
-"""The schema, as plain SQL files that the Supabase CLI can push as well.
+"""Migrations of the schema: plain SQL files, named as the Supabase CLI names them.
 
-Each file is applied in one transaction and recorded where the Supabase CLI records it
-(`supabase_migrations.schema_migrations`), so that both tools agree on what a database has.
+Each file is applied in one transaction and recorded in the Supabase CLI's table
+(`supabase_migrations.schema_migrations`), so that this module and the CLI agree on the state of a database.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 import psycopg
 from psycopg import Connection
 
+from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.errors import DatabaseStateError
 
 _FOLDER = files(__package__) / "migrations"
@@ -35,12 +36,12 @@ _RECORDED = "select version from supabase_migrations.schema_migrations"
 
 _RECORD = "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)"
 
-_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.migrations', 0))"
+_LOCK_MIGRATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.migrations', 0))"
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file `YYYYMMDDHHMMSS_name.sql`."""
+    """A migration: the content of the file `<version>_<name>.sql`, with a version of 14 digits."""
 
     version: str
     name: str
@@ -49,25 +50,25 @@ class Migration:
 
 @cache
 def known_migrations() -> tuple[Migration, ...]:
-    """All migrations of this code, in order."""
+    """Return the migrations of this code in the order of their versions."""
     return tuple(sorted(_read_migrations(), key=lambda migration: migration.version))
 
 
 def apply_migrations(connection: Connection) -> list[str]:
-    """Bring the database up to this code; return the names of what was applied now.
+    """Apply the migrations that the database lacks and return their names.
 
-    The connection must be in autocommit mode and own the schema. Running it again changes nothing.
+    The connection must be in autocommit mode and own the schema. With nothing to apply nothing is changed.
 
-    Raises DatabaseStateError when the database holds migrations that this code does not know, or when a file fails;
-    files before it stay applied.
+    Raises DatabaseStateError if the database has migrations that this code lacks, or if a migration fails; the
+    migrations before the failed one stay applied.
     """
     applied: list[str] = []
     with connection.transaction():
-        connection.execute(_ONE_AT_A_TIME)
+        connection.execute(_LOCK_MIGRATIONS)
         _prepare(connection)
     for migration in known_migrations():
         with connection.transaction():
-            connection.execute(_ONE_AT_A_TIME)
+            connection.execute(_LOCK_MIGRATIONS)
             if migration.version in _recorded_versions(connection):
                 continue
             _apply(connection, migration)
@@ -76,12 +77,12 @@ def apply_migrations(connection: Connection) -> list[str]:
 
 
 def unknown_versions(recorded: set[str]) -> list[str]:
-    """Versions that a database has and this code does not know."""
+    """Return the recorded versions that this code lacks, in order."""
     return sorted(recorded - {migration.version for migration in known_migrations()})
 
 
 def missing_versions(recorded: set[str]) -> list[str]:
-    """Versions that this code needs and a database lacks."""
+    """Return the versions of this code that are not recorded, in order."""
     return sorted({migration.version for migration in known_migrations()} - recorded)
 
 
@@ -91,10 +92,9 @@ def _prepare(connection: Connection) -> None:
     if newer:
         raise DatabaseStateError(
             f"The database has migrations that this code does not know ({', '.join(newer)}). Nothing was changed. "
-            "Run the code that wrote them, or a newer one."
+            "Run the version of the code that applied those migrations, or a newer one."
         )
-    row = connection.execute(_AUTH_SCHEMA_EXISTS).fetchone()
-    if row == (False,):
+    if not fetch_value(connection, _AUTH_SCHEMA_EXISTS):
         connection.execute(_STAND_INS.read_bytes())
 
 
@@ -104,8 +104,8 @@ def _apply(connection: Connection, migration: Migration) -> None:
         connection.execute(_RECORD, (migration.version, [migration.sql], migration.name))
     except psycopg.Error as error:
         raise DatabaseStateError(
-            f"Migration {migration.version}_{migration.name} failed and was rolled back; those before it are applied. "
-            f"Postgres says: {error}"
+            f"Migration {migration.version}_{migration.name} failed and was rolled back; the migrations before it are "
+            f"applied. Postgres reports: {error}"
         ) from error
 
 

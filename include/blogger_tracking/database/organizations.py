@@ -1,4 +1,4 @@
-"""What an organization may: its members' roles, its campaigns, and room for another blogger."""
+"""Rights of an organization: roles of its members, its campaigns, and its blogger limit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row
 
+from blogger_tracking.database.rows import fetch_one, fetch_values
 from blogger_tracking.domain.models import Role
 from blogger_tracking.domain.request_errors import (
     BloggerLimitReachedError,
@@ -22,10 +22,10 @@ select role from organization_members where organization_id = %(organization_id)
 
 _CAMPAIGN = "select from campaigns where id = %(campaign_id)s and organization_id = %(organization_id)s"
 
-# Two additions of one organization take turns; references to its row are not held up.
-_TAKE_TURNS = "select from organizations where id = %(organization_id)s for no key update"
+# `no key`: inserting rows that refer to the organization is not blocked.
+_LOCK_ORGANIZATION = "select from organizations where id = %(organization_id)s for no key update"
 
-_BLOGGERS = """
+_COUNT_BLOGGERS = """
 select
     (
         select count(*)
@@ -43,18 +43,20 @@ select
 
 
 @dataclass(frozen=True, slots=True)
-class _Bloggers:
+class _BloggerCount:
     tracked: int
     blogger_limit: int | None
 
 
 def read_role(connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
-    """The person's role. Raises NotAMemberError, for an organization that does not exist as well."""
-    parameters = {"organization_id": organization_id, "user_id": user_id}
-    role = connection.cursor(row_factory=scalar_row).execute(_ROLE, parameters).fetchone()
-    if role is None:
+    """Return the user's role in the organization.
+
+    Raises NotAMemberError if there is none, also for an organization that does not exist.
+    """
+    roles = fetch_values(connection, _ROLE, {"organization_id": organization_id, "user_id": user_id})
+    if not roles:
         raise NotAMemberError("You are not a member of this organization.")
-    return Role(role)
+    return Role(roles[0])
 
 
 def require_campaign(connection: Connection, organization_id: UUID, campaign_id: UUID) -> None:
@@ -65,13 +67,12 @@ def require_campaign(connection: Connection, organization_id: UUID, campaign_id:
 
 
 def require_room(connection: Connection, organization_id: UUID) -> None:
-    """Raise unless the organization may track one more blogger.
+    """Raise unless the organization may have one more active tracked account.
 
-    Only `take_turns` before it, in the same transaction, makes the answer hold until the blogger is added.
+    The result can only be relied on after `lock_organization` in the same transaction.
     Raises NoActiveSubscriptionError, BloggerLimitReachedError.
     """
-    cursor = connection.cursor(row_factory=class_row(_Bloggers))
-    bloggers = cursor.execute(_BLOGGERS, {"organization_id": organization_id}).fetchall()[0]
+    bloggers = fetch_one(connection, _BloggerCount, _COUNT_BLOGGERS, {"organization_id": organization_id})
     if bloggers.blogger_limit is None:
         raise NoActiveSubscriptionError("No subscription of this organization covers today.")
     if bloggers.tracked >= bloggers.blogger_limit:
@@ -81,6 +82,9 @@ def require_room(connection: Connection, organization_id: UUID) -> None:
         )
 
 
-def take_turns(connection: Connection, organization_id: UUID) -> None:
-    """Hold other additions to this organization until the transaction ends. Must come before any other lock."""
-    connection.execute(_TAKE_TURNS, {"organization_id": organization_id})
+def lock_organization(connection: Connection, organization_id: UUID) -> None:
+    """Block other additions to the organization until the transaction ends.
+
+    To prevent deadlocks, this must be the first lock of the transaction.
+    """
+    connection.execute(_LOCK_ORGANIZATION, {"organization_id": organization_id})

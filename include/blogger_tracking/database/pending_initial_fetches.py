@@ -1,4 +1,8 @@
-"""The wish for an initial fetch in the database: opened, taken by a run, given back, handed over."""
+"""Pending initial fetches: the entries of a transactional outbox in `tracked_accounts`.
+
+An entry is made pending when a blogger is added, dispatched to Airflow, assigned to the run that executes it, released
+if that run cannot do it, and closed by the transaction that saves a conclusive outcome.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
+from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_optional
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.domain.initial_fetch import (
     INITIAL_FETCH_DAG_ID,
@@ -23,7 +27,11 @@ from blogger_tracking.domain.planning import TrackedAccount
 
 @dataclass(frozen=True, slots=True)
 class InitialFetchDispatch:
-    """What a run for an open wish has to be told. `user_id` is somebody who belongs to the organization now."""
+    """Content of the message to the run of a tracked account's initial fetch, with the state of that fetch.
+
+    `user_id` is a present member of the organization; None if the organization has no members. `owner_id` and
+    `owner_dag_run_id` are the run that the initial fetch is assigned to.
+    """
 
     tracking_id: UUID
     organization_id: UUID
@@ -39,13 +47,13 @@ class InitialFetchDispatch:
     owner_dag_run_id: str | None
 
     @property
-    def run_id(self) -> str:
-        """The DAG run that has the wish, or the one that is to have it."""
+    def dag_run_id(self) -> str:
+        """The DAG run that the initial fetch is assigned to, or else the one to trigger for it."""
         return self.owner_dag_run_id or initial_dag_run_id(self.tracking_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
-class _Addressed:
+class _AddressedAccount:
     tracking_id: UUID
     platform: str
     external_id: str
@@ -94,19 +102,19 @@ where tracked_accounts.id = %(tracking_id)s
 for no key update of tracked_accounts
 """
 
-_TAKE = """
+_ASSIGN = """
 update tracked_accounts
 set pending_initial_fetch = true, initial_fetch_run_id = %(run_id)s, initial_fetch_reason = null
 where id = %(tracking_id)s and not initial_videos_fetched
 """
 
-_GIVE_BACK = """
+_RELEASE = """
 update tracked_accounts
 set pending_initial_fetch = true, initial_fetch_run_id = null, initial_fetch_reason = %(reason)s
 where id = %(tracking_id)s and not initial_videos_fetched
 """
 
-# Any run of the initial fetch that got an answer closes the wish, also one that lost it to another run meanwhile.
+# Any conclusive run closes the pending initial fetch, even if it has been assigned to another run meanwhile.
 _SETTLE = """
 update tracked_accounts
 set
@@ -131,7 +139,7 @@ where id = %(tracking_id)s
   and initial_fetch_run_id is not distinct from %(owner_id)s
 """
 
-# Whoever added the account may have left; then the message speaks for the member with most to say.
+# The user is the one who added the account, or, after that user has left, the member with the highest role.
 _DISPATCH = """
 select
     tracked_accounts.id as tracking_id,
@@ -186,18 +194,24 @@ where tracked_accounts.pending_initial_fetch
 
 
 def reopen_initial_fetch(connection: Connection, tracking_id: UUID) -> None:
-    """Wish again for an initial fetch that ended without videos. An open wish and a granted one stay as they are."""
+    """Make an initial fetch that ended without videos pending again, as the next attempt.
+
+    Changes nothing if the initial fetch is pending or has succeeded.
+    """
     connection.execute(_REOPEN, {"tracking_id": tracking_id})
 
 
 def find_addressed_account(connection: Connection, message: InitialFetchMessage) -> UUID:
-    """The tracked account that a message is for. Raises MessageMismatchError, in plain words."""
+    """Return the tracked account that a message is for.
+
+    Raises MessageMismatchError, with the mismatch in its text, if the message contradicts the database.
+    """
     parameters = {
         "organization_id": message.organization_id,
         "blogger_id": message.blogger_id,
         "user_id": message.user_id,
     }
-    addressed = connection.cursor(row_factory=class_row(_Addressed)).execute(_ADDRESSED, parameters).fetchone()
+    addressed = fetch_optional(connection, _AddressedAccount, _ADDRESSED, parameters)
     if addressed is None:
         raise MessageMismatchError("This organization does not track this blogger: nothing was fetched.")
     _require_same_blogger(message, addressed)
@@ -205,30 +219,25 @@ def find_addressed_account(connection: Connection, message: InitialFetchMessage)
 
 
 def lock_initial_fetch(connection: Connection, tracking_id: UUID, moment: datetime) -> PendingInitialFetch:
-    """The state of the wish, held until the transaction ends."""
+    """Return the state of an initial fetch, locked until the transaction ends."""
     parameters = {"tracking_id": tracking_id, "moment": moment}
-    return (
-        connection
-        .cursor(row_factory=class_row(PendingInitialFetch))
-        .execute(_LOCK_INITIAL_FETCH, parameters)
-        .fetchall()[0]
-    )
+    return fetch_one(connection, PendingInitialFetch, _LOCK_INITIAL_FETCH, parameters)
 
 
 def assign_initial_fetch(connection: Connection, tracking_id: UUID, run_id: int) -> None:
-    """Make a ledger run the owner of the wish; a message without a wish is one itself."""
-    connection.execute(_TAKE, {"tracking_id": tracking_id, "run_id": run_id})
+    """Assign the pending initial fetch to this run; create it if the DAG was triggered directly over REST."""
+    connection.execute(_ASSIGN, {"tracking_id": tracking_id, "run_id": run_id})
 
 
 def release_initial_fetch(connection: Connection, tracking_id: UUID, reason: str) -> None:
-    """Keep the wish open for another run, and say why this one could not do it."""
-    connection.execute(_GIVE_BACK, {"tracking_id": tracking_id, "reason": reason})
+    """Release the pending initial fetch for another run, with the reason why the present run could not do it."""
+    connection.execute(_RELEASE, {"tracking_id": tracking_id, "reason": reason})
 
 
 def settle_initial_fetch(connection: Connection, fetch_id: int, state: FetchState, reason: str | None) -> None:
-    """Close the wish that an initial fetch has answered; a failure keeps it open and says why.
+    """Close the pending initial fetch after a conclusive outcome; after a failure save the reason and keep it pending.
 
-    Part of the settling transaction; changes nothing for a fetch of any other DAG.
+    Part of the settling transaction. Changes nothing for a fetch of another DAG.
     """
     gone = state in {FetchState.PRIVATE, FetchState.NOT_FOUND}
     connection.execute(
@@ -244,27 +253,32 @@ def settle_initial_fetch(connection: Connection, fetch_id: int, state: FetchStat
 
 
 def read_initial_fetch_dispatch(connection: Connection, tracking_id: UUID) -> InitialFetchDispatch:
-    """What a run for this wish has to be told."""
-    cursor = connection.cursor(row_factory=class_row(InitialFetchDispatch))
-    return cursor.execute(_DISPATCH, {"tracking_id": tracking_id}).fetchall()[0]
+    """Return the content of the message for a tracked account's initial fetch, and the state of that fetch."""
+    return fetch_one(connection, InitialFetchDispatch, _DISPATCH, {"tracking_id": tracking_id})
 
 
-def begin_next_attempt(connection: Connection, wish: InitialFetchDispatch) -> None:
-    """Count the next attempt of an open wish whose run is over, unless somebody else has done so already."""
-    parameters = {"tracking_id": wish.tracking_id, "attempt": wish.attempt, "owner_id": wish.owner_id}
+def begin_next_attempt(connection: Connection, dispatch: InitialFetchDispatch) -> None:
+    """Begin the next attempt of a pending initial fetch whose run is over.
+
+    Changes nothing if a concurrent caller has begun that attempt already.
+    """
+    parameters = {"tracking_id": dispatch.tracking_id, "attempt": dispatch.attempt, "owner_id": dispatch.owner_id}
     connection.execute(_NEXT_ATTEMPT, parameters)
 
 
 def read_accounts_with_pending_initial_fetch(connection: Connection, scope: RunScope) -> list[TrackedAccount]:
-    """The active accounts in scope that wish for their initial fetch, as planning would see them without the wish."""
-    cursor = connection.cursor(row_factory=class_row(TrackedAccount))
-    return cursor.execute(_ACCOUNTS_WITH_PENDING_INITIAL_FETCH, scope.parameters()).fetchall()
+    """Return the active accounts in scope with a pending initial fetch.
+
+    The accounts are returned as input for the planner, and so with `pending_initial_fetch` False: the planner of the
+    batch skips pending ones.
+    """
+    return fetch_all(connection, TrackedAccount, _ACCOUNTS_WITH_PENDING_INITIAL_FETCH, scope.parameters())
 
 
-def _require_same_blogger(message: InitialFetchMessage, addressed: _Addressed) -> None:
+def _require_same_blogger(message: InitialFetchMessage, addressed: _AddressedAccount) -> None:
     if message.platform != addressed.platform:
         raise MessageMismatchError(
-            f"The message says {message.platform}, but this blogger is on {addressed.platform}: nothing was fetched."
+            f"platform is {message.platform}, but this blogger is on {addressed.platform}: nothing was fetched."
         )
     if message.external_id != addressed.external_id:
         raise MessageMismatchError("externalId is not this blogger's: nothing was fetched.")

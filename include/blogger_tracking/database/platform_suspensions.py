@@ -1,4 +1,4 @@
-"""Statements on `platform_suspensions`: platforms that are not asked until a given time."""
+"""Platform suspensions: platforms that are not requested until a given time."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from datetime import datetime
 
 from psycopg import Connection
 
-from blogger_tracking.database.rows import fetch_all, fetch_optional
+from blogger_tracking.database.rows import fetch_optional
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.request_errors import PlatformSuspendedError
-
-
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """Suspension of a platform until a time (aware), with its reason."""
-
-    platform: str
-    until: datetime
-    reason: str
-
 
 _READ = """
 select platform, suspended_until as until, reason
@@ -27,13 +16,8 @@ from platform_suspensions
 where platform = %(platform)s and suspended_until > clock_timestamp()
 """
 
-_READ_ALL = """
-select platform, suspended_until as until, reason
-from platform_suspensions
-where suspended_until > %(moment)s
-"""
+_SUSPENDED = "select platform, reason from platform_suspensions where suspended_until > %(moment)s"
 
-# A suspension that is in force stays as it is.
 _SUSPEND = """
 insert into platform_suspensions (platform, suspended_until, reason, suspended_at)
 values (%(platform)s, %(until)s, %(reason)s, clock_timestamp())
@@ -43,32 +27,28 @@ where platform_suspensions.suspended_until <= clock_timestamp()
 returning platform
 """
 
-_SUSPENDED_SECONDS = """
-select ceil(extract(epoch from suspended_until - clock_timestamp()))::integer
-from platform_suspensions
-where platform = %(platform)s and suspended_until > clock_timestamp()
-"""
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """A platform that is not requested before `until`, and the reason."""
+
+    platform: Platform
+    until: datetime
+    reason: str
 
 
-def read_suspension(connection: Connection, platform: str) -> Suspension | None:
-    """Return the suspension of a platform that is in force now."""
+def read_suspension(connection: Connection, platform: Platform) -> Suspension | None:
+    """Return the suspension of a platform, or None unless the platform is suspended now."""
     return fetch_optional(connection, Suspension, _READ, {"platform": platform})
 
 
 def suspended_platforms(connection: Connection, moment: datetime) -> dict[Platform, str]:
-    """Return the platforms that are suspended at a moment (aware), each with the reason."""
-    suspensions = fetch_all(connection, Suspension, _READ_ALL, {"moment": moment})
-    return {Platform(suspension.platform): suspension.reason for suspension in suspensions}
+    """Return the platforms that are suspended at `moment`, each with the reason."""
+    rows = connection.execute(_SUSPENDED, {"moment": moment}).fetchall()
+    return {Platform(platform): reason for platform, reason in rows}
 
 
-def suspend_platform(connection: Connection, platform: str, until: datetime, reason: str) -> bool:
-    """Suspend a platform; return False, having changed nothing, if the platform is suspended already."""
+def suspend_platform(connection: Connection, platform: Platform, until: datetime, reason: str) -> bool:
+    """Suspend a platform until then; return False, changing nothing, if the platform is suspended already."""
     parameters = {"platform": platform, "until": until, "reason": reason}
-    return bool(connection.execute(_SUSPEND, parameters).fetchall())
-
-
-def require_not_suspended(connection: Connection, platform: Platform) -> None:
-    """Raise PlatformSuspendedError if the platform is suspended."""
-    row = connection.execute(_SUSPENDED_SECONDS, {"platform": platform}).fetchone()
-    if row is not None:
-        raise PlatformSuspendedError(platform, retry_after=row[0])
+    return connection.execute(_SUSPEND, parameters).fetchone() is not None

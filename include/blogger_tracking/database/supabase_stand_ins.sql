@@ -1,6 +1,7 @@
--- What Supabase brings along and plain Postgres lacks: the roles, auth.users and auth.uid() that the migrations refer
--- to, and Supabase's default privileges, so that what the migrations revoke is really there to be revoked.
--- Applied once, to a database that has no schema named auth.
+-- Stand-ins for the parts of Supabase that the migrations refer to and plain Postgres lacks.
+--
+-- These are the roles, auth.users and auth.uid(). Supabase's default privileges are set as well, so that tests of the
+-- migrations' revoke statements can fail. Applied once, to a database without a schema named auth.
 
 do $$
 declare

@@ -1,26 +1,22 @@
-"""Reading and changing one tracked account."""
+"""Queries and changes of a single tracked account."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row
 
-from blogger_tracking.database.organizations import require_room, take_turns
+from blogger_tracking.database.organizations import lock_organization, require_room
+from blogger_tracking.database.rows import fetch_optional, fetch_values
 from blogger_tracking.domain.initial_fetch import InitialFetchState, initial_dag_run_id
 from blogger_tracking.domain.request_errors import TrackedAccountNotFoundError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedBlogger:
-    """A tracked account with its blogger, its initial fetch, its last fetch and how many videos it brought."""
+    """A tracked account with its blogger, its initial fetch, its last fetch and the number of videos saved."""
 
     tracking_id: UUID
     organization_id: UUID
@@ -40,7 +36,7 @@ class TrackedBlogger:
     initial_videos_fetched: bool
     initial_fetch_attempt: int
     initial_fetch_reason: str | None
-    initial_fetch_run_id: str | None
+    initial_fetch_dag_run_id: str | None
     last_fetch_state: str | None
     last_fetch_reason: str | None
     last_fetch_at: datetime | None
@@ -48,18 +44,18 @@ class TrackedBlogger:
 
     @property
     def initial_fetch_state(self) -> InitialFetchState:
-        """How far the initial fetch is."""
+        """State of the initial fetch."""
         if self.initial_videos_fetched:
             return InitialFetchState.FETCHED
         if self.pending_initial_fetch:
-            return InitialFetchState.STARTED if self.initial_fetch_run_id else InitialFetchState.WAITING
+            return InitialFetchState.STARTED if self.initial_fetch_dag_run_id else InitialFetchState.WAITING
         return InitialFetchState.ENDED if self.initial_fetch_reason else InitialFetchState.NONE
 
     @property
     def dag_run_id(self) -> str | None:
-        """The DAG run of the initial fetch: the one that has it, or the next one to be triggered."""
-        if self.initial_fetch_run_id or not self.pending_initial_fetch:
-            return self.initial_fetch_run_id
+        """The DAG run that the initial fetch is assigned to, or else the one that will be triggered for it."""
+        if self.initial_fetch_dag_run_id or not self.pending_initial_fetch:
+            return self.initial_fetch_dag_run_id
         return initial_dag_run_id(self.tracking_id, self.initial_fetch_attempt)
 
 
@@ -83,7 +79,7 @@ select
     tracked_accounts.initial_videos_fetched,
     tracked_accounts.initial_fetch_attempt,
     tracked_accounts.initial_fetch_reason,
-    owner.dag_run_id as initial_fetch_run_id,
+    owner.dag_run_id as initial_fetch_dag_run_id,
     last_fetch.state as last_fetch_state,
     last_fetch.reason as last_fetch_reason,
     last_fetch.claimed_at as last_fetch_at,
@@ -127,7 +123,10 @@ where id = %(tracking_id)s
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to change of a tracked account. `daily_videos_count` None means the organization's, if it is to be set."""
+    """New values for a tracked account. `is_active` None leaves the account as it is.
+
+    `daily_videos_count` is only written if `sets_daily_videos_count`; None then stands for the organization's count.
+    """
 
     is_active: bool | None = None
     sets_daily_videos_count: bool = False
@@ -135,28 +134,33 @@ class Change:
 
 
 def read_tracked_blogger(connection: Connection, tracking_id: UUID) -> TrackedBlogger:
-    """One tracked account. Raises TrackedAccountNotFoundError."""
-    cursor = connection.cursor(row_factory=class_row(TrackedBlogger))
-    return _found(cursor.execute(_READ, {"tracking_id": tracking_id}).fetchall())
+    """Return a tracked account. Raises TrackedAccountNotFoundError."""
+    account = fetch_optional(connection, TrackedBlogger, _READ, {"tracking_id": tracking_id})
+    if account is None:
+        raise _not_found()
+    return account
 
 
 def read_organization_of(connection: Connection, tracking_id: UUID) -> UUID:
-    """Whose tracked account this is. Raises TrackedAccountNotFoundError."""
-    cursor = connection.cursor(row_factory=scalar_row)
-    organization_id: UUID = _found(cursor.execute(_ORGANIZATION, {"tracking_id": tracking_id}).fetchall())
-    return organization_id
+    """Return the organization of a tracked account. Raises TrackedAccountNotFoundError."""
+    organizations: list[UUID] = fetch_values(connection, _ORGANIZATION, {"tracking_id": tracking_id})
+    if not organizations:
+        raise _not_found()
+    return organizations[0]
 
 
 def change_tracked_account(connection: Connection, organization_id: UUID, tracking_id: UUID, change: Change) -> None:
-    """Change one tracked account; taking it up again needs room in the subscription.
+    """Change a tracked account. A paused account can only be made active within the blogger limit.
 
     Raises TrackedAccountNotFoundError, NoActiveSubscriptionError, BloggerLimitReachedError.
     """
     parameters = {"tracking_id": tracking_id}
     with connection.transaction():
-        take_turns(connection, organization_id)
-        is_active = _found(connection.cursor(row_factory=scalar_row).execute(_LOCK, parameters).fetchall())
-        if change.is_active and not is_active:
+        lock_organization(connection, organization_id)
+        was_active = fetch_values(connection, _LOCK, parameters)
+        if not was_active:
+            raise _not_found()
+        if change.is_active and not was_active[0]:
             require_room(connection, organization_id)
         connection.execute(
             _CHANGE,
@@ -169,7 +173,5 @@ def change_tracked_account(connection: Connection, organization_id: UUID, tracki
         )
 
 
-def _found(rows: Sequence[T]) -> T:
-    if not rows:
-        raise TrackedAccountNotFoundError("There is no such tracked account.")
-    return rows[0]
+def _not_found() -> TrackedAccountNotFoundError:
+    return TrackedAccountNotFoundError("There is no such tracked account.")

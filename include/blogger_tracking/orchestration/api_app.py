@@ -1,29 +1,84 @@
-"""The app for an Airflow plugin, which every Airflow process imports: nothing is loaded before the first request."""
+"""The HTTP API as an Airflow plugin mounts it, made of Airflow Connections and settings.
+
+Every Airflow process imports this module with the plugin, and only the API server needs the app: what the app needs is
+imported with the first request.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from blogger_tracking.api.access_tokens import SupabaseAuthConfig
+    from blogger_tracking.api.dependencies import ApiServices
+
+SUPABASE_AUTH = "supabase_auth"
+"""Connection id of the issuer of access tokens: host = the issuer, password = the JWT secret for HS256, if any.
+
+The extras `jwks_url` and `audience` replace the defaults of SupabaseAuthConfig.
+"""
+
 
 class LazyApp:
-    """An ASGI app that stands for the HTTP surface and becomes it when the API server gets a request for it."""
+    """An ASGI app that imports and makes the HTTP API with the first request."""
 
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
+        self._loading = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if self._app is None:
-            # Imports and settings take a while, and other requests must not wait for them.
-            self._app = await asyncio.to_thread(_load)
-        await self._app(scope, receive, send)
+        app = await self._load()
+        await app(scope, receive, send)
+
+    async def _load(self) -> ASGIApp:
+        async with self._loading:
+            if self._app is None:
+                # In a thread, because importing takes seconds and must not block other requests.
+                self._app = await asyncio.to_thread(make_app)
+            return self._app
 
 
-def _load() -> ASGIApp:
-    from blogger_tracking.orchestration.api_services import app  # noqa: PLC0415 - the point of this module
+def make_app() -> ASGIApp:
+    """Return the FastAPI app, whose dependencies are made with the first request and kept."""
+    from blogger_tracking.api.app import create_app
+    from blogger_tracking.orchestration.process_cache import cached_in_process
+    from blogger_tracking.settings import get_settings
 
-    return app()
+    return create_app(cached_in_process(make_services), get_settings().allowed_origins)
+
+
+def make_services() -> ApiServices:
+    """Return the dependencies of the routes.
+
+    Raises ConfigurationError and DatabaseStateError, to which the app responds with 503.
+    """
+    from blogger_tracking.api.access_tokens import TokenVerifier
+    from blogger_tracking.api.dependencies import ApiServices
+    from blogger_tracking.orchestration.connections import airflow_api, fetch_services
+    from blogger_tracking.rate_limit import OrganizationRateLimiter
+    from blogger_tracking.settings import get_settings
+
+    settings = get_settings()
+    return ApiServices(
+        fetch_services=fetch_services(),
+        airflow_api=airflow_api(),
+        token_verifier=TokenVerifier(auth_config(), timeout_seconds=settings.auth_timeout_seconds),
+        rate_limiter=OrganizationRateLimiter(settings.organization_requests_per_minute),
+        look_up_slots=threading.BoundedSemaphore(settings.concurrent_look_ups),
+    )
+
+
+def auth_config() -> SupabaseAuthConfig:
+    """Return the configuration of access tokens. Raises ConfigurationError."""
+    from blogger_tracking.api.access_tokens import SupabaseAuthConfig
+    from blogger_tracking.orchestration.connections import config_from, get_connection
+
+    connection = get_connection(SUPABASE_AUTH)
+    return config_from(
+        connection, SupabaseAuthConfig, {"issuer": connection.host or "", "secret": connection.password or None}
+    )

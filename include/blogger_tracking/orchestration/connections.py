@@ -1,17 +1,25 @@
-"""What Airflow's Connections lead to: the database, the platforms, Sentry. Made once per process, on first use."""
+"""Services made of Airflow Connections: the database, the platforms, Airflow's REST API, Sentry.
+
+Each is made on first use and kept for the life of the process.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import partial
+from typing import Any, TypeVar
 
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
-from psycopg.conninfo import make_conninfo
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from psycopg_pool import ConnectionPool
+from pydantic import BaseModel, ValidationError
 
 from blogger_tracking.airflow_api import AirflowApi
-from blogger_tracking.database.connections import open_pool
+from blogger_tracking.database.connections import OpenConnection, open_pool
 from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
@@ -21,11 +29,13 @@ from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRa
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 
+Config = TypeVar("Config", bound=BaseModel)
+
 BLOGGER_DB = "blogger_db"
 """Connection id of the application's database, with the pipeline's role."""
 
 BLOGGER_DB_ADMIN = "blogger_db_admin"
-"""Connection id of the same database as the owner of the schema. Only migrations use it."""
+"""Connection id of the same database, as the owner of the schema. Only migrations use this Connection."""
 
 AIRFLOW_API = "airflow_api"
 """Connection id of Airflow's own REST API: host = base URL, login and password of a service account."""
@@ -36,16 +46,15 @@ SENTRY = "sentry"
 
 @cached_in_process
 def fetch_services() -> FetchServices:
-    """What a fetch talks to, shared by all fetches of this process.
+    """Return the services of a fetch, shared by all fetches of this process.
 
-    Raises ConfigurationError and DatabaseStateError, each with what to do.
+    Raises ConfigurationError and DatabaseStateError, each with the remedy in its text.
     """
-    start_sentry(_sentry_dsn())
     return FetchServices(pool=database_pool(), platforms=_Platforms())
 
 
 class _Platforms(Mapping[Platform, PlatformService]):
-    """The clients, each made when it is first asked for: nobody needs the key of a platform that is not tracked."""
+    """The clients of the platforms, each made on first use: a platform that is not tracked needs no API key."""
 
     def __getitem__(self, platform: Platform) -> PlatformService:
         return platform_service(platform)
@@ -59,15 +68,20 @@ class _Platforms(Mapping[Platform, PlatformService]):
 
 @cached_in_process
 def database_pool() -> ConnectionPool:
-    """Connections to the application's database."""
-    return open_pool(conninfo(get_connection(BLOGGER_DB)))
+    """Return the pool of connections to the application's database.
+
+    Sentry is started here, because every process that runs code of this project uses the database.
+    """
+    start_sentry(_sentry_dsn())
+    return open_pool(database_opener(BLOGGER_DB))
 
 
 @cached_in_process
 def platform_service(platform: Platform) -> PlatformService:
-    """The client of one platform, at a pace that it keeps together with all processes on the same database.
+    """Return the client of one platform, within a rate limit that all processes on the same database share.
 
-    Its questions raise psycopg.Error, too: without the database no platform is asked.
+    The client's methods also raise psycopg.Error: without the database the rate limit cannot be kept, so no request
+    is sent.
     """
     connection = get_connection(f"{platform.slug}_api")
     if not connection.host or not connection.password:
@@ -77,11 +91,7 @@ def platform_service(platform: Platform) -> PlatformService:
         )
     return create_service(
         platform,
-        PlatformConfig.model_validate({
-            "base_url": connection.host,
-            "api_key": connection.password,
-            **connection.extra_dejson,
-        }),
+        config_from(connection, PlatformConfig, {"base_url": connection.host, "api_key": connection.password}),
         rate_limiter=_shared_rate_limiter(),
     )
 
@@ -93,19 +103,19 @@ def _shared_rate_limiter() -> SharedRateLimiter:
 
 @cached_in_process
 def airflow_api() -> AirflowApi:
-    """The REST API that initial fetches are triggered over."""
+    """Return the client of the REST API that initial fetches are triggered over."""
     connection = get_connection(AIRFLOW_API)
     if not connection.host or not connection.login or not connection.password:
         raise ConfigurationError(
             f"The Connection {AIRFLOW_API} needs a host (Airflow's base URL), a login and a password. "
-            "Wishes for an initial fetch stay open."
+            "Initial fetches stay pending."
         )
     timeout = get_settings().airflow_api_timeout_seconds
     return AirflowApi(connection.host, connection.login, connection.password, timeout_seconds=timeout)
 
 
 def get_connection(connection_id: str) -> Connection:
-    """An Airflow Connection. Raises ConfigurationError when there is none."""
+    """Return an Airflow Connection. Raises ConfigurationError if there is none."""
     try:
         return BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
@@ -115,16 +125,37 @@ def get_connection(connection_id: str) -> Connection:
         ) from None
 
 
-def conninfo(connection: Connection) -> str:
-    """A Postgres Connection as libpq reads it. Its extras are libpq's own parameters, and win."""
-    parts = {
-        "host": connection.host,
-        "port": connection.port,
-        "user": connection.login,
-        "password": connection.password,
-        "dbname": connection.schema,
-    }
-    return make_conninfo("", **{name: value for name, value in parts.items() if value} | connection.extra_dejson)
+def config_from(connection: Connection, model: type[Config], values: dict[str, Any]) -> Config:
+    """Return a configuration of these values and the Connection's extras, which win. Raises ConfigurationError."""
+    try:
+        return model.model_validate({**values, **connection.extra_dejson})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ConfigurationError(
+            f"The Connection {connection.conn_id} is not valid: {faults}. Correct its host, password and extras; "
+            "README.md has an example."
+        ) from None
+
+
+def database_opener(connection_id: str) -> OpenConnection:
+    """Return a function that connects to the database of an Airflow Connection. Raises ConfigurationError.
+
+    The Connection is read once. A token of IAM or Entra is requested anew for each connection to the database.
+    """
+    return partial(_connect, get_connection(connection_id))
+
+
+def _connect(connection: Connection, **options: object) -> psycopg.Connection:
+    """Connect as Airflow's PostgresHook does. `options` of `psycopg.connect` replace extras of the Connection."""
+    with_options = copy(connection)
+    with_options.extra = json.dumps({**connection.extra_dejson, **options})
+    try:
+        opened = PostgresHook(connection=with_options).get_conn()
+    except AirflowException as error:
+        raise ConfigurationError(f"The Connection {connection.conn_id} cannot be used: {error}") from error
+    if not isinstance(opened, psycopg.Connection):
+        raise ConfigurationError("Airflow's PostgresHook uses psycopg2: install SQLAlchemy 2, as psycopg 3 needs.")
+    return opened
 
 
 def _sentry_dsn() -> str | None:

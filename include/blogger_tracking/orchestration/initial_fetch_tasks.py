@@ -1,6 +1,6 @@
-"""The initial fetch as Airflow runs it: its parameters, its one task, and the batch's handing over of open wishes.
+"""Airflow parts of the initial fetch: the params and the task of its DAG, and the batch's task that dispatches it.
 
-DAG files import it: what only a running task needs is imported when it runs.
+DAG files import this module, so what only a running task needs is imported in the task.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 
 INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schemas().items()}
-"""The keys of the message; Airflow refuses a run whose conf lacks one or does not fit."""
+"""JSON Schemas of the message's keys. Airflow rejects a run whose conf lacks a key or has an invalid value."""
 
 
 class FetchInitialVideosOperator(FetchBloggersOperator):
-    """Plans the initial fetch that the run's conf asks for, and fetches it: one task, so that the way is short.
+    """Operator that plans and executes the initial fetch of the run conf, in one task to save the start of a second.
 
-    A duplicate, a paused account and an exhausted limit end it as skipped, a message that does not fit the database
-    as failed, both with the reason; a blogger that another run is fetching just now is asked for again.
+    The task is skipped for a duplicate, a paused account and an exhausted limit; it fails, without a retry, for a
+    message that contradicts the database. Both have the reason in the log. While another run is fetching the blogger,
+    the task fails with a retry.
     """
 
+    # The plan is made in the worker, which has the run conf.
     start_from_trigger = False
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments
-        # The run's conf is at hand in a worker, but not in the triggerer.
         super().__init__(deferrable=False, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Plan, fetch, save. Raises AirflowSkipException, AirflowFailException, AirflowException."""
+        """Plan, fetch and save. Raises AirflowSkipException, AirflowFailException, AirflowException."""
         from blogger_tracking.orchestration.connections import database_pool
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
@@ -67,7 +68,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
 
 
 def release_failed_initial_fetch(context: Context) -> None:
-    """Let other runs have the wish of a run that failed for good."""
+    """Release the pending initial fetch of a run that has failed after its last retry."""
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch
@@ -77,7 +78,7 @@ def release_failed_initial_fetch(context: Context) -> None:
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
 def dispatch_initial_fetches() -> dict[str, int]:
-    """Trigger the initial fetches that are still wished for; the number of wishes by what became of them."""
+    """Dispatch the pending initial fetches in the run's scope; return their number by state."""
     from blogger_tracking.orchestration.connections import airflow_api, database_pool
     from blogger_tracking.usecases.dispatch_initial_fetches import dispatch_pending_initial_fetches
 
@@ -89,4 +90,6 @@ def _message(conf: dict[str, Any]) -> InitialFetchMessage:
         return InitialFetchMessage.model_validate(conf)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise AirflowFailException(f"The run conf is no message of an initial fetch: {faults}") from None
+        raise AirflowFailException(
+            f"Nothing was fetched, because the run conf is not a valid message: {faults}"
+        ) from None

@@ -1,4 +1,4 @@
-"""Things that are made once per process, on first use, whichever thread is first."""
+"""Cache of values that are made once per process, on first use, by whichever thread comes first."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 REMEMBER_FAILURE_SECONDS = 5
-"""A thousand instances that start at once get one answer about an unreachable database, not one time-out each."""
+"""Lifetime of a cached error. Instances that start together thereby wait for one time-out of the database, not many."""
 
-_forgetters: list[Callable[[], None]] = []
+_clear_functions: list[Callable[[], None]] = []
 
 
 def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
-    """Like functools.cache for many threads that ask first at once; a failure is remembered for a moment."""
+    """Cache the results of a function, and its errors for a moment. Concurrent first calls run the function once."""
     lock = threading.Lock()
     made: dict[tuple[object, ...], R] = {}
     failed: dict[tuple[object, ...], tuple[float, BloggerTrackingError]] = {}
-    _forgetters.extend((made.clear, failed.clear))
+    _clear_functions.extend((made.clear, failed.clear))
 
     @wraps(make)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -45,6 +45,6 @@ def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
 
 
 def clear_process_cache() -> None:
-    """Make all of it anew on next use."""
-    for forget in _forgetters:
-        forget()
+    """Empty the cache, so that all values are made again on next use."""
+    for clear in _clear_functions:
+        clear()

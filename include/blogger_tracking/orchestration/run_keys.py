@@ -1,4 +1,4 @@
-"""Which ledger run an Airflow task instance belongs to."""
+"""Keys of ledger runs, by Airflow task instance."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from blogger_tracking.settings import get_settings
 
 
 class InstanceOfRun(Protocol):
-    """What a task instance says of itself, in a worker and in the triggerer alike."""
+    """The attributes that a task instance has in a worker, in the triggerer and in the scheduler."""
 
     dag_id: str
     run_id: str
 
 
 def run_key(instance: InstanceOfRun) -> RunKey:
-    """The key under which the ledger knows the instance's DAG run."""
+    """Return the ledger's key of the instance's DAG run."""
     return RunKey(get_settings().deployment, instance.dag_id, instance.run_id)

@@ -1,4 +1,4 @@
-"""Sentry, initialised by the project itself: Airflow's own integration reaches the worker's task runner alone."""
+"""Initialisation of Sentry. Airflow's own integration covers only the task runner of workers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.settings import get_settings
 
 FLUSH_SECONDS = 2
-"""How long the end of a process may be held up by events that are still to be sent."""
+"""Maximum delay of the end of a process by events that are still to be sent."""
 
 
 def start_sentry(dsn: str | None) -> None:
-    """Report errors and alerts of this process, if there is a DSN.
+    """Send logged errors and alerts of this process to Sentry. Without a DSN nothing is done.
 
-    Ordinary warnings stay in the log. Local variables, requests and command lines are never sent.
+    Other warnings are not sent, nor are local variables, requests and command lines.
     """
     if not dsn:
         return
@@ -26,7 +26,7 @@ def start_sentry(dsn: str | None) -> None:
         include_local_variables=False,
         max_request_body_size="never",
         auto_enabling_integrations=False,
-        # By default every outgoing request, to a platform too, would carry headers of Sentry's.
+        # By default Sentry adds headers to every outgoing request, also to the platforms.
         trace_propagation_targets=[],
         shutdown_timeout=FLUSH_SECONDS,
         environment=get_settings().deployment,

@@ -1,10 +1,11 @@
-"""Use case: a person adds a blogger to an organization."""
+"""Use case: add a blogger to an organization."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from uuid import UUID
 
 from psycopg import Connection
@@ -19,11 +20,11 @@ from blogger_tracking.database.blogger_additions import (
     is_tracked_by_name,
 )
 from blogger_tracking.database.organizations import require_campaign, require_room
-from blogger_tracking.database.platform_suspensions import require_not_suspended
+from blogger_tracking.database.platform_suspensions import read_suspension
 from blogger_tracking.database.tracked_accounts import TrackedBlogger, read_tracked_blogger
 from blogger_tracking.database.youtube_units import UnitUse, record_units
 from blogger_tracking.domain.models import BloggerProfile, Platform
-from blogger_tracking.domain.request_errors import BloggerLimitReachedError
+from blogger_tracking.domain.request_errors import BloggerLimitReachedError, PlatformSuspendedError
 from blogger_tracking.domain.usernames import parse_username
 from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AddedBlogger:
-    """A tracked account after somebody asked to add it. `handed_over` is None when no wish is open."""
+    """A tracked account after an addition. `dispatched` is None if no initial fetch is pending."""
 
     kind: AdditionKind
     account: TrackedBlogger
@@ -44,15 +45,15 @@ class AddedBlogger:
 def add_blogger(
     services: FetchServices, airflow: AirflowApi, addition: AdditionRequest, platform: Platform, username: str
 ) -> AddedBlogger:
-    """Look the blogger up on its platform, track it, and hand the wish for its first videos over.
+    """Look a blogger up on its platform, track the blogger, and dispatch its initial fetch.
 
-    What can be refused without the platform is refused before it is asked. A wish that Airflow does not take now
-    waits for the next batch run.
-    Raises RefusalError, and PlatformError when the platform does not describe the blogger.
+    Everything that can be checked without the platform is checked before the request to the platform. If Airflow
+    cannot be reached, the initial fetch stays pending and the next batch run dispatches it.
+    Raises RequestError, and PlatformError if the platform returns no profile.
     """
     name = parse_username(username, platform)
     with services.pool.connection() as connection:
-        _refuse_early(connection, addition, platform, name)
+        _check_before_look_up(connection, addition, platform, name)
     profile = _look_up(services, platform, name)
     with services.pool.connection() as connection:
         added = add_by_profile(connection, addition, profile)
@@ -62,7 +63,7 @@ def add_blogger(
 def add_from_tracking(
     services: FetchServices, airflow: AirflowApi, addition: AdditionRequest, blogger_id: UUID
 ) -> AddedBlogger:
-    """Track a blogger that the organization knows already, without asking its platform. Raises RefusalError."""
+    """Track a blogger that the organization already knows, without a request to its platform. Raises RequestError."""
     with services.pool.connection() as connection:
         added = add_known_blogger(connection, addition, blogger_id)
     return _dispatch(services, airflow, added)
@@ -73,20 +74,23 @@ def _look_up(services: FetchServices, platform: Platform, name: str) -> BloggerP
         try:
             return services.platforms[platform].get_user_info(name)
         finally:
-            # Also when there is no such channel: the question was asked.
+            # Also if there is no such channel: the request cost units.
             if platform is Platform.YOUTUBE and meter.requests:
                 with services.pool.connection() as connection:
                     record_units(connection, datetime.now(UTC), UnitUse.PROFILE, meter.requests)
 
 
-def _refuse_early(connection: Connection, addition: AdditionRequest, platform: Platform, name: str) -> None:
+def _check_before_look_up(connection: Connection, addition: AdditionRequest, platform: Platform, name: str) -> None:
     if addition.campaign_id is not None:
         require_campaign(connection, addition.organization_id, addition.campaign_id)
-    require_not_suspended(connection, platform)
+    suspension = read_suspension(connection, platform)
+    if suspension is not None:
+        seconds = ceil((suspension.until - datetime.now(UTC)).total_seconds())
+        raise PlatformSuspendedError(platform, retry_after=max(1, seconds))
     try:
         require_room(connection, addition.organization_id)
     except BloggerLimitReachedError:
-        # A failed initial fetch may be asked for again, also where nobody else has room.
+        # A tracked blogger needs no room: adding it again dispatches a failed initial fetch again.
         if not is_tracked_by_name(connection, addition.organization_id, platform, name):
             raise
 
@@ -96,7 +100,7 @@ def _dispatch(services: FetchServices, airflow: AirflowApi, added: AdditionResul
     with services.pool.connection() as connection:
         account = read_tracked_blogger(connection, added.tracking_id)
     logger.info(
-        "@%s (%s) %s for organization %s; its initial fetch: %s.",
+        "@%s (%s): %s for organization %s. Initial fetch: %s.",
         account.username,
         account.platform,
         added.kind,

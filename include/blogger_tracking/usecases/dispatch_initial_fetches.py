@@ -1,4 +1,7 @@
-"""Use case: hand open wishes for an initial fetch over to Airflow. Never inside a transaction."""
+"""Use case: dispatch pending initial fetches to Airflow.
+
+Airflow's REST API is never called inside a transaction, so that no lock is held while Airflow responds.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from psycopg import Connection
-from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
 from pydantic import ValidationError
 
@@ -21,6 +23,7 @@ from blogger_tracking.database.pending_initial_fetches import (
     read_accounts_with_pending_initial_fetch,
     read_initial_fetch_dispatch,
 )
+from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.database.run_plans import RunScope, read_planning_constraints
 from blogger_tracking.domain import planning
 from blogger_tracking.domain.initial_fetch import (
@@ -32,13 +35,14 @@ from blogger_tracking.domain.models import Platform
 
 logger = logging.getLogger(__name__)
 
-_ROUNDS = 3
-"""A run that is over costs a round, somebody who hands the same wish over at once another."""
+_MAX_ATTEMPTS = 3
+"""Attempts before giving up: one is lost if the previous run has already finished, another if a concurrent caller
+triggers the same initial fetch."""
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchOutcome:
-    """What became of an open wish: `dag_run_id` has it, or will have it (state `waiting`, with the reason)."""
+    """Result of a dispatch: `dag_run_id` executes the initial fetch, or will (state `waiting`, with the reason)."""
 
     state: InitialFetchState
     dag_run_id: str
@@ -46,29 +50,32 @@ class DispatchOutcome:
 
 
 def dispatch_initial_fetch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> DispatchOutcome | None:
-    """See to it that an Airflow run has this wish, whatever became of earlier runs for it; None if none is open.
+    """Dispatch the pending initial fetch of a tracked account; return None if none is pending.
 
-    A run that is queued or at work keeps the wish; after one that is over, the next attempt is triggered. When
-    Airflow does not take it, the wish stays open for the next batch run: the answer is `waiting`.
+    A queued or running DAG run keeps the initial fetch. If the previous run has ended, the next attempt is triggered.
+    If Airflow's API fails, the initial fetch stays pending for the next batch run, and the state is `waiting`.
     """
     try:
         return _dispatch(pool, airflow, tracking_id)
     except AirflowApiError as error:
-        logger.warning("The initial fetch of %s is left to the next batch run: %s", tracking_id, error)
+        logger.warning(
+            "The initial fetch of tracked account %s was not triggered and stays pending until the next batch run: %s",
+            tracking_id,
+            error,
+        )
     with pool.connection() as connection:
-        wish = read_initial_fetch_dispatch(connection, tracking_id)
-    reason = "Airflow does not take the run now; the next batch run triggers it."
-    return DispatchOutcome(InitialFetchState.WAITING, wish.run_id, reason)
+        dispatch = read_initial_fetch_dispatch(connection, tracking_id)
+    reason = "Airflow does not accept the run now; the next batch run triggers it."
+    return DispatchOutcome(InitialFetchState.WAITING, dispatch.dag_run_id, reason)
 
 
 def dispatch_pending_initial_fetches(
     pool: ConnectionPool, airflow_api: Callable[[], AirflowApi], scope: RunScope
 ) -> dict[str, int]:
-    """Hand over every open wish in scope that the subscription rule would grant now; return how many by state.
+    """Dispatch the pending initial fetches in scope that the subscription rule grants now; return how many, by state.
 
-    The rule is asked without reserving anything: the run that gets a wish asks it again, and that answer counts.
-    Without such a wish Airflow's API is not needed. Raises AirflowApiError as soon as it does not answer; the wishes
-    stay open.
+    Nothing is reserved: the triggered run applies the rule again. `airflow_api` is only called if there is something
+    to dispatch. Raises AirflowApiError at the first failure of Airflow's API; the rest stays pending.
     """
     with pool.connection() as connection:
         tracking_ids = _grantable(connection, scope)
@@ -80,56 +87,62 @@ def dispatch_pending_initial_fetches(
 
 
 def _dispatch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> DispatchOutcome | None:
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ATTEMPTS):
         with pool.connection() as connection:
-            wish = read_initial_fetch_dispatch(connection, tracking_id)
-        if not wish.pending:
+            dispatch = read_initial_fetch_dispatch(connection, tracking_id)
+        if not dispatch.pending:
             return None
-        message = _message(wish)
+        message = _message(dispatch)
         if message is None:
-            return DispatchOutcome(InitialFetchState.WAITING, wish.run_id, "No run can be told of this account.")
-        if _is_at_work(airflow, wish, message):
-            return DispatchOutcome(InitialFetchState.STARTED, wish.run_id)
+            reason = "The message to the run cannot be written: the organization has no members, for example."
+            return DispatchOutcome(InitialFetchState.WAITING, dispatch.dag_run_id, reason)
+        if _is_live(airflow, dispatch, message):
+            return DispatchOutcome(InitialFetchState.STARTED, dispatch.dag_run_id)
         with pool.connection() as connection:
-            begin_next_attempt(connection, wish)
-    raise AirflowApiError(f"each of {_ROUNDS} runs for it was over at once")
+            begin_next_attempt(connection, dispatch)
+    raise AirflowApiError(f"Each of the {_MAX_ATTEMPTS} triggered runs had already ended.")
 
 
 def _grantable(connection: Connection, scope: RunScope) -> list[UUID]:
-    moment = connection.cursor(row_factory=scalar_row).execute("select clock_timestamp()").fetchall()[0]
+    moment = fetch_value(connection, "select clock_timestamp()")
     constraints = read_planning_constraints(connection, moment)
-    # A blogger that is being fetched just now is free again before its run gives up.
+    # A blogger in another live run is free again before the triggered run gives up retrying.
     free = replace(constraints, live_bloggers=frozenset())
     plan = planning.plan(read_accounts_with_pending_initial_fetch(connection, scope), free)
     for skip in plan.skips:
-        logger.info("The wish of %s waits: %s.", skip.account.tracking_id, skip)
+        logger.info("The initial fetch of tracked account %s stays pending: %s.", skip.account.tracking_id, skip)
     return [allocation.account.tracking_id for fetch in plan.fetches for allocation in fetch.allocations]
 
 
-def _is_at_work(airflow: AirflowApi, wish: InitialFetchDispatch, message: InitialFetchMessage) -> bool:
+def _is_live(airflow: AirflowApi, dispatch: InitialFetchDispatch, message: InitialFetchMessage) -> bool:
+    """Trigger the run unless it exists already, and return True if it has not ended."""
     conf = message.model_dump(mode="json", by_alias=True)
-    if wish.owner_dag_run_id is None and airflow.trigger(INITIAL_FETCH_DAG_ID, wish.run_id, conf):
+    if dispatch.owner_dag_run_id is None and airflow.trigger(INITIAL_FETCH_DAG_ID, dispatch.dag_run_id, conf):
         return True
-    state = airflow.run_state(INITIAL_FETCH_DAG_ID, wish.run_id)
+    state = airflow.run_state(INITIAL_FETCH_DAG_ID, dispatch.dag_run_id)
     return state is not None and not state.over
 
 
-def _message(wish: InitialFetchDispatch) -> InitialFetchMessage | None:
+def _message(dispatch: InitialFetchDispatch) -> InitialFetchMessage | None:
     try:
         return InitialFetchMessage.model_validate({
             "type": "blogger_initial_fetch",
-            "bloggerId": wish.blogger_id,
-            "secUid": wish.sec_id if wish.platform == Platform.TIKTOK else None,
-            "externalId": wish.external_id,
-            "platform": wish.platform,
-            "videoCount": wish.videos_count,
-            "organizationId": wish.organization_id,
-            "userId": wish.user_id,
+            "bloggerId": dispatch.blogger_id,
+            "secUid": dispatch.sec_id if dispatch.platform == Platform.TIKTOK else None,
+            "externalId": dispatch.external_id,
+            "platform": dispatch.platform,
+            "videoCount": dispatch.videos_count,
+            "organizationId": dispatch.organization_id,
+            "userId": dispatch.user_id,
             "requestId": str(uuid4()),
             "videoStatus": "tracking",
             "timestamp": datetime.now(UTC),
         })
     except ValidationError as error:
-        # An organization without members, say: a run speaks for one.
-        logger.warning("The wish of %s cannot be handed over: %s", wish.tracking_id, error)
+        # For example an organization without members: the message needs a user.
+        logger.warning(
+            "The initial fetch of tracked account %s cannot be dispatched and stays pending: %s",
+            dispatch.tracking_id,
+            error,
+        )
         return None

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from psycopg import Connection
 from psycopg.errors import SerializationFailure
-from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
@@ -19,6 +18,7 @@ from blogger_tracking.database.pending_initial_fetches import (
     lock_initial_fetch,
     release_initial_fetch,
 )
+from blogger_tracking.database.rows import fetch_values
 from blogger_tracking.database.run_plans import (
     RunScope,
     count_active_accounts,
@@ -42,36 +42,37 @@ from blogger_tracking.domain.ledger import SkipReason
 
 logger = logging.getLogger(__name__)
 
-_SKIPPED_BEFORE = "select reason from run_accounts where run_id = %(run_id)s and decision = 'skipped'"
+_SKIP_REASON = "select reason from run_accounts where run_id = %(run_id)s and decision = 'skipped'"
 
-_ATTEMPTS = 5
+_MAX_ATTEMPTS = 5
 
 
-# Somebody may change the tracked account between the snapshot of planning and the moment the wish is taken.
-@retry(retry=retry_if_exception_type(SerializationFailure), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
+# A user may change the tracked account after the transaction's snapshot and before its lock of the account.
+@retry(retry=retry_if_exception_type(SerializationFailure), stop=stop_after_attempt(_MAX_ATTEMPTS), reraise=True)
 def plan_initial_fetch(
     pool: ConnectionPool, key: RunKey, task_id: str, message: InitialFetchMessage, timeout: timedelta
 ) -> str | None:
-    """Take the wish and plan its fetch for this task, in one transaction with the reservation.
+    """Assign the initial fetch to this run and plan it for this task, in one transaction with the reservation.
 
-    Returns why there is nothing to fetch, or None when there is. A run that was planned before gets the same plan.
-    Raises MessageMismatchError when the message does not fit the database, and BloggerBusyError, having changed
-    nothing, while another run is fetching the same blogger.
+    Returns the reason if there is nothing to fetch, otherwise None. Planning a run again returns the same plan.
+    `timeout` is the time after which the run is presumed dead.
+    Raises MessageMismatchError if the message contradicts the database, and BloggerBusyError, having changed nothing,
+    while another run is fetching the same blogger.
     """
     with pool.connection() as connection, connection.transaction():
         moment = serialize_planning(connection)
         tracking_id = find_addressed_account(connection, message)
         run_id = find_run(connection, key)
-        refusal = lock_initial_fetch(connection, tracking_id, moment).rejection_reason(run_id)
-        if refusal:
-            return refusal
+        rejection_reason = lock_initial_fetch(connection, tracking_id, moment).rejection_reason(run_id)
+        if rejection_reason:
+            return rejection_reason
         if run_id is not None:
             return _resume(connection, key, run_id, tracking_id, moment + timeout)
         return _plan(connection, key, task_id, message, tracking_id, (moment, timeout))
 
 
 def finish_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
-    """Note that the run is over: it holds the wish no longer, and what it left unfinished is released."""
+    """Save the end of the run and release its unfinished fetch, so that another run may do the initial fetch."""
     with pool.connection() as connection, connection.transaction():
         moment = serialize_planning(connection)
         run_id = find_run(connection, key)
@@ -81,12 +82,12 @@ def finish_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
 
 
 def _resume(connection: Connection, key: RunKey, run_id: int, tracking_id: UUID, expires_at: datetime) -> str | None:
-    reason = connection.cursor(row_factory=scalar_row).execute(_SKIPPED_BEFORE, {"run_id": run_id}).fetchone()
-    if reason is not None:
-        return str(reason)
+    reasons: list[str] = fetch_values(connection, _SKIP_REASON, {"run_id": run_id})
+    if reasons:
+        return reasons[0]
     reopen_run(connection, key, expires_at)
     assign_initial_fetch(connection, tracking_id, run_id)
-    logger.info("Planned before: the plan of run %s stands.", run_id)
+    logger.info("Run %s was planned before; its plan is kept.", run_id)
     return None
 
 
@@ -108,7 +109,7 @@ def _plan(
     wanted = replace(accounts[0], videos_count=message.video_count, pending_initial_fetch=False)
     plan = planning.plan([wanted], read_planning_constraints(connection, moment))
     if any(skip.reason is SkipReason.ALREADY_RUNNING for skip in plan.skips):
-        raise BloggerBusyError("Another run is fetching this blogger just now: nothing was fetched, ask again soon.")
+        raise BloggerBusyError("Another run is fetching this blogger: nothing was fetched. The task will be retried.")
     run_id = insert_run(connection, key, moment, timeout, count_active_accounts(connection, scope))
     write_plan(connection, run_id, moment, plan, [Placement(fetch, task_id, -1) for fetch in plan.fetches])
     if not plan.skips:

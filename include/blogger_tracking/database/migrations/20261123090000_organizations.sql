@@ -1,4 +1,4 @@
--- Who pays: organizations, their people, their subscriptions and what they used of them.
+-- Organizations, their members, their subscriptions and the usage of each subscription period.
 
 create table organizations (
     id uuid primary key default gen_random_uuid(),
@@ -8,6 +8,11 @@ create table organizations (
     created_at timestamptz not null default now()
 );
 
+comment on table organizations is 'Customers: each tracks bloggers within its subscription.';
+comment on column organizations.daily_videos_count is
+    'Videos that a batch run asks for per tracked account, unless the account has a count of its own.';
+comment on column organizations.initial_videos_count is 'Videos that the initial fetch of a tracked account asks for.';
+
 create table organization_members (
     organization_id uuid not null references organizations (id) on delete cascade,
     user_id uuid not null references auth.users (id) on delete cascade,
@@ -15,6 +20,10 @@ create table organization_members (
     created_at timestamptz not null default now(),
     primary key (organization_id, user_id)
 );
+
+comment on table organization_members is 'Users of an organization with their role.';
+comment on column organization_members.role is
+    'owner and admin change tracked accounts and add bloggers, member adds bloggers, viewer reads.';
 
 create index organization_members_by_user on organization_members (user_id);
 
@@ -29,7 +38,12 @@ create table subscriptions (
     check (period_end > period_start)
 );
 
+comment on table subscriptions is
+    'Subscription periods of the organizations. Periods of one organization do not overlap.';
+comment on column subscriptions.period_start is 'Inclusive.';
 comment on column subscriptions.period_end is 'Exclusive.';
+comment on column subscriptions.video_limit is 'Videos that may be fetched in the period.';
+comment on column subscriptions.blogger_limit is 'Active tracked accounts that the organization may have.';
 
 create table subscription_changes (
     id bigint generated always as identity primary key,
@@ -44,14 +58,14 @@ create table subscription_changes (
 );
 
 comment on table subscription_changes is
-    'Every version of a subscription, in force from changed_at until the next one. Written by a trigger.';
+    'Versions of each subscription, each in force from changed_at until the next version. Written by a trigger.';
 
 create index subscription_changes_by_subscription
 on subscription_changes (organization_id, period_start, changed_at);
 
 create schema private;
 
-comment on schema private is 'Functions that policies and triggers call. Not exposed over HTTP.';
+comment on schema private is 'Functions for policies and triggers. Not exposed over HTTP.';
 
 create function private.record_subscription_change() returns trigger
 language plpgsql security definer set search_path = ''
@@ -64,6 +78,9 @@ begin
     return null;
 end
 $$;
+
+comment on function private.record_subscription_change() is
+    'Save the new version of a subscription in subscription_changes.';
 
 create trigger record_subscription_change
 after insert or update on subscriptions
@@ -88,7 +105,8 @@ end
 $$;
 
 comment on function private.refuse_overlapping_subscription() is
-    'An exclusion constraint would need the extension btree_gist, which not every Postgres brings along.';
+    'Reject a period that overlaps another one of the organization. '
+    'A trigger, because an exclusion constraint needs the extension btree_gist, which some Postgres servers lack.';
 
 create constraint trigger refuse_overlapping_subscription
 after insert or update of period_start, period_end on subscriptions
@@ -103,6 +121,9 @@ create table subscription_usage (
     primary key (organization_id, period_start)
 );
 
-comment on column subscription_usage.opening is 'Videos used in this period before adoption.';
-comment on column subscription_usage.videos_fetched is 'Sum of the charges of this period''s fetch_allocations.';
-comment on column subscription_usage.reserved is 'Sum of the reservations that are not settled yet.';
+comment on table subscription_usage is
+    'Usage of each subscription period. Remaining = video_limit - opening - videos_fetched - reserved.';
+comment on column subscription_usage.opening is
+    'Videos used in this period before this system took over, imported at that time.';
+comment on column subscription_usage.videos_fetched is 'Sum of charged over the fetch_allocations of this period.';
+comment on column subscription_usage.reserved is 'Sum of reserved over the fetch_allocations of this period.';

@@ -1,4 +1,4 @@
--- Who is tracked: bloggers, known once per platform, and the organizations' tracked accounts that point to them.
+-- Bloggers, the tracked accounts of the organizations, campaigns and tags.
 
 create table blogger_information (
     id uuid primary key default gen_random_uuid(),
@@ -14,6 +14,12 @@ create table blogger_information (
     updated_at timestamptz not null default now(),
     unique (platform, external_id)
 );
+
+comment on table blogger_information is 'Bloggers: accounts of creators, one row per platform and account.';
+comment on column blogger_information.username is 'Last known name. A rename updates this column.';
+comment on column blogger_information.external_id is 'The platform''s permanent id of the account.';
+comment on column blogger_information.sec_id is 'TikTok''s secUid, which its video list is requested by.';
+comment on column blogger_information.account_state is 'State of the account in the platform''s latest response.';
 
 create index blogger_information_by_username on blogger_information (platform, lower(username));
 
@@ -34,11 +40,19 @@ create table tracked_accounts (
     check (not (pending_initial_fetch and initial_videos_fetched))
 );
 
-comment on column tracked_accounts.user_id is 'Who added the account.';
-comment on column tracked_accounts.daily_videos_count is 'Null: the organization''s setting.';
-comment on column tracked_accounts.last_scraped_at is 'When a fetch for this account last ended understood.';
-comment on column tracked_accounts.pending_initial_fetch is 'The wish for the first videos is open.';
-comment on column tracked_accounts.initial_fetch_reason is 'Why the last initial fetch ended as it did.';
+comment on table tracked_accounts is 'Decisions of organizations to follow a blogger.';
+comment on column tracked_accounts.user_id is 'User who added the account.';
+comment on column tracked_accounts.is_active is 'False: paused, and skipped from the next claim on.';
+comment on column tracked_accounts.daily_videos_count is
+    'Videos that a batch run asks for. Null: the organization''s daily_videos_count.';
+comment on column tracked_accounts.last_scraped_at is 'Time of the last conclusive fetch for this account.';
+comment on column tracked_accounts.pending_initial_fetch is
+    'The first videos are still to be fetched: an entry of a transactional outbox.';
+comment on column tracked_accounts.initial_fetch_attempt is
+    'Number of the latest attempt. The DAG run id of an attempt is initial__<id>__<attempt>.';
+comment on column tracked_accounts.initial_fetch_reason is
+    'Reason of the last initial fetch that was skipped, failed, or found the account private or gone.';
+comment on column tracked_accounts.initial_videos_fetched is 'The initial fetch has succeeded. Never reset.';
 
 create index tracked_accounts_by_blogger on tracked_accounts (blogger_id);
 create index tracked_accounts_with_pending_initial_fetch on tracked_accounts (id) where pending_initial_fetch;
@@ -51,12 +65,16 @@ create table campaigns (
     unique (organization_id, name)
 );
 
+comment on table campaigns is 'Campaigns of an organization, to group bloggers by.';
+
 create table blogger_campaign (
     campaign_id uuid not null references campaigns (id) on delete cascade,
     blogger_id uuid not null references blogger_information (id) on delete cascade,
     created_at timestamptz not null default now(),
     primary key (campaign_id, blogger_id)
 );
+
+comment on table blogger_campaign is 'Bloggers of each campaign.';
 
 create index blogger_campaign_by_blogger on blogger_campaign (blogger_id);
 
@@ -67,5 +85,7 @@ create table blogger_tags (
     created_at timestamptz not null default now(),
     primary key (organization_id, blogger_id, tag)
 );
+
+comment on table blogger_tags is 'Tags that an organization gave to a blogger.';
 
 create index blogger_tags_by_blogger on blogger_tags (blogger_id);

@@ -1,4 +1,4 @@
--- What was found: videos, which organization has them, and their statistics over time.
+-- Videos, their links to organizations, and their statistics over time.
 
 create table videos (
     id bigint generated always as identity primary key,
@@ -14,8 +14,11 @@ create table videos (
     unique (platform, external_video_id)
 );
 
-comment on column videos.blogger_id is 'Set on insert and never moved: a joint post stays where it was first seen.';
-comment on column videos.thumbnail_path is 'Where the stored picture is, in object storage.';
+comment on table videos is 'Videos, one row per platform and external id.';
+comment on column videos.blogger_id is
+    'Set on insert and never changed: a joint post stays with the blogger in whose list it was first found.';
+comment on column videos.thumbnail_url is 'Address on the platform''s servers.';
+comment on column videos.thumbnail_path is 'Path of the stored thumbnail in object storage. Null: not stored yet.';
 
 create index videos_by_blogger on videos (blogger_id, published_at desc);
 
@@ -28,7 +31,8 @@ create table organization_videos (
     primary key (organization_id, video_id)
 );
 
-comment on column organization_videos.fetch_id is 'The fetch that linked the video first.';
+comment on table organization_videos is 'Videos that an organization has paid for.';
+comment on column organization_videos.fetch_id is 'First fetch that linked the video to the organization.';
 
 create index organization_videos_by_video on organization_videos (video_id);
 create index organization_videos_by_fetch on organization_videos (fetch_id, organization_id);
@@ -46,4 +50,7 @@ create table video_statistics (
 );
 
 comment on table video_statistics is
-    'One row per video and fetch. Null: the platform hides or lacks the number. fetched_on is the fetch''s date.';
+    'Statistics, one row per video and fetch. A null number: the platform hides or lacks it.';
+comment on column video_statistics.fetched_on is
+    'fetches.fetched_on of the fetch. Part of the key, so that the table can be partitioned by month.';
+comment on column video_statistics.captured_at is 'Time of the platform''s response that the numbers come from.';

@@ -1,4 +1,7 @@
--- Work that follows a fetch. Rows are written in the saving transaction, taken with SKIP LOCKED, and stay as history.
+-- Queues of the work that follows a fetch: statistics from YouTube, and thumbnails.
+--
+-- The transaction that saves a fetch inserts the messages. Consumers lock messages with SKIP LOCKED. Finished and
+-- parked messages stay as rows.
 
 create table high_priority_queue (
     id bigint generated always as identity primary key,
@@ -18,8 +21,19 @@ create table high_priority_queue (
     check (parked_at is null or last_error is not null)
 );
 
-comment on column high_priority_queue.videos is 'External ids of YouTube videos whose statistics are wanted.';
-comment on column high_priority_queue.receipt is 'Who took the message last: only that consumer may finish it.';
+comment on table high_priority_queue is
+    'Messages of the DAG youtube_video_batch: YouTube videos whose statistics are still to be requested.';
+comment on column high_priority_queue.fetch_id is 'Fetch that the statistics are saved for.';
+comment on column high_priority_queue.videos is 'External ids of the videos, at most 50 as in one call of videos.list.';
+comment on column high_priority_queue.acknowledged is 'External ids that are finished.';
+comment on column high_priority_queue.visible_at is
+    'Earliest time of the next attempt. In the future: in flight, or waiting after a failed attempt.';
+comment on column high_priority_queue.attempts is 'Number of attempts so far.';
+comment on column high_priority_queue.receipt is
+    'Token of the latest consumer. Only the holder may acknowledge the message.';
+comment on column high_priority_queue.last_error is 'Reason of the last failed attempt.';
+comment on column high_priority_queue.done_at is 'Time of the acknowledgement.';
+comment on column high_priority_queue.parked_at is 'Time when the message was parked: a dead letter, not tried again.';
 
 create index high_priority_queue_waiting on high_priority_queue (visible_at, id)
 where done_at is null and parked_at is null;
@@ -40,6 +54,18 @@ create table thumbnail_queue (
     check (done_at is null or parked_at is null),
     check (parked_at is null or last_error is not null)
 );
+
+comment on table thumbnail_queue is 'Messages of the DAG video_thumbnails: thumbnails that are still to be stored.';
+comment on column thumbnail_queue.fetch_id is 'Fetch that found the video.';
+comment on column thumbnail_queue.thumbnail_url is 'Address to download from.';
+comment on column thumbnail_queue.visible_at is
+    'Earliest time of the next attempt. In the future: in flight, or waiting after a failed attempt.';
+comment on column thumbnail_queue.attempts is 'Number of attempts so far.';
+comment on column thumbnail_queue.receipt is
+    'Token of the latest consumer. Only the holder may acknowledge the message.';
+comment on column thumbnail_queue.last_error is 'Reason of the last failed attempt.';
+comment on column thumbnail_queue.done_at is 'Time of the acknowledgement.';
+comment on column thumbnail_queue.parked_at is 'Time when the message was parked: a dead letter, not tried again.';
 
 create index thumbnail_queue_waiting on thumbnail_queue (visible_at, id)
 where done_at is null and parked_at is null;

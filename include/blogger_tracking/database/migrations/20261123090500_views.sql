@@ -1,4 +1,4 @@
--- What the planner reads, and the original's batch message as a view over the ledger.
+-- The view that the planner selects from, and the view of the planned batch messages.
 
 create view tracked_bloggers_view with (security_invoker = true) as
 select
@@ -18,6 +18,10 @@ from tracked_accounts
 join organizations on organizations.id = tracked_accounts.organization_id
 join blogger_information on blogger_information.id = tracked_accounts.blogger_id;
 
+comment on view tracked_bloggers_view is 'Tracked accounts with everything the planner needs, one row per account.';
+comment on column tracked_bloggers_view.daily_videos_count is
+    'The count of the tracked account, or else the count of the organization.';
+
 create view blogger_video_queue with (security_invoker = true) as
 select
     fetch_allocations.fetch_id,
@@ -33,4 +37,5 @@ join fetches on fetches.id = fetch_allocations.fetch_id
 join tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
 join blogger_information on blogger_information.id = fetches.blogger_id;
 
-comment on view blogger_video_queue is 'The original''s batch message, one row per allocation.';
+comment on view blogger_video_queue is
+    'Batch messages in the format of the former queue of this name, one row per allocation.';

@@ -1,4 +1,4 @@
--- Who may see and change what: the pipeline everything, people the rows of their own organizations, nobody else.
+-- Access: the pipeline has all rows, members have the rows of their organizations, everyone else has none.
 
 do $$
 begin
@@ -8,17 +8,18 @@ begin
 end
 $$;
 
-comment on role blogger_pipeline is 'Held by the login that the pipeline connects with.';
+comment on role blogger_pipeline is 'Role of the login that the pipeline connects with.';
 
 create table pipeline_canary (
     singleton boolean primary key default true check (singleton)
 );
 
-comment on table pipeline_canary is 'A connection that cannot see this row would find no bloggers either.';
+comment on table pipeline_canary is
+    'One row. A login that cannot see the row is refused: row level security hides the bloggers from it, too.';
 
 insert into pipeline_canary default values;
 
--- Supabase grants everything on new tables to everybody by default.
+-- By default Supabase grants all privileges on new tables to anon and authenticated.
 revoke all on all tables in schema public from anon, authenticated;
 revoke all on all sequences in schema public from anon, authenticated;
 alter default privileges in schema public revoke all on tables from anon, authenticated;
@@ -100,7 +101,7 @@ create policy pipeline on high_priority_queue to blogger_pipeline using (true) w
 create policy pipeline on thumbnail_queue to blogger_pipeline using (true) with check (true);
 create policy pipeline on pipeline_canary to blogger_pipeline using (true) with check (true);
 
--- Policies ask these functions and not the tables, so that no policy leads back to itself.
+-- Policies call these functions instead of selecting from tables with policies: that would recurse.
 
 create function private.own_organizations() returns setof uuid
 language sql stable security definer set search_path = ''
@@ -115,6 +116,10 @@ as $$
     from public.organization_members
     where user_id = (select auth.uid()) and role in ('owner', 'admin')
 $$;
+
+comment on function private.own_organizations() is 'Ids of the organizations that the caller is a member of.';
+comment on function private.managed_organizations() is
+    'Ids of the organizations whose tracked accounts the caller may change, as owner or admin.';
 
 revoke execute on function private.own_organizations() from public;
 revoke execute on function private.managed_organizations() from public;

@@ -1,4 +1,4 @@
--- What the consumers of the queues know: videos that YouTube no longer shows, and the units that its API cost.
+-- State of the queue consumers: videos that YouTube no longer returns, and spent units of the YouTube Data API.
 
 alter table videos
 add column duration_seconds integer check (duration_seconds > 0),
@@ -8,9 +8,13 @@ add column removed_at timestamptz,
 add check ((unseen_lookups = 0) = (unseen_at is null)),
 add check (removed_at is null or unseen_at is not null);
 
-comment on column videos.unseen_lookups is 'How often in a row YouTube left the video out when it was asked for it.';
-comment on column videos.unseen_at is 'When it was left out last; null as soon as it is seen again.';
-comment on column videos.removed_at is 'Left out so often that it counts as removed; null as soon as it is seen again.';
+comment on column videos.duration_seconds is 'Length of the video. Null: unknown.';
+comment on column videos.unseen_lookups is
+    'Number of consecutive responses of YouTube that lacked the requested video.';
+comment on column videos.unseen_at is
+    'Time of the last response that lacked the video. Null once YouTube returns the video again.';
+comment on column videos.removed_at is
+    'Time when so many responses had lacked the video that it counts as removed. Null once YouTube returns it again.';
 
 create table youtube_units (
     id bigint generated always as identity primary key,
@@ -21,8 +25,12 @@ create table youtube_units (
     run_id bigint references runs (id)
 );
 
-comment on table youtube_units is 'Units of the YouTube Data API as they are spent; YouTube resets them at midnight Pacific.';
-comment on column youtube_units.run_id is 'The run whose fetch, or whose oldest message in the call, they were spent for.';
+comment on table youtube_units is 'Spent units of the YouTube Data API, one row per use.';
+comment on column youtube_units.pacific_day is
+    'Date in the Pacific time zone, where YouTube resets the quota at midnight.';
+comment on column youtube_units.call is 'Purpose: the list of a blogger''s videos, statistics, or a profile.';
+comment on column youtube_units.run_id is
+    'Run of the fetch, or of the oldest queue message in the call. Null: a profile was looked up over HTTP.';
 
 create index youtube_units_by_day on youtube_units (pacific_day) include (units);
 create index youtube_units_by_run on youtube_units (run_id);

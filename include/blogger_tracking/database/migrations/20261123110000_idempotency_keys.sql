@@ -1,4 +1,4 @@
--- Answers that are kept, so that a repeated request gets them again without anything happening again.
+-- Idempotency keys of the HTTP API, each with the response to its first request.
 
 create table idempotency_keys (
     user_id uuid not null,
@@ -13,8 +13,14 @@ create table idempotency_keys (
     check ((status is null) = (answer is null))
 );
 
-comment on column idempotency_keys.receipt is 'Which request is at work on it: only that one may write the answer.';
-comment on column idempotency_keys.status is 'Null: the first request is still being answered.';
+comment on table idempotency_keys is
+    'Responses by idempotency key, returned to repetitions of a request for 24 hours instead of processing it again.';
+comment on column idempotency_keys.route is 'HTTP method and path, such as POST /blogger/add.';
+comment on column idempotency_keys.body_digest is 'SHA-256 of the body. A repetition with another body is refused.';
+comment on column idempotency_keys.receipt is
+    'Token of the request in progress. Only its holder may save the response.';
+comment on column idempotency_keys.status is 'HTTP status of the response. Null: the first request is in progress.';
+comment on column idempotency_keys.answer is 'Body of the response.';
 
 create index idempotency_keys_by_age on idempotency_keys (started_at);
 

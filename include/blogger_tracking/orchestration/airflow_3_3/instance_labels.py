@@ -19,11 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from psycopg import connect
-
 from blogger_tracking.database.runs import RunKey, find_run, read_instances
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
-from blogger_tracking.orchestration.connections import BLOGGER_DB, conninfo, get_connection
+from blogger_tracking.orchestration.connections import BLOGGER_DB, database_opener
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.settings import get_settings
 
@@ -73,8 +71,8 @@ def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
 
 
 def _read_labels(key: RunKey) -> dict[tuple[str, int], str]:
-    address = conninfo(get_connection(BLOGGER_DB))
-    with connect(address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
+    open_connection = database_opener(BLOGGER_DB)
+    with open_connection(connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
         connection.execute("select set_config('statement_timeout', %s, true)", (f"{QUERY_SECONDS}s",))
         run_id = find_run(connection, key)
         instances = [] if run_id is None else read_instances(connection, run_id)
