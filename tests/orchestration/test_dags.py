@@ -1,4 +1,4 @@
-"""What every DAG promises, whatever it does."""
+"""Rules that every DAG follows."""
 
 from __future__ import annotations
 

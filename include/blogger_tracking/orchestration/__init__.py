@@ -1,1 +1,1 @@
-"""What runs it: the only part that imports Airflow."""
+"""Airflow side: operator, trigger, tasks, Connections, labels, Sentry. The only package that imports Airflow."""

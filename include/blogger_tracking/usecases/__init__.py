@@ -1,1 +1,1 @@
-"""What the system does, one module per use case, whoever calls it."""
+"""Use cases: planning, fetching, finishing a run, initial fetches, adding a blogger, consuming the queues."""
