@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
@@ -13,35 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
-
-READABLE = (
-    "organizations",
-    "organization_members",
-    "subscriptions",
-    "subscription_usage",
-    "blogger_information",
-    "tracked_accounts",
-    "campaigns",
-    "blogger_campaign",
-    "blogger_tags",
-    "fetches",
-    "fetch_allocations",
-    "videos",
-    "organization_videos",
-    "video_statistics",
-    "tracked_bloggers_view",
-)
-
-
-@contextmanager
-def signed_in(admin: Connection, user: UUID) -> Generator[Connection]:
-    """Use the connection as PostgREST does for a user with an access token."""
-    with admin.transaction(force_rollback=True):
-        admin.execute("set local role authenticated")
-        admin.execute(
-            "select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, true)", (user,)
-        )
-        yield admin
+from tests.support.row_security import READABLE, signed_in
 
 
 @pytest.fixture

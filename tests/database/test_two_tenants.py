@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator
-from contextlib import contextmanager
-from uuid import UUID
-
 import psycopg
 import pytest
 from psycopg import Connection
@@ -14,33 +9,7 @@ from psycopg_pool import ConnectionPool
 
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
-
-READABLE = [
-    "organizations",
-    "organization_members",
-    "subscriptions",
-    "subscription_usage",
-    "blogger_information",
-    "tracked_accounts",
-    "campaigns",
-    "blogger_campaign",
-    "blogger_tags",
-    "fetches",
-    "fetch_allocations",
-    "videos",
-    "organization_videos",
-    "video_statistics",
-    "tracked_bloggers_view",
-]
-
-
-@contextmanager
-def acting_as(admin: Connection, user: UUID) -> Generator[Connection]:
-    """Open a transaction as PostgREST does for a person's token, and roll it back."""
-    with admin.transaction(force_rollback=True):
-        admin.execute("set local role authenticated")
-        admin.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps({"sub": str(user)}),))
-        yield admin
+from tests.support.row_security import READABLE, signed_in
 
 
 def count(connection: Connection, table: str) -> int:
@@ -71,9 +40,9 @@ def test_a_member_reads_only_the_rows_of_their_own_organization(
     member = build.member(tenants[0].organization_id, "viewer")
     outsider = build.user()
     assert count(admin, table) >= 2 if table != "organization_members" else True
-    with acting_as(admin, member) as own:
+    with signed_in(admin, member) as own:
         assert count(own, table) == 1
-    with acting_as(admin, outsider) as foreign:
+    with signed_in(admin, outsider) as foreign:
         assert count(foreign, table) == 0
 
 
@@ -82,7 +51,7 @@ def test_only_owners_and_admins_change_tracked_accounts_and_only_their_own(
     build: DatabaseBuilder, admin: Connection, tenants: tuple[Tracked, Tracked], role: str
 ) -> None:
     person = build.member(tenants[0].organization_id, role)
-    with acting_as(admin, person) as own:
+    with signed_in(admin, person) as own:
         changed = own.execute("update tracked_accounts set is_active = false, daily_videos_count = 3").rowcount
     assert changed == (1 if role in {"owner", "admin"} else 0)
 
@@ -104,5 +73,5 @@ def test_an_owner_writes_nothing_else_and_cannot_read_internal_tables(
     build: DatabaseBuilder, admin: Connection, tenants: tuple[Tracked, Tracked], statement: str
 ) -> None:
     owner = build.member(tenants[0].organization_id, "owner")
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), acting_as(admin, owner) as own:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), signed_in(admin, owner) as own:
         own.execute(statement.encode())
