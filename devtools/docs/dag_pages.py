@@ -91,7 +91,7 @@ def _section(dag: DAG) -> str:
 
 
 def _tasks(dag: DAG) -> Iterator[str]:
-    for task in dag.topological_sort():
+    for task in dag.topological_sort():  # type: ignore[no-untyped-call]  # published without types
         name = f"`{task.task_id}`" + (", mapped" if task.is_mapped else "")
         after = ", ".join(f"`{task_id}`" for task_id in sorted(task.upstream_task_ids))
         retries = f"{task.retries}, {_duration(task.retry_delay)} apart" if task.retries else "none"
@@ -108,7 +108,9 @@ def _schedule(dag: DAG) -> str:
         cron, asset = timetable.timetable, timetable.asset_condition
         if isinstance(cron, CronTriggerTimetable) and isinstance(asset, Asset):
             return f"asset `{asset.name}`, or `{cron.expression}`, {cron.timezone}"
-    return "none: runs are triggered" if dag.schedule is None else f"`{timetable.summary}`"
+    if not timetable.can_be_scheduled:
+        return "none: runs are triggered"
+    raise ValueError(f"{dag.dag_id} has a schedule that this page has no words for: {timetable!r}.")
 
 
 def _duration(duration: timedelta | float | None) -> str:

@@ -65,3 +65,15 @@ def test_a_file_that_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("from airflow.sdk import DAG\nraise ValueError('no beans')\n")
     with pytest.raises(RuntimeError, match="no beans"):
         dag_pages.read_dags(tmp_path)
+
+
+def test_a_cron_and_a_dag_without_schedule_are_told_apart() -> None:
+    clock = DAG("clock", schedule=CronTriggerTimetable("0 5 * * *", timezone="UTC"))
+    page = dag_pages.render_page([clock, DAG("bell", schedule=None)])
+    assert "| schedule | `0 5 * * *`, UTC |" in page
+    assert "| schedule | none: runs are triggered |" in page
+
+
+def test_a_schedule_without_words_is_an_error_and_not_a_wrong_page() -> None:
+    with pytest.raises(ValueError, match="no words"):
+        dag_pages.render_page([DAG("odd", schedule=timedelta(hours=1))])
