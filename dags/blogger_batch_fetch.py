@@ -1,18 +1,24 @@
-"""### The twice-daily run
+"""### Batch fetch, twice a day
 
 Fetches the newest videos of every active tracked account and saves them, within each organization's subscription.
 
-1. **plan_tiktok**, **plan_instagram**, **plan_youtube**: the first of them to run reads `tracked_bloggers_view`,
-   applies the subscription rule, reserves the videos, and writes the plan of all platforms to the ledger; each hands
-   on its platform's part. Planning a run again gives the same plan: start a new one to reconsider what was skipped.
-2. **fetch_tiktok**, **fetch_instagram**, **fetch_youtube** have one instance per blogger (several bloggers share one
-   beyond 1,000 of a platform). *Clear* an instance to fetch its blogger again: nothing is charged twice.
-3. **gate** ends the run, logs a summary per platform and organization, and is red when every fetch of a platform
-   failed or too many did. A blogger that is private, gone or without videos is an outcome, not a failure.
-4. **dispatch_initial_fetches** triggers `blogger_initial_fetch` for new bloggers whose first videos are still missing.
+**Tasks**
 
-To fetch less, trigger it with *organizations*, *platforms* or *bloggers*. Bloggers that another run is fetching at that
-moment are skipped as `already_running`.
+1. **plan_tiktok**, **plan_instagram**, **plan_youtube**: the first of them to run reads `tracked_bloggers_view`,
+   applies the subscription rule, reserves videos, and writes the plan of all platforms to the ledger. Each returns the
+   labels of its platform's instances.
+2. **fetch_tiktok**, **fetch_instagram**, **fetch_youtube**: one instance per blogger; beyond 1,000 bloggers of a
+   platform, several bloggers share an instance.
+3. **gate**: finishes the run, logs a summary per platform and organization, and fails if every fetch of a platform
+   failed or too many of all did. A private, missing or empty account is a result, not a failure.
+4. **dispatch_initial_fetches**: triggers `blogger_initial_fetch` for accounts whose first videos are still missing.
+
+**Fetch a blogger again**: *Clear* its instance. Nothing is charged twice.
+
+**Fetch less than everything**: *Trigger* with *organizations*, *platforms* or *bloggers*. A blogger that another run is
+fetching at that moment is skipped as `already_running`.
+
+**Reconsider skipped accounts**: trigger a new run. Planning the same run again returns the same plan.
 """
 
 from datetime import timedelta
@@ -39,17 +45,23 @@ with DAG(
     doc_md=__doc__,
     tags=["bloggers"],
 ) as dag:
-    gated = gate()
-    wishes = dispatch_initial_fetches()
-    for platform in Platform:
-        labels = plan_platform.override(task_id=f"plan_{platform.slug}")(platform.value)
-        labels >> wishes
-        fetched = FetchBloggersOperator.partial(
+    plans = {platform: plan_platform.override(task_id=f"plan_{platform.slug}")(platform.value) for platform in Platform}
+
+    # Instance i fetches the bloggers that the ledger has for map index i; the mapped value is only its label.
+    fetches = [
+        FetchBloggersOperator.partial(
             task_id=fetch_task_id(platform),
             map_index_template="{{ task.instance_label }}",
             retries=settings.fetch_retries,
             retry_delay=timedelta(seconds=settings.fetch_retry_delay_seconds),
         ).expand(instance_label=labels)
-        fetched >> gated
-    # Last, or every task gets a copy, and the triggerer reads all of them for every instance.
+        for platform, labels in plans.items()
+    ]
+
+    fetches >> gate()
+
+    list(plans.values()) >> dispatch_initial_fetches()
+
+    # After the tasks, because every task that is created later gets a copy, and the triggerer reads the serialized DAG
+    # for every instance.
     dag.params.update(BATCH_PARAMS)

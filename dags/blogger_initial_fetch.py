@@ -17,12 +17,12 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
-from blogger_tracking.orchestration.assets import QUEUES
 from blogger_tracking.orchestration.initial_fetch_tasks import (
     INITIAL_FETCH_PARAMS,
     FetchInitialVideosOperator,
     release_failed_initial_fetch,
 )
+from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
 from blogger_tracking.settings import get_settings
 
 settings = get_settings()
@@ -41,7 +41,7 @@ with DAG(
 ):
     FetchInitialVideosOperator(
         task_id="fetch",
-        outlets=QUEUES,
+        outlets=QUEUE_ASSETS,
         retries=settings.initial_fetch_retries,
         retry_delay=timedelta(seconds=settings.initial_fetch_retry_delay_seconds),
         on_failure_callback=release_failed_initial_fetch,

@@ -1,28 +1,37 @@
-"""### Pictures of videos
+"""### Thumbnails of videos
 
-The platforms' addresses of pictures expire, so every fetch puts the pictures it saw first into `thumbnail_queue`. This
-run downloads them into object storage, one object per video at `platform/video id`, and records where it is.
+**What it does.** Downloads the thumbnails that fetches put into `thumbnail_queue`, before the platforms' URLs expire,
+and writes one object per video to object storage, with the key `platform/video id`. The stored path is recorded in
+`videos.thumbnail_path`. Only https URLs with public addresses are requested, redirects included; size, time and image
+format are checked. `BLOGGER_TRACKING_THUMBNAIL_STORAGE` sets the storage, for example
+`s3://connection_id@bucket/thumbnails`.
 
-- It starts when a run was planned, looks on while fetches are under way, and every five minutes for leftovers.
-- Only https and public addresses are asked, decided anew at every redirect; size, time and kind of picture are checked.
-- A dead address is parked with its reason at once; other failures rest 1, 5, 15 and 60 minutes and are parked then.
-  `make queues` shows parked messages and requeues them.
-- Where pictures go is set by `BLOGGER_TRACKING_THUMBNAIL_STORAGE`, for example `s3://connection_id@bucket/pictures`.
+**When it runs.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
+delay is over. The task waits for new messages while fetches are in progress, at most four minutes by default.
+
+**When it is red.** The database cannot be reached, or a Connection or setting is missing or wrong: the error in the
+task's log says which. No message is lost: messages in hand become visible again after the visibility timeout (15
+minutes by default). A thumbnail that cannot be downloaded or stored does not make the run red; such a message is tried
+again after 1, 5, 15 and 60 minutes, and parked after five attempts. A dead URL is parked at once.
+
+**What to do.** Correct what the error names; the next run, within five minutes, goes on with the queue. The task's log
+names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their reasons;
+`python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *did not take*,
+check the storage and its Connection.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from blogger_tracking.orchestration.assets import THUMBNAIL_QUEUE, on_work_or_leftovers
-from blogger_tracking.orchestration.queue_tasks import store_thumbnails
+from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_QUEUE, consumer_schedule, store_thumbnails
 
 with DAG(
     dag_id="video_thumbnails",
-    schedule=on_work_or_leftovers(THUMBNAIL_QUEUE),
+    schedule=consumer_schedule(THUMBNAIL_QUEUE),
     catchup=False,
     is_paused_upon_creation=False,
-    # A long queue gets a further consumer every five minutes.
+    # A long queue gets one more consumer every five minutes.
     max_active_runs=4,
     dagrun_timeout=timedelta(minutes=30),
     doc_md=__doc__,

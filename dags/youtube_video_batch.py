@@ -1,30 +1,40 @@
 """### Statistics of YouTube videos
 
-YouTube's listing has no statistics, so every fetch puts its videos into `high_priority_queue`, new or known. This run
-asks `videos.list` for up to 50 of them in one call, filled across bloggers, and writes statistics, the true
-publication date and the length for the fetch that queued them. Ids are acknowledged one by one.
+**What it does.** YouTube's listing has no statistics, so every fetch puts its videos, new and known, into
+`high_priority_queue`. This DAG requests up to 50 videos in one call of `videos.list`, filled across bloggers, and saves
+statistics, exact publication date and length for the fetch that queued the video. A partial call waits until nothing
+more is expected (30 minutes at most by default), so that a run costs no more units than its videos need. A video that
+is missing from several responses in a row is marked as removed (`videos.removed_at`) until YouTube returns the video
+again.
 
-- It starts when a run was planned, looks on while fetches are under way, and every five minutes for leftovers.
-- A call that is not full waits until nothing more is to come: a run costs no more units than its videos need.
-- Videos that YouTube leaves out are marked as unseen, and as removed when that goes on; both end when it shows them.
-- The day's units are counted in `youtube_units`. When they are gone, messages wait for midnight Pacific; that counts as
-  no attempt.
-- A message that failed five times is parked with its reason. `make queues` shows parked messages and requeues them.
+**When it runs.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
+delay is over. The task waits for new messages while fetches are in progress, at most four minutes by default.
+
+**When it is red.** The database cannot be reached, or the Connection `youtube_api` is missing or wrong: the error in
+the task's log says which. No message is lost: messages in hand become visible again after the visibility timeout (15
+minutes by default). A failed call does not make the run red: its messages are tried again after 1, 5, 15 and 60
+minutes, and parked after five attempts.
+
+**What to do.** Correct what the error names; the next run, within five minutes, goes on with the queue.
+
+- *The day's units are spent* or *YouTube is suspended* in the log: messages wait, and no attempt is counted. Units are
+  reset at midnight Pacific time; an invalid key has to be replaced in the Connection `youtube_api`.
+- A parked message: `python -m blogger_tracking.cli queues` lists parked messages with their reasons;
+  `python -m blogger_tracking.cli requeue` returns all of them to their queue.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from blogger_tracking.orchestration.assets import HIGH_PRIORITY_QUEUE, on_work_or_leftovers
-from blogger_tracking.orchestration.queue_tasks import refresh_statistics
+from blogger_tracking.orchestration.queue_tasks import HIGH_PRIORITY_QUEUE, consumer_schedule, refresh_statistics
 
 with DAG(
     dag_id="youtube_video_batch",
-    schedule=on_work_or_leftovers(HIGH_PRIORITY_QUEUE),
+    schedule=consumer_schedule(HIGH_PRIORITY_QUEUE),
     catchup=False,
     is_paused_upon_creation=False,
-    # A second one does not add speed: it takes over when the first has died.
+    # A second consumer does not add speed: it takes over if the first has died.
     max_active_runs=2,
     dagrun_timeout=timedelta(minutes=30),
     doc_md=__doc__,

@@ -1,14 +1,13 @@
 """Cluster policy and garbage collection: registration alone.
 
-Airflow imports this file in every process, so what it needs is imported late.
+Airflow imports this file in every process, so the policy imports its own needs at the first call.
 """
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
-from blogger_tracking.settings import COLLECTION_THRESHOLDS
+from blogger_tracking.orchestration.airflow_3_3.garbage_collection import tune_garbage_collection
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
@@ -16,9 +15,11 @@ if TYPE_CHECKING:
 
 def task_instance_mutation_hook(task_instance: TaskInstance) -> None:
     """Label the instances of the batch run."""
-    from blogger_tracking.orchestration.airflow_3_3.instance_labels import label_instance  # noqa: PLC0415 - see the module's docstring
+    from blogger_tracking.orchestration.airflow_3_3.instance_labels import (  # noqa: PLC0415 - see the module's docstring
+        label_instance,
+    )
 
     label_instance(task_instance)
 
 
-gc.set_threshold(*COLLECTION_THRESHOLDS)
+tune_garbage_collection()

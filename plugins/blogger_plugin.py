@@ -1,14 +1,16 @@
-"""Registration alone: Airflow imports this file in every process, so the app loads itself with its first request."""
+"""Registration alone. Airflow imports this file in every process, so its parts load what they need at first use."""
 
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from blogger_tracking.orchestration.airflow_3_3 import callback_requests
 from blogger_tracking.orchestration.api_app import LazyApp
 
 
 class BloggerPlugin(AirflowPlugin):
-    """Mounts the HTTP surface for people at `/blogger`."""
+    """Mount the HTTP API at `/blogger`, and register the listener for callback requests."""
 
     name = "blogger"
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/blogger", "name": "Blogger tracking"}]  # noqa: RUF012 - as Airflow declares it
+    listeners = [callback_requests]  # noqa: RUF012 - as Airflow declares it

@@ -1,4 +1,4 @@
-"""A real Postgres for every test that asks for one: one server a session, one fresh migrated database a test."""
+"""Fixtures with a real Postgres: one server per session, one fresh and migrated database per test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.database_server import DatabaseServer
 
 _numbers = itertools.count()
 
-# Before anything imports Airflow, which writes its configuration to the home of whoever runs the tests.
+# Set before any import of Airflow, which otherwise writes its configuration to the home of the user.
 _airflow_home = tempfile.mkdtemp(prefix="bt-airflow-")
 os.environ["AIRFLOW_HOME"] = _airflow_home
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -36,7 +36,7 @@ STACK_TESTS = (
 """Tests that start the processes of a local stack, most of them Airflow's: `make test-fast` leaves them out."""
 
 
-# The same examples every time, however slow the machine is.
+# The same examples every time, without a deadline that a slow machine could miss.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
@@ -49,13 +49,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Leave nothing behind."""
+    """Remove the session's AIRFLOW_HOME."""
     shutil.rmtree(_airflow_home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[DatabaseServer]:
-    # A short path: a Unix socket's may not be longer than 107 bytes.
+    # A short path, because the path of a Unix socket is limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="bt-") as folder:
         started = DatabaseServer(Path(folder) / "data")
         yield started
@@ -64,7 +64,7 @@ def server() -> Iterator[DatabaseServer]:
 
 @pytest.fixture
 def database(server: DatabaseServer) -> Iterator[str]:
-    """The name of a fresh, migrated database."""
+    """Yield the name of a fresh, migrated database."""
     name = f"test_{next(_numbers)}"
     server.execute(f"create database {name} template template_bloggers")
     yield name
@@ -73,7 +73,7 @@ def database(server: DatabaseServer) -> Iterator[str]:
 
 @pytest.fixture
 def admin(server: DatabaseServer, database: str) -> Iterator[psycopg.Connection]:
-    """A connection that owns the schema and sees everything."""
+    """Yield a connection that owns the schema and sees every row."""
     with psycopg.connect(server.conninfo(database), autocommit=True) as connection:
         yield connection
 
@@ -85,7 +85,7 @@ def pipeline_conninfo(server: DatabaseServer, database: str) -> str:
 
 @pytest.fixture
 def pool(pipeline_conninfo: str) -> Iterator[ConnectionPool]:
-    """Connections as the pipeline has them: row level security applies."""
+    """Yield a pool of connections with the pipeline's role, to which row level security applies."""
     opened = open_pool(pipeline_conninfo, connections=8)
     yield opened
     opened.close()
@@ -93,5 +93,5 @@ def pool(pipeline_conninfo: str) -> Iterator[ConnectionPool]:
 
 @pytest.fixture
 def build(admin: psycopg.Connection) -> DatabaseBuilder:
-    """Puts organizations, bloggers and tracked accounts into the database."""
+    """Return a builder that inserts organizations, bloggers and tracked accounts."""
     return DatabaseBuilder(admin)

@@ -1,4 +1,4 @@
-"""The pace that processes keep together, on a clock that stands still unless somebody sleeps."""
+"""Rate limiters, on a clock that advances by sleeping alone."""
 
 from __future__ import annotations
 
@@ -7,35 +7,44 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.rate_limit import BLOCK_SECONDS, SharedRateLimiter, SlotReservations, block_size, block_span
+from blogger_tracking.domain.request_errors import RateLimitedError
+from blogger_tracking.rate_limit import (
+    BLOCK_SECONDS,
+    OrganizationRateLimiter,
+    SharedRateLimiter,
+    SlotReservations,
+    block_duration,
+    block_size,
+)
 
-PACES = st.floats(min_value=0.1, max_value=1000)
+RATES = st.floats(min_value=0.1, max_value=1000)
 
 
 @dataclass
-class Place:
-    """What processes share, on a clock of its own: the next free moment."""
+class SharedState:
+    """The state that processes share (as in the database), on a clock of its own."""
 
     now: float = 0.0
-    free_from: float = 0.0
-    spans: list[timedelta] = field(default_factory=list)
+    next_free_at: float = 0.0
+    reserved: list[timedelta] = field(default_factory=list)
 
-    def reserve(self, span: timedelta) -> float:
-        begin = max(self.now, self.free_from)
-        self.free_from = begin + span.total_seconds()
-        self.spans.append(span)
-        return begin - self.now
+    def reserve(self, duration: timedelta) -> float:
+        start = max(self.now, self.next_free_at)
+        self.next_free_at = start + duration.total_seconds()
+        self.reserved.append(duration)
+        return start - self.now
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def turns(self) -> SlotReservations:
+    def process(self) -> SlotReservations:
         return SlotReservations(self.reserve, monotonic=lambda: self.now, sleep=self.sleep)
 
 
@@ -43,113 +52,157 @@ class Place:
     st.lists(st.tuples(st.integers(0, 3), st.floats(min_value=0, max_value=0.3)), min_size=30, max_size=120),
     st.floats(min_value=1, max_value=200),
 )
-def test_processes_together_keep_the_pace_in_any_span_of_time(
-    starts: list[tuple[int, float]], rate_limiter: float
+def test_all_processes_together_keep_the_rate_limit_over_any_interval(
+    requests: list[tuple[int, float]], requests_per_second: float
 ) -> None:
-    place = Place()
-    processes = [place.turns() for _ in range(4)]
-    taken = []
-    for process, pause in starts:
-        place.now += pause
-        processes[process].take(rate_limiter)
-        taken.append(place.now)
-    blocks = 2 * block_size(1000, rate_limiter)
-    for first, begin in enumerate(taken):
-        for last in range(first, len(taken)):
-            assert last - first + 1 <= (taken[last] - begin) * rate_limiter + blocks + 1e-6
+    state = SharedState()
+    processes = [state.process() for _ in range(4)]
+    sent = []
+    for process, pause in requests:
+        state.now += pause
+        processes[process].acquire(requests_per_second)
+        sent.append(state.now)
+    two_blocks = 2 * block_size(1000, requests_per_second)
+    for first, start in enumerate(sent):
+        for last in range(first, len(sent)):
+            assert last - first + 1 <= (sent[last] - start) * requests_per_second + two_blocks + 1e-6
 
 
-def test_who_is_alone_and_busy_gets_the_whole_pace_for_few_reservations() -> None:
-    place = Place()
-    turns = place.turns()
+def test_a_single_busy_process_gets_the_full_rate_with_few_reservations() -> None:
+    state = SharedState()
+    process = state.process()
     for _ in range(1000):
-        turns.take(100)
-    assert place.now == pytest.approx(10, abs=2 * BLOCK_SECONDS)
-    assert len(place.spans) == pytest.approx(100, abs=10)
+        process.acquire(100)
+    assert state.now == pytest.approx(10, abs=2 * BLOCK_SECONDS)
+    assert len(state.reserved) == pytest.approx(100, abs=10)
 
 
-def test_a_single_request_takes_the_time_of_one_only() -> None:
-    place = Place()
-    turns = place.turns()
+def test_a_single_request_reserves_a_single_slot() -> None:
+    state = SharedState()
+    process = state.process()
     for _ in range(5):
-        turns.take(100)
-        place.now += 60
-    assert place.spans == [timedelta(milliseconds=10)] * 5
+        process.acquire(100)
+        state.now += 60
+    assert state.reserved == [timedelta(milliseconds=10)] * 5
 
 
-def test_the_rest_of_a_block_ends_with_its_time() -> None:
-    place = Place()
-    turns = place.turns()
+def test_unused_slots_expire_with_their_block() -> None:
+    state = SharedState()
+    process = state.process()
     for _ in range(8):
-        turns.take(100)
-    reserved = len(place.spans)
-    place.now += 2 * BLOCK_SECONDS
-    turns.take(100)
-    assert len(place.spans) == reserved + 1
+        process.acquire(100)
+    reservations = len(state.reserved)
+    state.now += 2 * BLOCK_SECONDS
+    process.acquire(100)
+    assert len(state.reserved) == reservations + 1
 
 
-def test_a_refused_reservation_is_told_and_gives_no_turn() -> None:
-    place = Place()
-    request_errors = [True]
+def test_a_failed_reservation_raises_and_gives_no_slot() -> None:
+    state = SharedState()
+    failures = [True]
 
-    def reserve(span: timedelta) -> float:
-        if request_errors.pop():
+    def reserve(duration: timedelta) -> float:
+        if failures.pop():
             raise ConnectionError
-        return place.reserve(span)
+        return state.reserve(duration)
 
-    turns = SlotReservations(reserve, monotonic=lambda: place.now, sleep=place.sleep)
+    process = SlotReservations(reserve, monotonic=lambda: state.now, sleep=state.sleep)
     with pytest.raises(ConnectionError):
-        turns.take(10)
-    request_errors.append(False)
-    turns.take(10)
-    assert len(place.spans) == 1
+        process.acquire(10)
+    failures.append(False)
+    process.acquire(10)
+    assert len(state.reserved) == 1
 
 
-def test_threads_that_wait_at_once_wait_for_the_same_block() -> None:
-    place = Place()
-    turns = place.turns()
+def test_concurrent_threads_share_a_block() -> None:
+    state = SharedState()
+    process = state.process()
     with ThreadPoolExecutor(16) as threads:
-        list(threads.map(lambda _: turns.take(100), range(200)))
-    assert len(place.spans) < 30
+        list(threads.map(lambda _: process.acquire(100), range(200)))
+    assert len(state.reserved) < 30
 
 
-@given(st.integers(1, 10_000), PACES)
-def test_a_block_takes_no_less_time_than_its_requests_at_the_pace(wanted: int, rate_limiter: float) -> None:
-    size = block_size(wanted, rate_limiter)
+@given(st.integers(1, 10_000), RATES)
+def test_a_block_lasts_at_least_as_long_as_its_slots_at_the_rate(wanted: int, requests_per_second: float) -> None:
+    size = block_size(wanted, requests_per_second)
     assert 1 <= size <= max(1, wanted)
-    assert size == 1 or size <= rate_limiter * BLOCK_SECONDS
-    assert block_span(size, rate_limiter).total_seconds() >= size / rate_limiter - 1e-9
+    assert size == 1 or size <= requests_per_second * BLOCK_SECONDS
+    assert block_duration(size, requests_per_second).total_seconds() >= size / requests_per_second - 1e-9
 
 
 def test_platforms_do_not_wait_for_each_other() -> None:
     entered = threading.Event()
-    let_go = threading.Event()
+    release = threading.Event()
 
-    def reserve(platform: Platform, span: timedelta) -> float:
+    def reserve_slots(platform: Platform, duration: timedelta) -> float:
         if platform is Platform.TIKTOK:
             entered.set()
-            let_go.wait(timeout=30)
-        return span.total_seconds() * 0
+            release.wait(timeout=30)
+        return duration.total_seconds() * 0
 
-    rate_limiter = SharedRateLimiter(reserve)
+    rate_limiter = SharedRateLimiter(reserve_slots)
     waiting = threading.Thread(target=rate_limiter.acquire, args=(Platform.TIKTOK, 1009.0))
     waiting.start()
     entered.wait(timeout=30)
     rate_limiter.acquire(Platform.YOUTUBE, 1009.0)
     still_waiting = waiting.is_alive()
-    let_go.set()
+    release.set()
     waiting.join()
     assert still_waiting
 
 
-def test_what_reserving_raises_reaches_who_asks(refusing: Callable[[Platform, timedelta], float]) -> None:
-    with pytest.raises(ConnectionError):
-        SharedRateLimiter(refusing).acquire(Platform.INSTAGRAM, 1013.0)
-
-
 @pytest.fixture
-def refusing() -> Callable[[Platform, timedelta], float]:
-    def reserve(platform: Platform, span: timedelta) -> float:
-        raise ConnectionError(platform, span)
+def failing() -> Callable[[Platform, timedelta], float]:
+    def reserve_slots(platform: Platform, duration: timedelta) -> float:
+        raise ConnectionError(platform, duration)
 
-    return reserve
+    return reserve_slots
+
+
+def test_exceptions_from_reserve_slots_propagate(failing: Callable[[Platform, timedelta], float]) -> None:
+    with pytest.raises(ConnectionError):
+        SharedRateLimiter(failing).acquire(Platform.INSTAGRAM, 1013.0)
+
+
+def test_requests_beyond_an_organizations_limit_raise_the_seconds_to_wait() -> None:
+    rate_limiter = OrganizationRateLimiter(requests_per_minute=3)
+    for _ in range(3):
+        rate_limiter.count(UUID(int=1))
+    with pytest.raises(RateLimitedError) as raised:
+        rate_limiter.count(UUID(int=1))
+    assert 1 <= raised.value.retry_after <= 60
+
+
+def test_organizations_are_limited_separately() -> None:
+    rate_limiter = OrganizationRateLimiter(requests_per_minute=1)
+    rate_limiter.count(UUID(int=1))
+    rate_limiter.count(UUID(int=2))
+    with pytest.raises(RateLimitedError):
+        rate_limiter.count(UUID(int=1))
+
+
+def test_an_organization_is_accepted_again_after_the_seconds_to_wait() -> None:
+    state = SharedState()
+    rate_limiter = OrganizationRateLimiter(requests_per_minute=2, monotonic=lambda: state.now)
+    for _ in range(2):
+        rate_limiter.count(UUID(int=1))
+    state.now = 30
+    with pytest.raises(RateLimitedError) as raised:
+        rate_limiter.count(UUID(int=1))
+    assert raised.value.retry_after == 30
+    state.now += raised.value.retry_after
+    rate_limiter.count(UUID(int=1))
+
+
+def test_concurrent_requests_of_an_organization_never_exceed_its_limit() -> None:
+    rate_limiter = OrganizationRateLimiter(requests_per_minute=50)
+
+    def is_accepted(_: int) -> bool:
+        try:
+            rate_limiter.count(UUID(int=1))
+        except RateLimitedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as threads:
+        assert sum(threads.map(is_accepted, range(200))) == 50

@@ -17,8 +17,6 @@ from uuid import uuid4
 from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
-from blogger_tracking.domain.fan_out import place_by_platform
-from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.children import measure_in_child
@@ -56,9 +54,8 @@ def main() -> int:
     order = json.load(sys.stdin)
     key = RunKey("bench", "planning", str(uuid4()))
     pool = open_pool(order["dsn"])
-    place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
     begin = time.monotonic()
-    plan_run(pool, key, RunScope(), timedelta(hours=11), place)
+    plan_run(pool, key, RunScope(), timedelta(hours=11))
     seconds = time.monotonic() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
     json.dump({"seconds": round(seconds, 2), "peak_mb": round(peak / _MEGABYTE, 1)}, sys.stdout)

@@ -23,7 +23,6 @@ from blogger_tracking.database.fetch_settlement import FetchOutcome, settle_fetc
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
 from blogger_tracking.usecases.finish_run import finish_run
@@ -108,7 +107,7 @@ def _claims(
         fleets.track(connection, count * len(Platform), videos)
     key = RunKey("bench", "saving", str(uuid4()))
     scope = RunScope(platforms=(Platform.TIKTOK,))
-    run = plan_run(pool, key, scope, timedelta(hours=1), partial(place_by_platform, max_instances=1000))
+    run = plan_run(pool, key, scope, timedelta(hours=1))
     with pool.connection() as connection:
         for fetch_id in connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (run.run_id,)).fetchall():
             claim = claim_fetch(connection, fetch_id, _LEASE, "bench")

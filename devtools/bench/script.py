@@ -24,10 +24,8 @@ from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
-from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
-from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
@@ -97,8 +95,7 @@ def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
     key = RunKey("bench", "script", str(uuid4()))
     pool = open_pool(dsn)
     services = FetchServices(pool, _services(sandbox_url, SharedRateLimiter(partial(reserve_slots, pool))))
-    place = partial(place_by_platform, max_instances=get_settings().max_instances_per_platform)
-    planned = plan_run(pool, key, RunScope(), timedelta(hours=11), place)
+    planned = plan_run(pool, key, RunScope(), timedelta(hours=11))
     with pool.connection() as connection:
         fetch_ids = connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (planned.run_id,)).fetchall()
     with ThreadPoolExecutor(threads) as executor:

@@ -1,7 +1,7 @@
 """Check the language of the project: `python -m devtools.checks.prose FOLDER_OR_FILE ...`.
 
-Two rules of CONTRIBUTING.md ("Language") can be checked by a program: no docstring begins with a question word, and no
-file uses a word that the glossary replaces by another.
+A program can check two rules of CONTRIBUTING.md ("Language"): no docstring begins with a question word, and no file
+uses a word that `docs/glossary.md` replaces by another word.
 """
 
 from __future__ import annotations
@@ -19,23 +19,32 @@ REPLACED_WORDS: dict[str, str] = {
     r"wish(es|ed)?": "pending initial fetch",
     r"hand(s|ed|ing)? over|hand_over\w*|handed_over": "dispatch",
     r"understood(_state)?": "conclusive",
-    r"request_paces|spent_until": "rate_limits, next_free_at",
+    r"request_paces": "rate_limits",
+    r"spent_until": "next_free_at",
+    r"paces?": "rate limit",
     r"pictures?": "thumbnail",
-    r"verdict": "run outcome",
+    r"verdicts?": "run outcome",
     r"left alone": "suspended",
+    r"circumstances": "planning constraints",
+    r"held[ _]lines": "log buffer",
+    r"(HTTP )?surface": "HTTP API",
+    r"owner_run_id": "owner_dag_run_id",
+    r"quota_gone": "quota_exceeded",
 }
-"""A pattern of each replaced word (any case), and the word to use; docs/glossary.md has them all."""
+"""A pattern of each replaced word (any case), and the word to use; `docs/glossary.md` has the same table."""
 
-_REPLACED = re.compile(
-    "|".join(rf"(?P<g{number}>\b(?:{word})\b)" for number, word in enumerate(REPLACED_WORDS)), re.IGNORECASE
-)
+_REPLACED = re.compile(rf"\b(?:{'|'.join(REPLACED_WORDS)})\b", re.IGNORECASE)
 _SUFFIXES = frozenset({".md", ".py", ".sql", ".toml", ".yml"})
-_EXEMPT = frozenset({"devtools/checks/prose.py", "docs/glossary.md"})
+_ROOT = Path(__file__).parents[2]
+# The files that list the replaced words.
+_EXEMPT = frozenset(
+    _ROOT / file for file in ("devtools/checks/prose.py", "docs/glossary.md", "tests/devtools/checks/test_prose.py")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken rule and its place."""
+    """Place and message of a broken rule."""
 
     file: Path
     line: int
@@ -51,9 +60,16 @@ def check_file(file: Path) -> Iterator[Finding]:
     if file.suffix == ".py":
         yield from _question_words(file, ast.parse(text))
     for number, line in enumerate(text.splitlines(), start=1):
-        for match in _REPLACED.finditer(line):
-            better = list(REPLACED_WORDS.values())[int(str(match.lastgroup)[1:])]
-            yield Finding(file, number, f"say {better!r} instead of {match.group()!r}")
+        for word, better in replaced_words(line):
+            yield Finding(file, number, f"say {better!r} instead of {word!r}")
+
+
+def replaced_words(text: str) -> Iterator[tuple[str, str]]:
+    """Yield every replaced word of the text with the word to use."""
+    for match in _REPLACED.finditer(text):
+        word = match.group()
+        better = next(better for old, better in REPLACED_WORDS.items() if re.fullmatch(old, word, re.IGNORECASE))
+        yield word, better
 
 
 def check_paths(paths: Sequence[Path]) -> list[Finding]:
@@ -62,14 +78,14 @@ def check_paths(paths: Sequence[Path]) -> list[Finding]:
     return [
         finding
         for file in files
-        if file.suffix in _SUFFIXES and file.as_posix() not in _EXEMPT and file.is_file()
+        if file.suffix in _SUFFIXES and file.resolve() not in _EXEMPT and file.is_file()
         for finding in check_file(file)
     ]
 
 
 def _question_words(file: Path, tree: ast.Module) -> Iterator[Finding]:
     for node in ast.walk(tree):
-        # A text that stands alone is a docstring, or the description of the name assigned before it.
+        # A string that stands alone is a docstring, or the description of the constant above the string.
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             words = node.value.value.split(maxsplit=1)
             if words and words[0].strip("`'\",:").lower() in QUESTION_WORDS:

@@ -16,7 +16,7 @@ from sqlfluff.core import FluffConfig, Linter
 
 _SUFFIXES = frozenset({".py", ".sql"})
 _STATEMENT = re.compile(r"\s*(select|insert into|update|delete from|with)\s")
-_PARAMETER = re.compile(r"%\((\w+)\)s|%s|\{(\w+)\}")
+_PARAMETER = re.compile(r"%\((\w+)\)s|%s|(?<=as \()\{(\w+)\}(?=\))|\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,10 @@ def _is_statement(text: str) -> bool:
 
 
 def _stand_in(placeholder: re.Match[str]) -> str:
-    """Return SQL that parses where a parameter of psycopg or a composed identifier stands."""
-    parameter, identifier = placeholder.groups()
+    """Return SQL that parses where a parameter of psycopg, a composed query or a composed identifier stands."""
+    parameter, query, identifier = placeholder.groups()
+    if query:
+        return f"select 1 as {query}"
     return str(identifier) if identifier else f"'{parameter}'"
 
 

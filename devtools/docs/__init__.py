@@ -1,1 +1,1 @@
-"""Generators of the pages of docs/ that come from the code."""
+"""Generators of the documents in `docs/` that follow from the code."""

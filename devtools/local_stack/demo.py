@@ -14,8 +14,7 @@ from psycopg import Connection
 from psycopg.rows import scalar_row
 
 from blogger_tracking.domain.models import Platform
-from devtools.platform_sandbox.options import SandboxOptions
-from devtools.platform_sandbox.world import Creator, CreatorKind, World
+from devtools.platform_sandbox import Creator, CreatorKind, SandboxOptions, World
 
 _NAMESPACE = UUID("6f1f4f0a-6f0e-4f55-9d3b-2b1f6f1f2a77")
 _PERIOD_BEGAN = timedelta(days=10)

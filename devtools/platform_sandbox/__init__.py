@@ -1,15 +1,15 @@
-"""Invented platforms: an HTTP server that speaks the three wire formats, for development, tests and load.
+"""Platform sandbox: an HTTP server that imitates TikTok, Instagram and YouTube, for development, tests and benchmarks.
 
-It imports nothing else of the package, so that the clients are not tested against themselves.
+The sandbox imports nothing of `blogger_tracking`, so that the platform clients are not tested against their own code.
 """
 
-from devtools.platform_sandbox.app import create_app
 from devtools.platform_sandbox.catalogue import Catalogue, Counters, Video
 from devtools.platform_sandbox.faults import Fault, FaultKind
-from devtools.platform_sandbox.options import SandboxOptions
-from devtools.platform_sandbox.platforms import Platform
-from devtools.platform_sandbox.server import SandboxError, SandboxServer
-from devtools.platform_sandbox.world import Creator, CreatorKind, World, uploads_playlist
+from devtools.platform_sandbox.sandbox_app import create_app
+from devtools.platform_sandbox.sandbox_options import SandboxOptions
+from devtools.platform_sandbox.sandbox_server import SandboxError, SandboxServer
+from devtools.platform_sandbox.sandbox_state import LoggedRequest
+from devtools.platform_sandbox.world import Creator, CreatorKind, PlatformName, World, uploads_playlist
 
 __all__ = [
     "Catalogue",
@@ -18,7 +18,8 @@ __all__ = [
     "CreatorKind",
     "Fault",
     "FaultKind",
-    "Platform",
+    "LoggedRequest",
+    "PlatformName",
     "SandboxError",
     "SandboxOptions",
     "SandboxServer",

@@ -1,4 +1,4 @@
-"""`python -m devtools.platform_sandbox`: the sandbox until it is interrupted."""
+"""Command `python -m devtools.platform_sandbox`: serve the sandbox until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ import sys
 from datetime import UTC, datetime
 from types import FrameType
 
-from devtools.platform_sandbox.options import SandboxOptions
-from devtools.platform_sandbox.server import SandboxError, address_of, bound_socket, sandbox_server
-from devtools.platform_sandbox.state import SandboxState
+from devtools.platform_sandbox.sandbox_options import SandboxOptions
+from devtools.platform_sandbox.sandbox_server import SandboxError, base_url_of, bind_socket, create_server
+from devtools.platform_sandbox.sandbox_state import SandboxState
+
+_DEFAULTS = SandboxOptions()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve; 0 after SIGINT or SIGTERM, 2 when the address cannot be had."""
+    """Serve until SIGINT or SIGTERM, then return 0; return 2 if the address is invalid or in use."""
     given = _parser().parse_args(arguments)
     try:
-        bound = bound_socket(given.host, given.port)
+        bound = bind_socket(given.host, given.port)
     except SandboxError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
     with bound:
         state = SandboxState(_options(given))
 
-        def say_ready() -> None:
-            sys.stdout.write(f"sandbox ready at {address_of(bound)}\n")
+        def report_ready() -> None:
+            sys.stdout.write(f"sandbox ready at {base_url_of(bound)}\n")
             sys.stdout.flush()
 
-        server = sandbox_server(state, say_ready)
+        server = create_server(state, report_ready)
 
         def stop(number: int, frame: FrameType | None) -> None:
             del number, frame
@@ -41,18 +43,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = SandboxOptions()
-    parser = argparse.ArgumentParser(prog="python -m devtools.platform_sandbox", description="The invented platforms.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one and prints it")
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--creators-per-platform", type=int, default=defaults.creators_per_platform)
-    parser.add_argument("--latency-ms", type=float, default=defaults.latency_ms)
-    parser.add_argument("--video-count", type=int, help="videos that each creator lists")
-    parser.add_argument("--body-bytes", type=int, default=defaults.body_bytes, help="weight of a full page")
-    parser.add_argument("--youtube-daily-units", type=int, default=defaults.youtube_daily_units)
-    parser.add_argument("--time", type=_moment, help="ISO 8601: the clock stands still there")
-    parser.add_argument("--no-traps", dest="traps", action="store_false", help="only full pages of readable videos")
+    parser = argparse.ArgumentParser(
+        prog="python -m devtools.platform_sandbox",
+        description="Serve imitations of TikTok, Instagram and YouTube with invented creators.",
+        epilog="Defaults in parentheses.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=0, help="port to listen on (any free port)")
+    add("--seed", type=int, default=_DEFAULTS.seed, help="the same seed gives the same creators (%(default)s)")
+    creators = _DEFAULTS.creators_per_platform
+    add("--creators-per-platform", type=int, default=creators, help="creators on each platform (%(default)s)")
+    add("--latency-ms", type=float, default=_DEFAULTS.latency_ms, help="mean delay of a response (%(default)s)")
+    add("--video-count", type=int, help="videos that each creator lists (40 to 160, large creators 600)")
+    add("--body-bytes", type=int, default=_DEFAULTS.body_bytes, help="approximate size of a full page (%(default)s)")
+    units = _DEFAULTS.youtube_daily_units
+    add("--youtube-daily-units", type=int, default=units, help="daily quota of each YouTube key (%(default)s)")
+    add("--time", type=_parse_time, help="fixed time of the simulated clock, ISO 8601 (the real time)")
+    add("--no-traps", dest="traps", action="store_false", help="only full pages of complete videos, no repetitions")
     return parser
 
 
@@ -69,9 +77,9 @@ def _options(given: argparse.Namespace) -> SandboxOptions:
     )
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _parse_time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

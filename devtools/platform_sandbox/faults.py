@@ -1,4 +1,4 @@
-"""Faults on demand: which requests they hit, how often, and what they do."""
+"""Fault injection: the kinds of faults, the requests that a fault matches, and the registry of injected faults."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 
-from devtools.platform_sandbox.platforms import Platform
+from devtools.platform_sandbox.world import PlatformName
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """A kind of failure of a platform. docs/sandbox.md describes each."""
 
     RATE_LIMIT = "rate_limit"
     SERVER_ERROR = "server_error"
@@ -39,11 +39,11 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault and the requests it hits: those that fit every field that is given.
+    """A fault and its conditions; a request has to meet every condition that is not None.
 
     `creator`: a username, id, `secUid` or playlist of the creator, or any value in the query. `path`: a part of the
-    path. `page`: counts from 1. `times`: how often it strikes (None: always). `seconds`: how long a hang lasts, or
-    the `Retry-After` of a rate limit (None: a hang of 60 s, no `Retry-After`).
+    path. `page`: number of the page, from 1. `times`: number of requests that the fault affects (None: all).
+    `seconds`: duration of a hang, or the `Retry-After` of a rate limit (None: a hang of 60 s, no `Retry-After`).
     """
 
     kind: FaultKind
@@ -54,8 +54,8 @@ class Fault:
     times: int | None = None
     seconds: float | None = None
 
-    def hits(self, target: Target) -> bool:
-        """Whether a request is one of those."""
+    def matches(self, target: FaultTarget) -> bool:
+        """Return True if a request meets all conditions of this fault."""
         return (
             (self.platform is None or self.platform == target.platform)
             and (self.path is None or self.path in target.path)
@@ -65,49 +65,49 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What of a request matters to faults."""
+class FaultTarget:
+    """The properties of a request that faults are matched against."""
 
-    platform: Platform
+    platform: PlatformName
     path: str
     page: int
     names: Collection[str]
 
 
-class FaultBook:
-    """The faults that are set; the first one that hits strikes. Safe to use from several threads."""
+class FaultRegistry:
+    """The injected faults in the order of their injection. Thread-safe."""
 
     def __init__(self) -> None:
         self._faults: list[tuple[Fault, int | None]] = []
         self._lock = Lock()
 
     def add(self, fault: Fault) -> None:
-        """Set a fault, after those set before."""
+        """Add a fault behind those already injected."""
         with self._lock:
             self._faults.append((fault, fault.times))
 
     def clear(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def pending(self) -> list[Fault]:
-        """Faults that can still strike."""
+        """Return the faults that can still affect a request."""
         with self._lock:
             return [fault for fault, _ in self._faults]
 
-    def strike(self, target: Target) -> Fault | None:
-        """The fault that hits this request, counted as having struck."""
+    def take(self, target: FaultTarget) -> Fault | None:
+        """Return the first fault that matches a request and count it as used; None if no fault matches."""
         if not self._faults:
             return None
         with self._lock:
             for position, (fault, left) in enumerate(self._faults):
-                if fault.hits(target):
-                    self._use(position, fault, left)
+                if fault.matches(target):
+                    self._count_use(position, fault, left)
                     return fault
         return None
 
-    def _use(self, position: int, fault: Fault, left: int | None) -> None:
+    def _count_use(self, position: int, fault: Fault, left: int | None) -> None:
         if left is None:
             return
         if left <= 1:

@@ -1,7 +1,7 @@
-"""The bulk of TikTok's and Instagram's answers: keys that clients do not read, in realistic weight.
+"""Filler for TikTok's and Instagram's responses: keys that clients ignore, in a realistic amount.
 
-Items carry a short marker key where the bulk belongs; it is put in as text, once per page, which keeps a page of
-100 KB at a fraction of a millisecond.
+Each entry has a short marker key, and the filler replaces all markers of a page as text. Rendering a page of 100 KB
+this way takes a fraction of a millisecond.
 """
 
 from __future__ import annotations
@@ -9,42 +9,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from devtools.platform_sandbox.messages import compact
+from devtools.platform_sandbox.http_messages import compact_json
 
 _CDN = "https://v16-webapp-prime.tiktokcdn.example/video/tos/maliva/tos-maliva-ve-0068c799-us/"
 
 
 def marker(name: str) -> dict[str, object]:
-    """A key that stands for a fragment until `insert` puts it in; to be merged into an item."""
+    """Return a placeholder key for a fragment, to be merged into an entry; `insert` replaces the placeholder."""
     return {f"@{name}@": 0}
 
 
 def insert(body: str, fragments: Mapping[str, str]) -> str:
-    """The body with each marker replaced by the keys of its fragment."""
+    """Return the body with each marker replaced by the keys of its fragment."""
     for name, fragment in fragments.items():
         body = body.replace(f'"@{name}@":0', fragment)
     return body
 
 
 def keys_of(value: Mapping[str, object]) -> str:
-    """A fragment: the keys and values of a JSON object without its braces."""
-    return compact(value)[1:-1]
+    """Return a fragment: a JSON object's keys and values without the braces."""
+    return compact_json(value)[1:-1]
 
 
 @cache
-def tiktok_video_keys(weight: int) -> str:
-    """What every `video` has alike, about this many characters."""
-    return keys_of(_TIKTOK_VIDEO | {"bitrateInfo": _repeated(_TIKTOK_BIT_RATE, weight)})
+def tiktok_video_keys(size: int) -> str:
+    """Return the constant keys of a TikTok `video`, about `size` characters."""
+    return keys_of(_TIKTOK_VIDEO | {"bitrateInfo": _repeated(_TIKTOK_BIT_RATE, size)})
 
 
 @cache
-def instagram_video_keys(weight: int) -> str:
-    """What every video or reel has alike, about this many characters."""
-    return keys_of(_INSTAGRAM_VIDEO | {"video_versions": _repeated(_INSTAGRAM_VIDEO_VERSION, weight)})
+def instagram_video_keys(size: int) -> str:
+    """Return the constant keys of an Instagram video or reel, about `size` characters."""
+    return keys_of(_INSTAGRAM_VIDEO | {"video_versions": _repeated(_INSTAGRAM_VIDEO_VERSION, size)})
 
 
-def _repeated(entry: object, weight: int) -> list[object]:
-    return [entry] * max(1, weight // len(compact(entry)))
+def _repeated(entry: object, size: int) -> list[object]:
+    return [entry] * max(1, size // len(compact_json(entry)))
 
 
 _TIKTOK_BIT_RATE = {
@@ -133,7 +133,7 @@ TIKTOK_ITEM: dict[str, object] = {
     "shareEnabled": True,
     "textExtra": [],
 }
-"""What every item of TikTok's list has alike (the misspelling is the platform's)."""
+"""Constant keys of an entry of TikTok's list (the misspelling of `officalItem` is the platform's)."""
 
 INSTAGRAM_ITEM: dict[str, object] = {
     "caption_is_edited": False,
@@ -152,4 +152,4 @@ INSTAGRAM_ITEM: dict[str, object] = {
     "share_count_disabled": False,
     "should_request_ads": False,
 }
-"""What every media of Instagram's lists has alike."""
+"""Constant keys of a media of Instagram's lists."""

@@ -1,4 +1,4 @@
-"""The media of Instagram's lists: reels, feed videos, photos, carousels and posts shared with another account."""
+"""Media in Instagram's lists: reels, feed videos, photos, carousels and posts shared with another account."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from devtools.platform_sandbox.catalogue import Catalogue, Video
+from devtools.platform_sandbox.cursor_pages import SandboxPage
 from devtools.platform_sandbox.filler import INSTAGRAM_ITEM, instagram_video_keys, keys_of, marker
 from devtools.platform_sandbox.identifiers import instagram_code
-from devtools.platform_sandbox.paging import Page
-from devtools.platform_sandbox.platform_api import Moment, PlatformApi
+from devtools.platform_sandbox.platform_api import CallContext, PlatformApi
 from devtools.platform_sandbox.world import Creator, CreatorKind
 
-_ITEM_WITHOUT_BULK = 1_600
+_ITEM_SIZE_WITHOUT_FILLER = 1_600
 
 
 class MediaKind(StrEnum):
-    """What a post is. A collab is a reel of another account that also stands in this one's lists."""
+    """Kind of a post. A collab is a reel of another account that is also part of the co-author's lists."""
 
     CLIP = "clip"
     FEED_VIDEO = "feed_video"
@@ -37,26 +37,26 @@ _PRODUCT_TYPES = {MediaKind.FEED_VIDEO: "feed", MediaKind.PHOTO: "feed", MediaKi
 
 
 def media_kind(video: Video) -> MediaKind:
-    """What this post is: ten of sixteen are reels."""
+    """Return the kind of a post: ten of sixteen are reels."""
     return _KINDS[(video.bits >> 8) % len(_KINDS)]
 
 
-def media_fragments(weight: int) -> dict[str, str]:
-    """The bulk that brings an item to about `weight` characters."""
-    return {"item": keys_of(INSTAGRAM_ITEM), "video": instagram_video_keys(max(0, weight - _ITEM_WITHOUT_BULK))}
+def media_fragments(size: int) -> dict[str, str]:
+    """Return the filler that makes an item about `size` characters long."""
+    return {"item": keys_of(INSTAGRAM_ITEM), "video": instagram_video_keys(max(0, size - _ITEM_SIZE_WITHOUT_FILLER))}
 
 
 class MediaWriter:
-    """Writes the items of one page. Only the list of clips knows plays."""
+    """Writer of the items of one page. Only the list of clips has play counts."""
 
-    def __init__(self, api: PlatformApi, creator: Creator, moment: Moment, *, clips: bool) -> None:
+    def __init__(self, api: PlatformApi, creator: Creator, context: CallContext, *, clips: bool) -> None:
         self._api = api
         self._creator = creator
-        self._moment = moment
+        self._context = context
         self._clips = clips
 
-    def items(self, page: Page) -> list[object]:
-        """The page's media; an untidy account's page has a card among them that is no media."""
+    def items(self, page: SandboxPage) -> list[object]:
+        """Return the page's items; the second item on an untidy account's page is a card of suggested users."""
         items = [self._item(video, pinned=place < page.pinned) for place, video in enumerate(page.videos)]
         if self._api.options.traps and self._creator.kind is CreatorKind.UNTIDY:
             items.insert(1, {"suggested_users": {"type": 2, "suggestions": [], "id": "8"}})
@@ -87,11 +87,11 @@ class MediaWriter:
             "coauthor_producers": [self._user(self._creator)] if kind is MediaKind.COLLAB else [],
             "product_type": _PRODUCT_TYPES.get(kind, "clips"),
             **self._numbers(video, kind),
-            **self._pictures(kind, pk),
+            **self._thumbnails(kind, pk),
         }
 
     def _original(self, listed: Video) -> Video:
-        """The partner's newest reel at the time: the same media as in the partner's own list."""
+        """Return the partner's newest reel at the time of publication: the same media as in the partner's own list."""
         world = self._api.world
         partner = world.creator(listed.owner.platform, (listed.owner.index * 7 + 3) % world.creators_per_platform)
         if partner.kind is not CreatorKind.NORMAL or partner.index == listed.owner.index:
@@ -128,11 +128,11 @@ class MediaWriter:
             "full_name": creator.display_name,
             "is_private": False,
             "is_verified": creator.index % 17 == 0,
-            "profile_pic_url": self._api.thumbnail_url(self._moment, creator.external_id),
+            "profile_pic_url": self._api.thumbnail_url(self._context, creator.external_id),
         }
 
     def _numbers(self, video: Video, kind: MediaKind) -> dict[str, object]:
-        counters = video.counters(self._moment.now)
+        counters = video.counters(self._context.now)
         numbers: dict[str, object] = {"comment_count": counters.comments, "like_count": counters.likes}
         hidden = video.hides_likes
         if hidden:
@@ -142,14 +142,14 @@ class MediaWriter:
         numbers["like_and_view_counts_disabled"] = hidden
         if self._clips and kind in {MediaKind.CLIP, MediaKind.COLLAB}:
             numbers |= {"play_count": counters.views, "ig_play_count": counters.views}
-        reposts = ("media_repost_count", "reshare_count", None)[video.number % 3]
-        return numbers | ({reposts: counters.shares} if reposts else {})
+        repost_key = ("media_repost_count", "reshare_count", None)[video.number % 3]
+        return numbers | ({repost_key: counters.shares} if repost_key else {})
 
-    def _pictures(self, kind: MediaKind, pk: int) -> dict[str, object]:
-        address = self._api.thumbnail_url(self._moment, str(pk))
-        picture = {"candidates": [{"width": 720, "height": 1280, "url": address}], "additional_candidates": {}}
+    def _thumbnails(self, kind: MediaKind, pk: int) -> dict[str, object]:
+        url = self._api.thumbnail_url(self._context, str(pk))
+        versions = {"candidates": [{"width": 720, "height": 1280, "url": url}], "additional_candidates": {}}
         if kind is MediaKind.CAROUSEL:
-            return {"carousel_media_count": 2, "carousel_media": [{"media_type": 1, "image_versions2": picture}] * 2}
+            return {"carousel_media_count": 2, "carousel_media": [{"media_type": 1, "image_versions2": versions}] * 2}
         if kind is MediaKind.PHOTO:
-            return {"image_versions2": picture}
-        return {"image_versions2": picture} | marker("video")
+            return {"image_versions2": versions}
+        return {"image_versions2": versions} | marker("video")

@@ -1,4 +1,4 @@
-"""What the three platforms' APIs have in common, as the server sees them."""
+"""Base class of the three imitated APIs, and the values that each of their calls works on."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from devtools.platform_sandbox.catalogue import Catalogue
+from devtools.platform_sandbox.cursor_pages import Pager
 from devtools.platform_sandbox.faults import FaultKind
-from devtools.platform_sandbox.messages import Request, Response
-from devtools.platform_sandbox.options import SandboxOptions
-from devtools.platform_sandbox.paging import Cursor, Pager
-from devtools.platform_sandbox.platforms import Platform
-from devtools.platform_sandbox.world import Creator, World
+from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse
+from devtools.platform_sandbox.sandbox_options import SandboxOptions
+from devtools.platform_sandbox.world import Creator, PlatformName, World
 
 
 @dataclass(frozen=True, slots=True)
-class CallFacts:
-    """What a request is about: its call, its creator if it names one that exists, its page from 1, its video ids."""
+class CallDescription:
+    """The call of a request, for the log and for faults.
 
-    call: str
+    `creator` is None if the request names no existing creator, `page` counts from 1, `video_ids` is the number of ids.
+    """
+
+    name: str
     creator: Creator | None = None
     page: int = 1
     video_ids: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A request, the simulated unix second at which it is answered, and a fault that changes its paging."""
+class CallContext:
+    """A request, the simulated unix second of its response, and a fault that changes its paging."""
 
-    request: Request
+    request: HttpRequest
     now: int
     distortion: FaultKind | None = None
 
@@ -37,7 +39,7 @@ class Moment:
 class PlatformApi(ABC):
     """One platform's wire format over the invented world."""
 
-    platform: Platform
+    platform: PlatformName
     prefix: str
     key_header: str
 
@@ -47,53 +49,48 @@ class PlatformApi(ABC):
         self._slug = self.platform.slug
 
     @abstractmethod
-    def facts(self, request: Request) -> CallFacts:
-        """What the request is about; an unknown path is a call of its own name."""
+    def describe(self, request: HttpRequest) -> CallDescription:
+        """Return the call, creator and page of a request; the call of an unknown path is the path itself."""
 
     @abstractmethod
-    def bad_key(self) -> Response:
-        """The answer to a key that the platform does not know."""
+    def invalid_key_response(self) -> HttpResponse:
+        """Return the platform's error for an unknown key."""
 
     @abstractmethod
-    def missing_key(self) -> Response:
-        """The answer to a request without a key."""
+    def missing_key_response(self) -> HttpResponse:
+        """Return the platform's error for a request without a key."""
 
     @abstractmethod
-    def answer(self, moment: Moment) -> Response:
-        """The answer to an admitted request; the same for the same moment."""
+    def respond(self, context: CallContext) -> HttpResponse:
+        """Return the response to an accepted request. Equal contexts give equal responses."""
 
-    def refusal(self, request: Request, now: datetime) -> Response | None:
-        """Why a request is not admitted; None when it is."""
+    def rejection(self, request: HttpRequest, now: datetime) -> HttpResponse | None:
+        """Return the error for a missing or invalid key, or None if the request is accepted."""
         del now
         key = request.headers.get(self.key_header)
         if not key:
-            return self.missing_key()
-        return self.bad_key() if key in self.options.bad_keys else None
+            return self.missing_key_response()
+        return self.invalid_key_response() if key in self.options.invalid_keys else None
 
     def catalogue(self, creator: Creator) -> Catalogue:
-        """What the creator publishes."""
+        """Return the creator's videos."""
         return Catalogue(self.world, creator, self.options.video_count)
 
-    def pager(self, creator: Creator, moment: Moment, asked: int) -> Pager:
-        """Cuts the creator's list into pages of at most what was asked and the platform's limit."""
-        size = max(1, min(asked, self.options.page_size(self.platform)))
-        return Pager(self.catalogue(creator), moment.now, size, self.options.traps, moment.distortion)
+    def pager(self, creator: Creator, context: CallContext, requested: int) -> Pager:
+        """Return a pager of the creator's list; a page has at most the requested and the platform's size."""
+        size = max(1, min(requested, self.options.page_size(self.platform)))
+        return Pager(self.catalogue(creator), context.now, size, self.options.traps, context.distortion)
 
-    def thumbnail_url(self, moment: Moment, video_id: str) -> str:
-        """Where the sandbox serves a video's picture; signed with an expiry except on YouTube."""
-        address = f"http://{moment.request.host}/thumbnails/{self._slug}/{video_id}.jpg"
-        if self.platform is Platform.YOUTUBE:
-            return address
-        return f"{address}?expires={(moment.now // 3600 + self.options.thumbnail_hours) * 3600}"
-
-
-def cursor_page(cursor: Cursor | None) -> int:
-    """The number of the page at a cursor, from 1."""
-    return 1 if cursor is None else cursor.page + 1
+    def thumbnail_url(self, context: CallContext, video_id: str) -> str:
+        """Return the URL of a video's thumbnail on this sandbox; signed with an expiry except on YouTube."""
+        url = f"http://{context.request.host}/thumbnails/{self._slug}/{video_id}.jpg"
+        if self.platform is PlatformName.YOUTUBE:
+            return url
+        return f"{url}?expires={(context.now // 3600 + self.options.thumbnail_hours) * 3600}"
 
 
-def whole_number(text: str | None, default: int) -> int | None:
-    """A query parameter as a number from 0; the default when absent, None when it is no such number."""
+def parse_number(text: str | None, default: int) -> int | None:
+    """Return a query parameter as a number from 0: the default if absent, None if not a number."""
     if text is None:
         return default
     return int(text) if text.isascii() and text.isdigit() else None

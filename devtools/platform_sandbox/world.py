@@ -1,4 +1,4 @@
-"""The invented creators: a pure function of a seed, with nothing generated before it is asked for."""
+"""The platforms and their invented creators, each computed from a seed on demand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from devtools.platform_sandbox.identifiers import Identifiers, roll
-from devtools.platform_sandbox.platforms import Platform
+from devtools.platform_sandbox.identifiers import Identifiers, hash_bits
 
 _ADJECTIVES = (
     "amber",
@@ -43,8 +42,21 @@ _FAMILY_NAMES = ("Abara", "Berg", "Castellan", "Duvall", "Egede", "Ferro", "Grub
 _INDEX_IN_USERNAME = re.compile(r"^[a-z]+\.[a-z]+(\d{1,9})$")
 
 
+class PlatformName(StrEnum):
+    """Name of a platform."""
+
+    TIKTOK = "TikTok"
+    INSTAGRAM = "Instagram"
+    YOUTUBE = "YouTube"
+
+    @property
+    def slug(self) -> str:
+        """Name in lower case, as used in paths."""
+        return self.value.lower()
+
+
 class CreatorKind(StrEnum):
-    """What is special about a creator. 90% are `NORMAL`, each other kind is 1% of a platform."""
+    """Special property of a creator. 90 % are `NORMAL`, each other kind is 1 % of a platform's creators."""
 
     NORMAL = "normal"
     PRIVATE = "private"
@@ -59,7 +71,7 @@ class CreatorKind(StrEnum):
     HIDES_SUBSCRIBERS = "hides_subscribers"
 
 
-_SPECIAL_ONES = 7
+_LAST_DIGIT_OF_SPECIAL_CREATORS = 7
 _SPECIAL_KINDS = tuple(kind for kind in CreatorKind if kind is not CreatorKind.NORMAL)
 
 
@@ -68,10 +80,10 @@ class Creator:
     """An invented creator.
 
     `external_id` is the platform's stable id (TikTok `id`, Instagram `pk`, YouTube channel id), `sec_id` TikTok's
-    `secUid`. `former_username` is what a renamed creator was called: nobody is found by it any more.
+    `secUid`. `former_username` is the previous username of a renamed creator; a look-up by it finds no creator.
     """
 
-    platform: Platform
+    platform: PlatformName
     index: int
     username: str
     external_id: str
@@ -80,9 +92,14 @@ class Creator:
     kind: CreatorKind
     former_username: str | None
 
+    @property
+    def followers(self) -> int:
+        """Number of followers or subscribers, constant over time."""
+        return 900 + hash_bits(self.external_id, "followers") % 3_000_000
+
 
 class World:
-    """All creators of one seed. Cheap to make: a creator is computed when it is asked for."""
+    """All creators of one seed. A creator is computed on each access, so that a world of any size needs no memory."""
 
     def __init__(self, seed: int = 7, creators_per_platform: int = 12_000) -> None:
         self.seed = seed
@@ -90,11 +107,10 @@ class World:
         self.identifiers = Identifiers(seed)
 
     def creator(self, platform: str, index: int) -> Creator:
-        """The creator with this index, from 0. Raises IndexError outside the world."""
+        """Return the creator with this index, from 0. Raises IndexError outside the world."""
         if not 0 <= index < self.creators_per_platform:
-            message = f"no creator {index} in a world of {self.creators_per_platform}"
-            raise IndexError(message)
-        known = Platform(platform)
+            raise IndexError(f"no creator {index} in a world of {self.creators_per_platform}")
+        known = PlatformName(platform)
         kind = _kind(index)
         renamed = kind is CreatorKind.RENAMED
         return Creator(
@@ -102,54 +118,54 @@ class World:
             index=index,
             username=self._username(known, index, "renamed" if renamed else "original"),
             external_id=self._external_id(known, index),
-            sec_id=self.identifiers.tiktok_sec_uid(index) if known is Platform.TIKTOK else None,
+            sec_id=self.identifiers.tiktok_sec_uid(index) if known is PlatformName.TIKTOK else None,
             display_name=self._display_name(known, index),
             kind=kind,
             former_username=self._username(known, index, "original") if renamed else None,
         )
 
     def creators(self, platform: str, kind: str | None = None, start: int = 0) -> Iterator[Creator]:
-        """The platform's creators by index, of one kind if given."""
+        """Yield the platform's creators in order of their index, optionally only those of one kind."""
         for index in range(start, self.creators_per_platform):
             if kind is None or _kind(index) == kind:
                 yield self.creator(platform, index)
 
     def find(self, platform: str, identifier: str) -> Creator | None:
-        """Who is meant by a username (with or without @), external id, `secUid` or uploads playlist, if anybody."""
+        """Return the creator with this username (with or without @), id, `secUid` or uploads playlist, or None."""
         name = identifier.removeprefix("@").lower()
         by_name = _INDEX_IN_USERNAME.match(name)
         index = int(by_name[1]) if by_name else self.identifiers.owner_of(identifier)
         if index is None or index >= self.creators_per_platform:
             return None
         creator = self.creator(platform, index)
-        playlist = uploads_playlist(creator) if creator.platform is Platform.YOUTUBE else None
+        playlist = uploads_playlist(creator) if creator.platform is PlatformName.YOUTUBE else None
         named = identifier in {creator.external_id, creator.sec_id, playlist}
         return creator if named or name == creator.username else None
 
-    def _external_id(self, platform: Platform, index: int) -> str:
-        if platform is Platform.TIKTOK:
+    def _external_id(self, platform: PlatformName, index: int) -> str:
+        if platform is PlatformName.TIKTOK:
             return self.identifiers.tiktok_user(index)
-        if platform is Platform.INSTAGRAM:
+        if platform is PlatformName.INSTAGRAM:
             return self.identifiers.instagram_user(index)
         return self.identifiers.youtube_channel(index)
 
-    def _username(self, platform: Platform, index: int, variant: str) -> str:
-        bits = roll(self.seed, platform, index, variant)
+    def _username(self, platform: PlatformName, index: int, variant: str) -> str:
+        bits = hash_bits(self.seed, platform, index, variant)
         return f"{_pick(_ADJECTIVES, bits)}.{_pick(_NOUNS, bits >> 16)}{index}"
 
-    def _display_name(self, platform: Platform, index: int) -> str:
-        bits = roll(self.seed, platform, index, "name")
+    def _display_name(self, platform: PlatformName, index: int) -> str:
+        bits = hash_bits(self.seed, platform, index, "name")
         return f"{_pick(_GIVEN_NAMES, bits)} {_pick(_FAMILY_NAMES, bits >> 16)}"
 
 
 def uploads_playlist(creator: Creator) -> str:
-    """The playlist of a YouTube channel's uploads."""
+    """Return the id of the playlist of a YouTube channel's uploads."""
     return "UU" + creator.external_id[2:]
 
 
 def _kind(index: int) -> CreatorKind:
     tens, ones = divmod(index, 10)
-    return _SPECIAL_KINDS[tens % len(_SPECIAL_KINDS)] if ones == _SPECIAL_ONES else CreatorKind.NORMAL
+    return _SPECIAL_KINDS[tens % len(_SPECIAL_KINDS)] if ones == _LAST_DIGIT_OF_SPECIAL_CREATORS else CreatorKind.NORMAL
 
 
 def _pick(words: tuple[str, ...], bits: int) -> str:

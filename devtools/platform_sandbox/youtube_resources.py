@@ -1,4 +1,4 @@
-"""The resources of the YouTube Data API: channel, playlist item, video. Every count is a string."""
+"""Resources of the YouTube Data API: channel, playlist item, video. Every count is a string."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from devtools.platform_sandbox.catalogue import Video
+from devtools.platform_sandbox.cursor_pages import SandboxPage
 from devtools.platform_sandbox.filler import keys_of, marker
-from devtools.platform_sandbox.identifiers import base64url, roll
-from devtools.platform_sandbox.paging import Page
-from devtools.platform_sandbox.platform_api import Moment, PlatformApi
+from devtools.platform_sandbox.identifiers import base64url
+from devtools.platform_sandbox.platform_api import CallContext, PlatformApi
 from devtools.platform_sandbox.world import Creator, CreatorKind, uploads_playlist
 
 _LIVE_SECONDS = 3 * 3600
-_ANNOUNCED_SECONDS = 2 * 24 * 3600
+_ANNOUNCED_BEFORE_SECONDS = 2 * 24 * 3600
 _SIZES = {
     "default": {"width": 120, "height": 90},
     "medium": {"width": 320, "height": 180},
@@ -28,18 +28,17 @@ _DESCRIPTION = (
 )
 
 
-def channel(api: PlatformApi, creator: Creator, moment: Moment) -> dict[str, object]:
-    """A channel; `subscriberCount` has three significant figures and is absent when hidden."""
+def channel(api: PlatformApi, creator: Creator, context: CallContext) -> dict[str, object]:
+    """Return a channel; `subscriberCount` has three significant figures and is absent if hidden."""
     catalogue = api.catalogue(creator)
-    subscribers = 900 + roll(creator.external_id, "followers") % 3_000_000
     hidden = creator.kind is CreatorKind.HIDES_SUBSCRIBERS
     statistics: dict[str, object] = {
-        "viewCount": str(subscribers * 190),
+        "viewCount": str(creator.followers * 190),
         "hiddenSubscriberCount": hidden,
         "videoCount": str(catalogue.size),
     }
     if not hidden:
-        statistics["subscriberCount"] = str(_three_figures(subscribers))
+        statistics["subscriberCount"] = str(_three_figures(creator.followers))
     text = {"title": creator.display_name, "description": _DESCRIPTION}
     return {
         "kind": "youtube#channel",
@@ -49,7 +48,7 @@ def channel(api: PlatformApi, creator: Creator, moment: Moment) -> dict[str, obj
             **text,
             "customUrl": f"@{creator.username}",
             "publishedAt": "2015-01-01T00:00:00Z",
-            "thumbnails": _thumbnails(api, creator.external_id, moment, ("default", "medium", "high")),
+            "thumbnails": _thumbnails(api, creator.external_id, context, ("default", "medium", "high")),
             "localized": text,
         },
         "contentDetails": {"relatedPlaylists": {"likes": "", "uploads": uploads_playlist(creator)}},
@@ -57,20 +56,25 @@ def channel(api: PlatformApi, creator: Creator, moment: Moment) -> dict[str, obj
     }
 
 
-def playlist_entries(api: PlatformApi, creator: Creator, page: Page, moment: Moment) -> list[dict[str, object]]:
-    """The entries of a page of uploads; an upcoming broadcast stands first, an untidy list has neighbours swapped."""
+def playlist_entries(
+    api: PlatformApi, creator: Creator, page: SandboxPage, context: CallContext
+) -> list[dict[str, object]]:
+    """Return the items of a page of uploads.
+
+    An upcoming broadcast is the first item; the second and third item of an untidy channel are swapped.
+    """
     videos = list(page.videos)
-    is_first = "pageToken" not in moment.request.query
+    is_first = "pageToken" not in context.request.query
     if creator.kind is CreatorKind.BROADCASTS and is_first:
         catalogue = api.catalogue(creator)
-        videos.insert(0, catalogue.video(catalogue.newest(moment.now) + 1))
+        videos.insert(0, catalogue.video(catalogue.newest(context.now) + 1))
     if api.options.traps and creator.kind is CreatorKind.UNTIDY:
         videos[1:3] = reversed(videos[1:3])
-    return [_playlist_item(api, video, position, moment) for position, video in enumerate(videos)]
+    return [_playlist_item(api, video, position, context) for position, video in enumerate(videos)]
 
 
 def playlist_fragments(creator: Creator) -> dict[str, str]:
-    """What the snippets of a channel's playlist items have alike; a placeholder's tells less."""
+    """Return the constant keys of the snippets of a channel's playlist items; a placeholder has fewer."""
     channel_keys: dict[str, object] = {
         "channelId": creator.external_id,
         "channelTitle": creator.display_name,
@@ -83,24 +87,27 @@ def playlist_fragments(creator: Creator) -> dict[str, str]:
     }
 
 
-def find_video(api: PlatformApi, video_id: str, moment: Moment) -> Video | None:
-    """The public video with this id, if there is one by now."""
+def find_video(api: PlatformApi, video_id: str, context: CallContext) -> Video | None:
+    """Return the public video with this id, or None if there is none at the time of the request."""
     owner = api.world.identifiers.youtube_video_owner(video_id)
     if owner is None or owner[0] >= api.world.creators_per_platform:
         return None
     creator = api.world.creator(api.platform, owner[0])
     catalogue = api.catalogue(creator)
-    newest = catalogue.newest(moment.now) + (1 if creator.kind is CreatorKind.BROADCASTS else 0)
+    newest = catalogue.newest(context.now) + (1 if creator.kind is CreatorKind.BROADCASTS else 0)
     found = catalogue.video(owner[1])
     return found if 0 <= owner[1] <= newest and catalogue.size and not _is_placeholder(api, found) else None
 
 
-def video(api: PlatformApi, found: Video, moment: Moment) -> dict[str, object]:
-    """A video; hidden likes are absent, an announced broadcast's date moves when it goes live."""
-    state = _broadcast_state(found, moment.now)
+def video(api: PlatformApi, found: Video, context: CallContext) -> dict[str, object]:
+    """Return a video; hidden likes are absent.
+
+    The date of a broadcast is that of the announcement until the broadcast goes live.
+    """
+    state = _broadcast_state(found, context.now)
     video_id = _video_id(api, found)
     text = {"title": found.title, "description": _DESCRIPTION}
-    published = found.published - _ANNOUNCED_SECONDS if state == "upcoming" else found.published
+    published = found.published - _ANNOUNCED_BEFORE_SECONDS if state == "upcoming" else found.published
     resource: dict[str, object] = {
         "kind": "youtube#video",
         "etag": _etag(video_id),
@@ -109,7 +116,7 @@ def video(api: PlatformApi, found: Video, moment: Moment) -> dict[str, object]:
             "publishedAt": _rfc3339(published),
             "channelId": found.owner.external_id,
             **text,
-            "thumbnails": _thumbnails(api, video_id, moment, _sizes(found)),
+            "thumbnails": _thumbnails(api, video_id, context, _sizes(found)),
             "channelTitle": found.owner.display_name,
             "tags": ["invented", "sandbox"],
             "categoryId": "22",
@@ -125,24 +132,24 @@ def video(api: PlatformApi, found: Video, moment: Moment) -> dict[str, object]:
             "projection": "rectangular",
         },
         "status": _status("public"),
-        "statistics": _statistics(found, moment.now),
+        "statistics": _statistics(found, context.now),
     }
     if found.owner.kind is CreatorKind.BROADCASTS:
         resource["liveStreamingDetails"] = _live_details(found, state)
     return resource
 
 
-def _playlist_item(api: PlatformApi, listed: Video, position: int, moment: Moment) -> dict[str, object]:
+def _playlist_item(api: PlatformApi, listed: Video, position: int, context: CallContext) -> dict[str, object]:
     video_id = _video_id(api, listed)
     creator = listed.owner
     placeholder = _is_placeholder(api, listed)
     removed = placeholder and listed.number % 2 == 0
     title = ("Deleted video" if removed else "Private video") if placeholder else listed.title
-    added = min(listed.published + (listed.bits >> 12) % (6 * 3600), moment.now)
+    added = min(listed.published + (listed.bits >> 12) % (6 * 3600), context.now)
     snippet: dict[str, object] = {
         "publishedAt": _rfc3339(added),
         "title": title,
-        "thumbnails": {} if placeholder else _thumbnails(api, video_id, moment, _sizes(listed)),
+        "thumbnails": {} if placeholder else _thumbnails(api, video_id, context, _sizes(listed)),
         "position": position,
         "resourceId": {"kind": "youtube#video", "videoId": video_id},
         **marker("placeholder" if placeholder else "snippet"),
@@ -165,7 +172,7 @@ def _playlist_item(api: PlatformApi, listed: Video, position: int, moment: Momen
 
 
 def _is_placeholder(api: PlatformApi, listed: Video) -> bool:
-    """All videos of a private channel, and some of an untidy one, are listed without being shown."""
+    """Return True for all videos of a private channel and some of an untidy channel: listed, but without content."""
     if listed.owner.kind is CreatorKind.PRIVATE:
         return True
     return api.options.traps and listed.owner.kind is CreatorKind.UNTIDY and listed.one_in(5, 23)
@@ -215,9 +222,9 @@ def _sizes(found: Video) -> Sequence[str]:
     return _SIZE_NAMES[: 3 + found.bits % 3]
 
 
-def _thumbnails(api: PlatformApi, video_id: str, moment: Moment, names: Sequence[str]) -> dict[str, object]:
-    address = api.thumbnail_url(moment, video_id)
-    return {name: {"url": address, **_SIZES[name]} for name in names}
+def _thumbnails(api: PlatformApi, video_id: str, context: CallContext, names: Sequence[str]) -> dict[str, object]:
+    url = api.thumbnail_url(context, video_id)
+    return {name: {"url": url, **_SIZES[name]} for name in names}
 
 
 def _three_figures(number: int) -> int:

@@ -1,1 +1,1 @@
-"""Tracks creators on TikTok, Instagram and YouTube for organizations, within their subscriptions."""
+"""Tracking of creators on TikTok, Instagram and YouTube for organizations, within the limits of subscriptions."""

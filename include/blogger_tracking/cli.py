@@ -1,6 +1,6 @@
 """Command line for operators: `python -m blogger_tracking.cli COMMAND`.
 
-The databases are the Airflow Connections `blogger_db` (the pipeline) and `blogger_db_admin` (the owner of the schema).
+The Airflow Connection `blogger_db` is the pipeline's login, `blogger_db_admin` that of the schema's owner.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from blogger_tracking.database.connections import connect, require_ready
-from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.database.migrate import apply_migrations
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
@@ -27,7 +27,7 @@ _COLUMNS = 120
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A command with its line in `--help`. `as_owner`: it needs the owner of the schema."""
+    """A command and its line in `--help`. `as_owner` commands connect as the owner of the schema."""
 
     run: Callable[[Connection, Console], int]
     help: str
@@ -35,7 +35,7 @@ class _Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 1 when it failed."""
+    """Run one command and return its exit code: 1 if the command failed."""
     parser = argparse.ArgumentParser(prog="python -m blogger_tracking.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in _COMMANDS.items():
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _conninfo(command: _Command) -> str:
-    # Importing Airflow writes a configuration file into AIRFLOW_HOME: not for those who only use the functions below.
+    # Importing Airflow writes a configuration file into AIRFLOW_HOME: callers of the functions below must not do so.
     from blogger_tracking.orchestration import connections  # noqa: PLC0415 - see above
 
     connection_id = connections.BLOGGER_DB_ADMIN if command.as_owner else connections.BLOGGER_DB
@@ -64,7 +64,7 @@ def migrate(connection: Connection, console: Console) -> int:
 
 
 def verify(connection: Connection, console: Console) -> int:
-    """Print the invariants and return 1 unless all of them are 0."""
+    """Print the invariants with their violations and return 1 if there is any violation."""
     require_ready(connection)
     invariants = check_invariants(connection)
     console.print(invariant_table(invariants))
@@ -72,7 +72,7 @@ def verify(connection: Connection, console: Console) -> int:
 
 
 def show_queues(connection: Connection, console: Console) -> int:
-    """Print the counts of the queues and their parked messages."""
+    """Print the number of messages in each queue, and the parked messages."""
     require_ready(connection)
     console.print(queue_tables(read_queues(connection)))
     return 0
@@ -83,13 +83,13 @@ def requeue(connection: Connection, console: Console) -> int:
     require_ready(connection)
     for state in read_queues(connection):
         messages = requeue_parked(connection, state.queue)
-        console.print(f"{state.queue}: {len(messages)} parked messages wait again.", highlight=False)
+        console.print(f"{state.queue}: {len(messages)} parked messages returned to the queue.", highlight=False)
     return 0
 
 
 def terminal() -> Console:
     """Return a console for the standard output."""
-    # Without a terminal the tables would be squeezed into 80 columns.
+    # Without a terminal, rich assumes 80 columns, too few for the tables.
     return Console() if sys.stdout.isatty() else Console(width=_COLUMNS)
 
 
@@ -98,17 +98,20 @@ def titled_table(title: str, first_column: str) -> Table:
     return Table(first_column, title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
 
 
-def invariant_table(invariants: Mapping[str, int]) -> Table:
-    """Return a table of the invariants with the number of violations of each."""
+def invariant_table(violations: Mapping[str, int]) -> Table:
+    """Return a table of the invariants with their violations (by name) and their sentences."""
     table = titled_table("Invariants", "invariant")
     table.add_column("violations", justify="right")
-    for name, violations in invariants.items():
-        table.add_row(name, str(violations), style="bold red" if violations else None)
+    table.add_column("rule")
+    for invariant in INVARIANTS:
+        count = violations.get(invariant.name)
+        if count is not None:
+            table.add_row(invariant.name, f"{count:,}", invariant.sentence, style="bold red" if count else None)
     return table
 
 
 def queue_tables(states: Sequence[QueueState]) -> Group:
-    """Return a table of counts, and one of parked messages if there are any."""
+    """Return a table of the counts, and one of the parked messages if there are any."""
     counts = titled_table("Queues", "queue")
     for column in ("waiting", "done", "parked"):
         counts.add_column(column, justify="right")
@@ -125,9 +128,9 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
 
 _COMMANDS: Mapping[str, _Command] = {
     "migrate": _Command(migrate, "apply the missing migrations", as_owner=True),
-    "verify": _Command(verify, "print the invariants; exit code 1 unless all are 0"),
-    "queues": _Command(show_queues, "print the queues and what is parked in them"),
-    "requeue": _Command(requeue, "let everything that is parked be tried again"),
+    "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),
+    "queues": _Command(show_queues, "print the queues and their parked messages"),
+    "requeue": _Command(requeue, "return all parked messages to their queues"),
 }
 
 

@@ -1,7 +1,7 @@
-"""The one home of every number that somebody may want to change.
+"""Settings of the system: every number and switch that an operator may change without a change of code.
 
-Each field is read from the environment variable `BLOGGER_TRACKING_` + its name in capitals. Secrets are not here:
-they live in Airflow Connections.
+Each field is read from the environment variable `BLOGGER_TRACKING_` + its name in capitals. Secrets are not settings:
+they live in Airflow Connections. `docs/settings.md` is generated from this module.
 """
 
 from functools import cache
@@ -10,70 +10,232 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 COLLECTION_THRESHOLDS = (20_000, 20, 20)
-"""How many objects Airflow's processes create before Python looks for garbage in cycles, and how seldom among old ones.
+"""Thresholds of Python's garbage collection in Airflow's processes, unless `tune_garbage_collection` is off.
 
-Python's own (700, 10, 10) are for smaller programs: Airflow's hold hundreds of thousands of objects, and looking
-through them was a tenth of a batch run's CPU. No environment variable, because it applies before any is read.
+Python's defaults (700, 10, 10) are for smaller programs: Airflow's processes hold hundreds of thousands of objects, and
+scanning these objects took a tenth of a batch run's CPU time.
 """
 
 
 class Settings(BaseSettings):
-    """What can be tuned without a change of code."""
+    """Settings of one process. Every comment line in the class is the heading of the fields below it."""
 
     model_config = SettingsConfigDict(env_prefix="BLOGGER_TRACKING_", frozen=True)
 
-    deployment: str = Field(default="default", min_length=1, description="Tells two Airflows on one database apart.")
-    schedule: str = Field(default="0 0,12 * * *", description="Cron of the batch run, UTC.")
-    run_timeout_minutes: int = Field(default=660, ge=1, description="A batch run that takes longer has failed.")
-    lease_minutes: int = Field(default=15, ge=1, description="How long a start of a fetch may go on unseen.")
-    failed_share_limit: float = Field(default=0.2, ge=0, le=1, description="More failed fetches make a run red.")
-    fetch_retries: int = Field(default=2, ge=0, description="Airflow retries of one fetch instance.")
-    fetch_retry_delay_seconds: float = Field(default=60, ge=0, description="Pause before such a retry.")
+    # Batch run
+    deployment: str = Field(
+        default="default",
+        min_length=1,
+        description="Name of this Airflow in the ledger, which tells several Airflows on one database apart.",
+    )
+    schedule: str = Field(default="0 0,12 * * *", description="Cron expression of the batch run, in UTC.")
+    run_timeout_minutes: int = Field(
+        default=660,
+        ge=1,
+        description="Timeout of a batch run, in minutes. Afterwards the run has failed, and its reservations may be "
+        "released.",
+    )
+    failed_share_limit: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Tolerated share of failed fetches in a batch run, from 0 to 1. A run with a larger share is red.",
+    )
 
-    max_instances_per_platform: int = Field(default=1000, ge=1, description="More bloggers than this share instances.")
-    bloggers_per_instance: int | None = Field(default=None, ge=1, description="Fixes how many share an instance.")
-    fetch_threads: int = Field(default=64, ge=1, description="Fetches at once in one process.")
-    threads_per_instance: int = Field(default=16, ge=1, description="Fetches at once in one shared instance.")
-    database_connections: int = Field(default=16, ge=1, description="Connections to Postgres of one process.")
+    # Fetches
+    lease_minutes: int = Field(
+        default=15,
+        ge=1,
+        description="Lease of a fetch attempt, in minutes. Afterwards the attempt is presumed dead and its reservation "
+        "may be released.",
+    )
+    fetch_retries: int = Field(default=2, ge=0, description="Number of Airflow retries of a fetch task instance.")
+    fetch_retry_delay_seconds: float = Field(
+        default=60, ge=0, description="Delay before a retry of a fetch task instance, in seconds."
+    )
+    max_instances_per_platform: int = Field(
+        default=1000,
+        ge=1,
+        description="Maximum number of fetch task instances per platform and run. If there are more bloggers, bloggers "
+        "share instances evenly.",
+    )
+    bloggers_per_instance: int | None = Field(
+        default=None,
+        ge=1,
+        description="Fixed number of bloggers per fetch task instance. Without a value the number follows from "
+        "max_instances_per_platform.",
+    )
+    fetch_threads: int = Field(
+        default=64, ge=1, description="Maximum number of concurrent deferred fetches in one triggerer process."
+    )
+    threads_per_instance: int = Field(
+        default=16, ge=1, description="Maximum number of concurrent fetches in one task instance that runs on a worker."
+    )
+    database_connections: int = Field(
+        default=16, ge=1, description="Maximum number of Postgres connections of one process."
+    )
 
-    request_timeout_seconds: float = Field(default=15, gt=0, description="Of one request to a platform.")
-    request_retries: int = Field(default=2, ge=0, description="Retries of one request to a platform.")
-    retry_base_seconds: float = Field(default=1.5, ge=0, description="Waits base x 4^n before retry n.")
-    retry_after_limit_seconds: float = Field(default=60, ge=0, description="A longer Retry-After is not waited out.")
-    suspension_minutes: float = Field(default=15, gt=0, description="Pause after a refused key, until somebody acts.")
-    response_bytes_limit: int = Field(default=16 * 2**20, ge=1, description="A longer answer is refused.")
-    extra_pages: int = Field(default=3, ge=0, description="Pages allowed beyond what the target count needs.")
-    tiktok_requests_per_second: float = Field(default=100, gt=0, description="Of all processes together.")
-    instagram_requests_per_second: float = Field(default=11, gt=0, description="Of all processes together.")
-    youtube_requests_per_second: float = Field(default=100, gt=0, description="Of all processes together.")
+    # Initial fetches
+    initial_fetch_timeout_minutes: int = Field(
+        default=60,
+        ge=1,
+        description="Timeout of the run of an initial fetch, in minutes. Afterwards another run may take the initial "
+        "fetch over.",
+    )
+    initial_fetch_retries: int = Field(default=4, ge=0, description="Number of Airflow retries of an initial fetch.")
+    initial_fetch_retry_delay_seconds: float = Field(
+        default=15, ge=0, description="Delay before a retry of an initial fetch, in seconds."
+    )
 
-    youtube_daily_units: int = Field(default=10_000, ge=0, description="Units of the YouTube key per Pacific day.")
-    queue_visibility_minutes: int = Field(default=15, ge=1, description="After that a consumer counts as dead.")
-    queue_seconds_per_run: float = Field(default=240, ge=0, description="A consumer's run takes no more work then.")
-    queue_poll_seconds: float = Field(default=2, gt=0, description="Pause between looks while fetches go on.")
-    statistics_messages: int = Field(default=64, ge=1, description="Video batches that a consumer takes at once.")
-    statistics_threads: int = Field(default=8, ge=1, description="Calls for statistics at once in one consumer.")
-    partial_call_after_minutes: int = Field(default=30, ge=0, description="Wait for more ids to fill a call with.")
-    removed_after_lookups: int = Field(default=3, ge=1, description="A video left out so often counts as removed.")
-    hours_between_unseen: float = Field(default=6, ge=0, description="Being left out counts once within that time.")
-    thumbnail_messages: int = Field(default=256, ge=1, description="Pictures that a consumer takes at once.")
-    thumbnail_threads: int = Field(default=32, ge=1, description="Pictures downloaded at once in one consumer.")
-    thumbnail_bytes_limit: int = Field(default=10 * 2**20, ge=1, description="A larger picture is refused.")
-    thumbnail_timeout_seconds: float = Field(default=30, gt=0, description="Of one picture, redirects included.")
-    thumbnail_allow_loopback: bool = Field(default=False, description="For the sandbox: http and loopback as well.")
-    thumbnail_storage: str | None = Field(default=None, description="A URL; None: a folder below AIRFLOW_HOME.")
+    # Requests to platforms
+    request_timeout_seconds: float = Field(
+        default=15, gt=0, description="Timeout of one request to a platform, in seconds."
+    )
+    request_retries: int = Field(default=2, ge=0, description="Maximum number of retries of one request to a platform.")
+    retry_base_seconds: float = Field(
+        default=1.5,
+        ge=0,
+        description="Backoff before the first retry of a request, in seconds; every further backoff is four times as "
+        "long.",
+    )
+    retry_after_limit_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="Longest Retry-After that a fetch waits for, in seconds. A longer one suspends the platform.",
+    )
+    suspension_minutes: float = Field(
+        default=15,
+        gt=0,
+        description="Suspension of a platform after a refused key or an exceeded quota without a known reset, in "
+        "minutes.",
+    )
+    response_bytes_limit: int = Field(
+        default=16 * 2**20,
+        ge=1,
+        description="Maximum size of a platform's response, in bytes. A larger response is rejected.",
+    )
+    extra_pages: int = Field(
+        default=3, ge=0, description="Number of pages that a listing may read beyond those that its target count needs."
+    )
+    tiktok_requests_per_second: float = Field(
+        default=100, gt=0, description="Rate limit of TikTok, in requests per second of all processes together."
+    )
+    instagram_requests_per_second: float = Field(
+        default=11, gt=0, description="Rate limit of Instagram, in requests per second of all processes together."
+    )
+    youtube_requests_per_second: float = Field(
+        default=100, gt=0, description="Rate limit of YouTube, in requests per second of all processes together."
+    )
+    youtube_daily_units: int = Field(
+        default=10_000, ge=0, description="Daily quota of the YouTube key, in units per Pacific day."
+    )
 
-    allowed_origins: tuple[str, ...] = Field(default=(), description="Web pages that may call /blogger; a JSON list.")
-    organization_requests_per_minute: int = Field(default=120, ge=1, description="To /blogger, per API process.")
-    concurrent_look_ups: int = Field(default=16, ge=1, description="Platform calls of /blogger at once, per process.")
-    airflow_api_timeout_seconds: float = Field(default=5, gt=0, description="Of one request to Airflow's REST API.")
-    auth_timeout_seconds: float = Field(default=5, gt=0, description="Of a look at the published keys of tokens.")
-    initial_fetch_timeout_minutes: int = Field(default=60, ge=1, description="After that its wish is free again.")
-    initial_fetch_retries: int = Field(default=4, ge=0, description="Airflow retries of an initial fetch.")
-    initial_fetch_retry_delay_seconds: float = Field(default=15, ge=0, description="Pause before such a retry.")
+    # Queues
+    queue_visibility_minutes: int = Field(
+        default=15,
+        ge=1,
+        description="Visibility timeout of a queue message, in minutes. Afterwards its consumer is presumed dead and "
+        "another consumer may take the message.",
+    )
+    queue_seconds_per_run: float = Field(
+        default=240, ge=0, description="Time after which the run of a consumer takes no more messages, in seconds."
+    )
+    queue_poll_seconds: float = Field(
+        default=2, gt=0, description="Polling interval of a consumer while fetches are under way, in seconds."
+    )
+    statistics_messages: int = Field(
+        default=64, ge=1, description="Maximum number of video batches that a consumer takes at once."
+    )
+    statistics_threads: int = Field(
+        default=8, ge=1, description="Maximum number of concurrent calls for statistics in one consumer."
+    )
+    partial_call_after_minutes: int = Field(
+        default=30,
+        ge=0,
+        description="Longest wait of a message for more ids to fill a call for statistics, in minutes.",
+    )
+    removed_after_lookups: int = Field(
+        default=3,
+        ge=1,
+        description="Number of successive look-ups without the video in YouTube's response, after which the video "
+        "counts as removed.",
+    )
+    hours_between_unseen: float = Field(
+        default=6, ge=0, description="Minimum time between two look-ups that count towards a removal, in hours."
+    )
+    thumbnail_messages: int = Field(
+        default=256, ge=1, description="Maximum number of thumbnails that a consumer takes at once."
+    )
+    thumbnail_threads: int = Field(
+        default=32, ge=1, description="Maximum number of concurrent downloads of thumbnails in one consumer."
+    )
+
+    # Thumbnails
+    thumbnail_bytes_limit: int = Field(
+        default=10 * 2**20, ge=1, description="Maximum size of a thumbnail, in bytes. A larger thumbnail is rejected."
+    )
+    thumbnail_timeout_seconds: float = Field(
+        default=30, gt=0, description="Timeout of the download of one thumbnail, redirects included, in seconds."
+    )
+    thumbnail_allow_loopback: bool = Field(
+        default=False,
+        description="Permission to download thumbnails over http and from loopback addresses, for the sandbox only.",
+    )
+    thumbnail_storage: str | None = Field(
+        default=None,
+        description="URL of the thumbnails' storage, for example s3://connection_id@bucket/thumbnails. Without a value "
+        "thumbnails are stored in a folder below AIRFLOW_HOME.",
+    )
+
+    # HTTP API
+    allowed_origins: tuple[str, ...] = Field(
+        default=(), description="Origins of the web pages that may call /blogger from a browser, as a JSON list."
+    )
+    organization_requests_per_minute: int = Field(
+        default=120,
+        ge=1,
+        description="Rate limit of /blogger, in requests per minute of one organization to one API server process.",
+    )
+    concurrent_look_ups: int = Field(
+        default=16,
+        ge=1,
+        description="Maximum number of concurrent look-ups at platforms in one API server process. A further request "
+        "is rejected.",
+    )
+    auth_timeout_seconds: float = Field(
+        default=5, gt=0, description="Timeout of a request for the JWKS that verifies access tokens, in seconds."
+    )
+    airflow_api_timeout_seconds: float = Field(
+        default=5, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
+    )
+
+    # Reliance on Airflow's inside
+    label_instances: bool = Field(
+        default=True,
+        description="Write the labels of mapped instances that never see a worker through a private attribute of "
+        "Airflow's task instance.",
+    )
+    drop_trigger_announcements: bool = Field(
+        default=True,
+        description="Drop Airflow's three log lines about the start, event and completion of each trigger, through a "
+        "processor in Airflow's structlog configuration.",
+    )
+    buffer_trigger_logs: bool = Field(
+        default=True,
+        description="Buffer the log lines of triggers below WARNING through a filter on Airflow's log handlers, and "
+        "write them together.",
+    )
+    check_callback_requests: bool = Field(
+        default=True,
+        description="Write no callback request for a task instance whose task has no such callback, through a wrapper "
+        "around Airflow's callback sink.",
+    )
+    tune_garbage_collection: bool = Field(
+        default=True, description="Raise the thresholds of Python's garbage collection in Airflow's processes."
+    )
 
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
+    """Return the settings of this process, read from the environment once."""
     return Settings()

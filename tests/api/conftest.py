@@ -14,10 +14,10 @@ from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
-from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
-from blogger_tracking.platforms.pools import session_for
+from blogger_tracking.platforms.http_client import session_for
+from blogger_tracking.rate_limit import OrganizationRateLimiter
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
@@ -77,7 +77,7 @@ def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServi
         fetch_services=fetch_services,
         airflow=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
         tokens=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
-        rate_limit=OrganizationRateLimit(1000),
+        rate_limit=OrganizationRateLimiter(1000),
         look_ups=threading.BoundedSemaphore(16),
     )
 

@@ -11,8 +11,8 @@ import requests
 
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
-from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.rate_limit import OrganizationRateLimiter
 from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
 from tests.support.airflow_stand_in import AirflowStandIn
 from tests.support.app_server import AppServer
@@ -158,7 +158,7 @@ def test_a_platform_that_is_left_alone_is_not_asked(
 ) -> None:
     build.run("insert into platform_suspensions values ('TikTok', now() + interval '1 minute', 'secret reason', now())")
     answer = people.person().add(username(sandbox))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_paused")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_suspended")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert "secret reason" not in answer.text
     assert sandbox.request_count() == 0
@@ -261,7 +261,7 @@ def test_a_blogger_of_another_organization_is_404_from_tracking(people: People, 
 def test_too_many_requests_of_an_organization_are_429_with_retry_after_and_strangers_do_not_count(
     build: DatabaseBuilder, services: ApiServices, http: requests.Session
 ) -> None:
-    limited = replace(services, rate_limit=OrganizationRateLimit(2))
+    limited = replace(services, rate_limit=OrganizationRateLimiter(2))
     with AppServer(create_app(lambda: limited, [])) as server:
         people = People(build, http, server.url)
         person = people.person()

@@ -1,8 +1,9 @@
-"""Saving and charging: contracts section 2, settling."""
+"""Settling a fetch: saving, charging, and the state that remains."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import Connection
@@ -11,24 +12,31 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.fetch_claims import ClaimRefused
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
+from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed, try_claim, video, videos
+from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim, video, videos
 
 
 def allocation(build: DatabaseBuilder) -> tuple[int, int, int]:
-    """Granted, reserved and charged of the only allocation."""
+    """Return granted, reserved and charged of the only allocation."""
     ((granted, reserved, charged),) = build.rows("select granted, reserved, charged from fetch_allocations")
     return granted, reserved, charged
 
 
 def usage(build: DatabaseBuilder) -> tuple[int, int]:
-    """Videos fetched and reserved of the only organization."""
+    """Return the videos fetched and reserved of the only organization."""
     ((fetched, reserved),) = build.rows("select videos_fetched, reserved from subscription_usage")
     return fetched, reserved
+
+
+def suspend(pool: ConnectionPool) -> None:
+    with pool.connection() as connection:
+        suspend_platform(connection, Platform.TIKTOK, datetime.now(UTC) + timedelta(hours=1), "invalid credentials")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +45,7 @@ def invariants_hold(admin: Connection) -> Iterator[None]:
     assert not any(check_invariants(admin).values())
 
 
-def test_an_understood_answer_charges_what_came_and_frees_the_rest(
+def test_a_conclusive_attempt_charges_the_returned_videos_and_releases_the_rest(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization(daily=30))
@@ -48,7 +56,7 @@ def test_an_understood_answer_charges_what_came_and_frees_the_rest(
     assert usage(build) == (12, 0)
 
 
-def test_saving_writes_videos_links_statistics_marks_and_messages_together(
+def test_one_settlement_writes_videos_links_statistics_last_scraped_at_and_queue_messages(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     tracked = build.track(build.organization(daily=5))
@@ -64,7 +72,7 @@ def test_saving_writes_videos_links_statistics_marks_and_messages_together(
     assert build.rows("select state, conclusive_state from fetches") == [("succeeded", "succeeded")]
 
 
-def test_saving_with_an_older_claim_is_refused_and_changes_nothing(
+def test_saving_with_a_superseded_claim_is_refused_and_changes_nothing(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization())
@@ -99,7 +107,9 @@ def test_a_rerun_links_no_more_videos_than_are_charged(build: DatabaseBuilder, p
     assert build.value("select count(*) from organization_videos") == 10
 
 
-def test_a_failed_attempt_frees_its_reservation_and_never_marks(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_failed_attempt_releases_its_reservation_and_sets_no_last_scraped_at(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     error = PlatformError(ErrorKind.UNAVAILABLE, Platform.TIKTOK, "503")
@@ -111,9 +121,7 @@ def test_a_failed_attempt_frees_its_reservation_and_never_marks(build: DatabaseB
     assert build.rows("select outcome, error_kind from fetch_attempts") == [("failed", "unavailable")]
 
 
-def test_an_understood_state_is_not_overwritten_by_a_later_failure(
-    build: DatabaseBuilder, pool: ConnectionPool
-) -> None:
+def test_a_conclusive_state_is_not_overwritten_by_a_later_failure(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=10)
@@ -124,7 +132,7 @@ def test_an_understood_state_is_not_overwritten_by_a_later_failure(
 
 
 @pytest.mark.parametrize("state", [FetchState.EMPTY, FetchState.PRIVATE, FetchState.NOT_FOUND])
-def test_an_understood_answer_without_videos_marks_and_charges_nothing(
+def test_a_conclusive_attempt_without_videos_sets_last_scraped_at_and_charges_nothing(
     build: DatabaseBuilder, pool: ConnectionPool, state: FetchState
 ) -> None:
     build.track(build.organization())
@@ -155,7 +163,7 @@ def test_each_organization_gets_and_pays_for_the_newest_videos_of_its_own_grant(
     assert charged == {small: 2, large: 4}
 
 
-def test_a_rerun_keeps_a_known_number_where_the_new_answer_has_none(
+def test_a_rerun_keeps_a_known_number_if_the_new_response_has_none(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization())
@@ -192,7 +200,7 @@ def test_every_video_of_a_youtube_fetch_is_queued_in_messages_of_fifty(
     assert build.value("select count(*) from video_statistics") == 0
 
 
-def test_a_parked_picture_is_queued_again_only_under_a_new_address(
+def test_a_parked_thumbnail_is_queued_again_only_under_a_new_address(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization())
@@ -212,3 +220,72 @@ def test_a_claim_without_room_for_its_organization_is_refused(build: DatabaseBui
     assert isinstance(refused, ClaimRefused)
     assert refused.reason == "subscription_limit"
     assert usage(build) == (0, 0)
+
+
+def test_the_reason_of_a_conclusive_fetch_is_that_of_its_conclusive_attempt(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PARTIAL, videos(3), reason="page 2: 503"))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="timeout"))
+    suspend(pool)
+    assert isinstance(try_claim(pool, fetch_id), ClaimRefused)
+    assert build.rows("select state, reason from fetches") == [("partial", "page 2: 503")]
+    assert build.rows("select outcome, reason from fetch_attempts order by id") == [
+        ("partial", "page 2: 503"),
+        ("failed", "timeout"),
+        ("skipped", "platform_suspended"),
+    ]
+
+
+def test_a_running_rerun_and_its_release_keep_the_reason_of_the_conclusive_attempt(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    key = new_key()
+    (fetch_id,) = fetch_ids(pool, plan(pool, key))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PARTIAL, videos(3), reason="page 2: 503"))
+    claim(pool, fetch_id)
+    assert build.rows("select state, reason from fetches") == [("running", "page 2: 503")]
+    finish_run(pool, key, 0.2)
+    assert build.rows("select state, reason from fetches") == [("partial", "page 2: 503")]
+    assert build.rows("select outcome, reason from fetch_attempts order by id") == [
+        ("partial", "page 2: 503"),
+        ("released", "its run has ended"),
+    ]
+
+
+def test_a_later_conclusive_attempt_replaces_state_and_reason(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PARTIAL, videos(3), reason="page 2: 503"))
+    succeed(pool, claim(pool, fetch_id), returned=10)
+    assert build.rows("select state, conclusive_state, reason from fetches") == [("succeeded", "succeeded", None)]
+
+
+def test_a_refused_attempt_leaves_the_decisions_to_the_conclusive_attempt(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=10)
+    suspend(pool)
+    assert isinstance(try_claim(pool, fetch_id), ClaimRefused)
+    assert build.rows("select decision, reason, charged from fetch_allocations") == [("full", None, 10)]
+
+
+def test_an_allocation_that_a_later_conclusive_attempt_claims_is_no_longer_skipped(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    blogger = build.blogger()
+    build.track(build.organization(), blogger)
+    paused = build.track(build.organization(), blogger)
+    decision = "select decision, reason, charged from fetch_allocations where organization_id = %(id)s"
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    build.run("update tracked_accounts set is_active = false where id = %(id)s", id=paused.tracking_id)
+    succeed(pool, claim(pool, fetch_id), returned=4)
+    assert build.rows(decision, id=paused.organization_id) == [("skip", "inactive", 0)]
+    build.run("update tracked_accounts set is_active = true")
+    succeed(pool, claim(pool, fetch_id), returned=4)
+    assert build.rows(decision, id=paused.organization_id) == [("full", None, 4)]

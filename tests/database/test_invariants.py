@@ -1,4 +1,4 @@
-"""Each invariant counts what it is meant to count: contracts section 5."""
+"""Each invariant counts its violations."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ BREAKS = {
 
 
 @pytest.fixture
-def sound(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    """A database after a run in which everything went well."""
+def sound_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    """A database after a run in which every fetch succeeded."""
     build.track(build.organization(), platform="YouTube")
     key = new_key()
     (fetch_id,) = fetch_ids(pool, plan(pool, key))
@@ -39,25 +39,25 @@ def sound(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     finish_run(pool, key, 0.2)
 
 
-@pytest.mark.usefixtures("sound")
-def test_all_are_zero_after_a_sound_run(admin: Connection) -> None:
-    assert check_invariants(admin) == dict.fromkeys(INVARIANTS, 0)
+@pytest.mark.usefixtures("sound_run")
+def test_a_sound_run_violates_no_invariant(admin: Connection) -> None:
+    assert check_invariants(admin) == dict.fromkeys(BREAKS, 0)
 
 
-@pytest.mark.usefixtures("sound")
-@pytest.mark.parametrize("name", INVARIANTS)
-def test_each_counts_its_violation(admin: Connection, build: DatabaseBuilder, name: str) -> None:
+@pytest.mark.usefixtures("sound_run")
+@pytest.mark.parametrize("name", [invariant.name for invariant in INVARIANTS])
+def test_each_invariant_counts_its_violation(admin: Connection, build: DatabaseBuilder, name: str) -> None:
     build.run(BREAKS[name])
     assert check_invariants(admin)[name] > 0
 
 
-@pytest.mark.usefixtures("sound")
-def test_a_picture_without_a_message_is_an_orphan(admin: Connection, build: DatabaseBuilder) -> None:
+@pytest.mark.usefixtures("sound_run")
+def test_a_thumbnail_without_a_queue_message_is_a_violation(admin: Connection, build: DatabaseBuilder) -> None:
     build.run("delete from thumbnail_queue")
     assert check_invariants(admin)["videos_without_follow_up"] == 10
 
 
-def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(
+def test_two_statistics_rows_of_one_video_and_fetch_are_a_violation(
     build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
 ) -> None:
     build.track(build.organization())
@@ -72,13 +72,13 @@ def test_two_statistics_rows_of_one_video_and_fetch_are_a_double(
     assert check_invariants(admin)["duplicate_charges"] == 1
 
 
-@pytest.mark.usefixtures("sound")
-def test_a_lowered_limit_is_no_violation_for_what_was_charged_before(admin: Connection, build: DatabaseBuilder) -> None:
+@pytest.mark.usefixtures("sound_run")
+def test_a_limit_below_earlier_charges_is_no_violation(admin: Connection, build: DatabaseBuilder) -> None:
     build.run("update subscriptions set video_limit = 5")
     assert check_invariants(admin)["over_limit"] == 0
 
 
-def test_what_expired_before_a_later_run_was_planned_is_unfinished(
+def test_a_fetch_of_a_run_that_expired_before_a_later_planning_is_unfinished(
     build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
 ) -> None:
     build.track(build.organization())

@@ -1,4 +1,4 @@
-"""The two queues: contracts section 6. Every rule holds for both."""
+"""Rules of the message queues; each test that uses the `queue` fixture runs on both queues."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from blogger_tracking.database.message_queues import (
     Delivery,
     FailedMessage,
     count_messages,
-    fail,
-    finish,
-    give_back,
-    list_parked,
-    requeue_parked,
-    take,
+    fail_messages,
+    finish_messages,
+    list_parked_messages,
+    read_backlog,
+    release_messages,
+    requeue_parked_messages,
+    take_messages,
 )
-from blogger_tracking.domain.queues import Queue
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.queues import Backlog, Queue
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.queue_steps import queue_pictures, queue_videos
+from tests.support.ledger_steps import claim
+from tests.support.queue_steps import plan_one, queue_thumbnails, queue_videos
 
 MINUTE = timedelta(minutes=1)
 VISIBILITY = 10 * MINUTE
 
 
-class Line:
-    """One of the queues with three messages in it, and one consumer's view of it at a time that the test moves."""
+class QueueSteps:
+    """Steps of a consumer of one queue, at a time (`now`) that the test moves."""
 
     def __init__(self, queue: Queue, pool: ConnectionPool) -> None:
         self.queue = queue
@@ -36,24 +39,28 @@ class Line:
 
     def take(self, limit: int = 10) -> Delivery:
         with self.pool.connection() as connection:
-            return take(connection, self.queue, self.now, limit=limit, visibility=VISIBILITY)
+            return take_messages(connection, self.queue, self.now, limit=limit, visibility=VISIBILITY)
 
     def finish(self, delivery: Delivery) -> None:
         with self.pool.connection() as connection:
-            finish(connection, self.queue, delivery.receipt, ids(delivery), self.now)
+            finish_messages(connection, self.queue, delivery.receipt, ids(delivery), self.now)
 
     def fail(self, delivery: Delivery, reason: str = "503", *, final: bool = False) -> None:
         failures = [FailedMessage(message_id, reason, final) for message_id in ids(delivery)]
         with self.pool.connection() as connection:
-            fail(connection, self.queue, delivery.receipt, failures, self.now)
+            fail_messages(connection, self.queue, delivery.receipt, failures, self.now)
 
-    def give_back(self, delivery: Delivery, visible_at: datetime) -> int:
+    def release(self, delivery: Delivery, visible_at: datetime) -> int:
         with self.pool.connection() as connection:
-            return give_back(connection, self.queue, delivery, visible_at, "quota gone")
+            return release_messages(connection, self.queue, delivery, visible_at, "quota exceeded")
 
     def requeue(self, message_ids: list[int] | None = None) -> list[int]:
         with self.pool.connection() as connection:
-            return requeue_parked(connection, self.queue, self.now, message_ids)
+            return requeue_parked_messages(connection, self.queue, self.now, message_ids)
+
+    def backlog(self) -> Backlog:
+        with self.pool.connection() as connection:
+            return read_backlog(connection, self.queue, self.now)
 
     def counts(self) -> tuple[int, int, int]:
         with self.pool.connection() as connection:
@@ -62,7 +69,7 @@ class Line:
 
     def parked(self) -> list[tuple[int, str]]:
         with self.pool.connection() as connection:
-            return [(message.id, message.last_error) for message in list_parked(connection, self.queue, 10)]
+            return [(message.id, message.last_error) for message in list_parked_messages(connection, self.queue, 10)]
 
 
 def ids(delivery: Delivery) -> list[int]:
@@ -70,111 +77,162 @@ def ids(delivery: Delivery) -> list[int]:
 
 
 @pytest.fixture(params=list(Queue))
-def line(request: pytest.FixtureRequest, build: DatabaseBuilder, pool: ConnectionPool) -> Line:
+def queue(request: pytest.FixtureRequest, build: DatabaseBuilder, pool: ConnectionPool) -> QueueSteps:
+    """A queue with three messages."""
     if request.param is Queue.VIDEO_BATCHES:
         queue_videos(build, pool, [f"video-{number}" for number in range(120)])
     else:
-        queue_pictures(build, pool, [f"https://example.org/{number}.jpg" for number in range(3)])
-    return Line(request.param, pool)
+        queue_thumbnails(build, pool, [f"https://example.org/{number}.jpg" for number in range(3)])
+    return QueueSteps(request.param, pool)
 
 
-def test_what_one_consumer_took_no_other_sees(line: Line) -> None:
-    first, second, third = line.take(2), line.take(2), line.take(2)
+@pytest.fixture(params=list(Queue))
+def empty_queue(request: pytest.FixtureRequest, pool: ConnectionPool) -> QueueSteps:
+    return QueueSteps(request.param, pool)
+
+
+def test_a_taken_message_is_invisible_to_other_consumers(queue: QueueSteps) -> None:
+    first, second, third = queue.take(2), queue.take(2), queue.take(2)
     assert (len(first.messages), len(second.messages), len(third.messages)) == (2, 1, 0)
     assert not set(ids(first)) & set(ids(second))
 
 
-def test_consumers_that_take_at_the_same_moment_get_different_messages(line: Line) -> None:
-    with line.pool.connection() as one, one.transaction():
-        first = take(one, line.queue, line.now, limit=2, visibility=VISIBILITY)
-        assert set(ids(line.take())).isdisjoint(ids(first))
+def test_consumers_that_take_at_the_same_moment_get_different_messages(queue: QueueSteps) -> None:
+    with queue.pool.connection() as one, one.transaction():
+        first = take_messages(one, queue.queue, queue.now, limit=2, visibility=VISIBILITY)
+        second = queue.take()
+    assert (len(first.messages), len(second.messages)) == (2, 1)
+    assert set(ids(second)).isdisjoint(ids(first))
 
 
-def test_a_message_that_nobody_answered_for_comes_back_after_the_visibility_timeout(line: Line) -> None:
-    lost = line.take()
-    line.now += VISIBILITY - timedelta(seconds=1)
-    assert not line.take().messages
-    line.now += timedelta(seconds=1)
-    assert ids(line.take()) == ids(lost)
+def test_an_unanswered_message_is_visible_again_after_the_visibility_timeout(queue: QueueSteps) -> None:
+    lost = queue.take()
+    queue.now += VISIBILITY - timedelta(seconds=1)
+    assert not queue.take().messages
+    queue.now += timedelta(seconds=1)
+    assert ids(queue.take()) == ids(lost)
 
 
-def test_a_finished_message_is_never_seen_again_and_stays_as_a_row(line: Line) -> None:
-    line.finish(line.take())
-    line.now += timedelta(days=1)
-    assert not line.take().messages
-    assert line.counts() == (0, 3, 0)
+def test_a_finished_message_is_never_visible_again_and_stays_as_a_row(queue: QueueSteps) -> None:
+    queue.finish(queue.take())
+    queue.now += timedelta(days=1)
+    assert not queue.take().messages
+    assert queue.counts() == (0, 3, 0)
 
 
-def test_a_failed_message_rests_1_5_15_and_60_minutes_and_is_parked_at_its_fifth_failure(line: Line) -> None:
-    for pause in (1, 5, 15, 60):
-        line.fail(line.take())
-        line.now += pause * MINUTE - timedelta(seconds=1)
-        assert not line.take().messages
-        line.now += timedelta(seconds=1)
-    line.fail(line.take(), "still 503")
-    assert line.counts() == (0, 0, 3)
-    assert {reason for _, reason in line.parked()} == {"still 503"}
+def test_a_failed_message_is_hidden_1_5_15_and_60_minutes_and_parked_at_its_fifth_failure(queue: QueueSteps) -> None:
+    for minutes in (1, 5, 15, 60):
+        queue.fail(queue.take())
+        queue.now += minutes * MINUTE - timedelta(seconds=1)
+        assert not queue.take().messages
+        queue.now += timedelta(seconds=1)
+    queue.fail(queue.take(), "still 503")
+    assert queue.counts() == (0, 0, 3)
+    assert {reason for _, reason in queue.parked()} == {"still 503"}
 
 
-def test_a_final_error_parks_at_once(line: Line) -> None:
-    line.fail(line.take(1), "gone", final=True)
-    assert line.counts() == (2, 0, 1)
-    assert [reason for _, reason in line.parked()] == ["gone"]
+def test_a_final_error_parks_at_once(queue: QueueSteps) -> None:
+    queue.fail(queue.take(1), "gone", final=True)
+    assert queue.counts() == (2, 0, 1)
+    assert [reason for _, reason in queue.parked()] == ["gone"]
 
 
-def test_a_message_that_ended_five_consumers_is_parked_instead_of_taken(line: Line) -> None:
+def test_a_message_that_five_consumers_left_unanswered_is_parked_instead_of_taken(queue: QueueSteps) -> None:
     for _ in range(5):
-        assert len(line.take().messages) == 3
-        line.now += VISIBILITY
-    assert not line.take().messages
-    assert {reason for _, reason in line.parked()} == {"no consumer that took it ever answered"}
+        assert len(queue.take().messages) == 3
+        queue.now += VISIBILITY
+    assert not queue.take().messages
+    assert {reason for _, reason in queue.parked()} == {"no answer within the visibility timeout"}
 
 
-def test_giving_back_counts_as_no_attempt_and_hides_until_the_moment_named(line: Line) -> None:
+def test_a_released_message_counts_no_attempt_and_is_hidden_until_the_given_moment(queue: QueueSteps) -> None:
     for _ in range(7):
-        assert line.give_back(line.take(), line.now + MINUTE) == 3
-        assert not line.take().messages
-        line.now += MINUTE
-    assert {message.attempts for message in line.take().messages} == {1}
+        assert queue.release(queue.take(), queue.now + MINUTE) == 3
+        assert not queue.take().messages
+        queue.now += MINUTE
+    assert {message.attempts for message in queue.take().messages} == {1}
 
 
-def test_only_the_newest_receipt_counts(line: Line) -> None:
-    older = line.take()
-    line.now += VISIBILITY
-    newer = line.take()
-    line.finish(older)
-    line.fail(older, "late", final=True)
-    assert line.give_back(older, line.now) == 0
-    assert line.counts() == (3, 0, 0)
-    line.finish(newer)
-    assert line.counts() == (0, 3, 0)
+def test_only_the_newest_receipt_can_finish_fail_or_release_a_message(queue: QueueSteps) -> None:
+    older = queue.take()
+    queue.now += VISIBILITY
+    newer = queue.take()
+    queue.finish(older)
+    queue.fail(older, "late", final=True)
+    assert queue.release(older, queue.now) == 0
+    assert queue.counts() == (3, 0, 0)
+    queue.finish(newer)
+    assert queue.counts() == (0, 3, 0)
 
 
-def test_a_requeued_message_starts_over(line: Line) -> None:
-    line.fail(line.take(), "gone", final=True)
-    chosen = line.parked()[0][0]
-    assert line.requeue([chosen]) == [chosen]
-    assert [(message.id, message.attempts) for message in line.take().messages] == [(chosen, 1)]
-    assert len(line.requeue()) == 2
+def test_a_requeued_message_starts_with_no_attempts(queue: QueueSteps) -> None:
+    queue.fail(queue.take(), "gone", final=True)
+    chosen = queue.parked()[0][0]
+    assert queue.requeue([chosen]) == [chosen]
+    assert [(message.id, message.attempts) for message in queue.take().messages] == [(chosen, 1)]
+    assert len(queue.requeue()) == 2
 
 
-def test_of_several_parked_messages_about_one_picture_only_the_newest_comes_back(
+def test_the_backlog_counts_visible_items_since_the_oldest_message(queue: QueueSteps, build: DatabaseBuilder) -> None:
+    items = 120 if queue.queue is Queue.VIDEO_BATCHES else 3
+    (oldest,) = build.rows(f"select min(created_at) from {queue.queue}")[0]  # noqa: S608 - a table of this project
+    assert queue.backlog() == Backlog(items, oldest, more_to_come=False)
+    queue.take()
+    assert (queue.backlog().items, queue.backlog().oldest) == (0, None)
+
+
+def test_more_is_to_come_while_another_consumer_may_release_videos_but_not_for_thumbnails(queue: QueueSteps) -> None:
+    delivery = queue.take()
+    assert queue.backlog().more_to_come is (queue.queue is Queue.VIDEO_BATCHES)
+    queue.finish(delivery)
+    assert queue.backlog().more_to_come is False
+
+
+@pytest.mark.parametrize("claimed", [False, True], ids=["planned", "running"])
+def test_more_is_to_come_while_a_fetch_is_planned_or_running(
+    empty_queue: QueueSteps, build: DatabaseBuilder, *, claimed: bool
+) -> None:
+    fetch_id = plan_one(build, empty_queue.pool, Platform.YOUTUBE, 30)
+    if claimed:
+        claim(empty_queue.pool, fetch_id)
+    assert empty_queue.backlog().more_to_come
+    # Later than the end of the run, and than the lease of the attempt.
+    empty_queue.now += timedelta(hours=2)
+    assert not empty_queue.backlog().more_to_come
+
+
+def test_a_planned_fetch_of_a_run_that_ended_adds_no_messages(empty_queue: QueueSteps, build: DatabaseBuilder) -> None:
+    plan_one(build, empty_queue.pool, Platform.YOUTUBE, 30)
+    build.run("update runs set ended_at = now()")
+    assert not empty_queue.backlog().more_to_come
+
+
+def test_only_youtube_fetches_add_video_batches_and_fetches_of_every_platform_add_thumbnails(
+    empty_queue: QueueSteps, build: DatabaseBuilder
+) -> None:
+    plan_one(build, empty_queue.pool, Platform.TIKTOK, 30)
+    assert empty_queue.backlog().more_to_come is (empty_queue.queue is Queue.THUMBNAILS)
+
+
+def test_of_several_parked_messages_about_one_thumbnail_only_the_newest_is_requeued(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
-    line = Line(Queue.THUMBNAILS, pool)
-    for address in ("https://example.org/old.jpg", "https://example.org/new.jpg"):
-        queue_pictures(build, pool, [address])
-        line.now = datetime.now(UTC)
-        line.fail(line.take(), "gone", final=True)
-    line.requeue()
-    assert [message.row["thumbnail_url"] for message in line.take().messages] == ["https://example.org/new.jpg"]
-    assert line.requeue() == []
+    queue = QueueSteps(Queue.THUMBNAILS, pool)
+    for url in ("https://example.org/old.jpg", "https://example.org/new.jpg"):
+        queue_thumbnails(build, pool, [url])
+        queue.now = datetime.now(UTC)
+        queue.fail(queue.take(), "gone", final=True)
+    queue.requeue()
+    assert [message.row["thumbnail_url"] for message in queue.take().messages] == ["https://example.org/new.jpg"]
+    assert queue.requeue() == []
 
 
-def test_a_parked_message_is_not_requeued_beside_one_that_waits(build: DatabaseBuilder, pool: ConnectionPool) -> None:
-    line = Line(Queue.THUMBNAILS, pool)
-    queue_pictures(build, pool, ["https://example.org/old.jpg"])
-    line.now = datetime.now(UTC)
-    line.fail(line.take(), "gone", final=True)
-    queue_pictures(build, pool, ["https://example.org/new.jpg"])
-    assert line.requeue() == []
+def test_a_parked_message_is_not_requeued_if_another_message_about_the_thumbnail_waits(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    queue = QueueSteps(Queue.THUMBNAILS, pool)
+    queue_thumbnails(build, pool, ["https://example.org/old.jpg"])
+    queue.now = datetime.now(UTC)
+    queue.fail(queue.take(), "gone", final=True)
+    queue_thumbnails(build, pool, ["https://example.org/new.jpg"])
+    assert queue.requeue() == []

@@ -1,4 +1,4 @@
-"""Planning a run in the database: contracts sections 2 and 4."""
+"""Planning a run in the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
-from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from tests.support.database_builder import DatabaseBuilder
@@ -52,7 +51,7 @@ def test_reservations_stand_in_the_usage_with_the_plan(build: DatabaseBuilder, p
     assert build.value("select sum(reserved) from fetch_allocations") == 20
 
 
-def test_a_partial_grant_is_what_was_left(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_partial_grant_is_the_number_of_videos_left(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(video_limit=112, opening=100, daily=30))
     plan(pool)
     assert build.rows("select asked, granted, decision from fetch_allocations") == [(30, 12, "partial")]
@@ -70,7 +69,7 @@ def test_a_blogger_of_two_organizations_is_one_fetch_with_two_allocations(
     assert build.value("select count(*) from fetch_allocations") == 2
 
 
-def test_planning_the_same_run_again_gives_the_same_plan(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_planning_the_same_run_again_returns_the_same_plan(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization()
     build.track(organization)
     key = new_key()
@@ -80,7 +79,7 @@ def test_planning_the_same_run_again_gives_the_same_plan(build: DatabaseBuilder,
     assert build.value("select count(*) from fetches") == 1
 
 
-def test_two_airflows_may_use_the_same_run_id(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_two_airflows_may_use_the_same_dag_run_id(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     key = new_key()
     plan(pool, key)
@@ -89,7 +88,9 @@ def test_two_airflows_may_use_the_same_run_id(build: DatabaseBuilder, pool: Conn
     assert decisions(build) == {"planned": 1, "already_running": 1}
 
 
-def test_a_run_may_be_restricted(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_run_may_be_restricted_to_organizations_platforms_and_bloggers(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     organization = build.organization()
     wanted = build.track(organization, platform="YouTube")
     build.track(organization, platform="TikTok")
@@ -108,12 +109,12 @@ def test_the_least_recently_attempted_account_comes_first(build: DatabaseBuilder
         run = plan(pool)
         (fetch_id,) = fetch_ids(pool, run)
         fetched.append(build.value("select blogger_id from fetches where id = %(id)s", id=fetch_id))
-        # An answer without videos frees the reservation, so that the next run has the same room.
+        # A response without videos releases the reservation: the next run has the same number of videos left.
         succeed(pool, claim(pool, fetch_id), returned=0)
     assert set(fetched) == {account.blogger_id for account in accounts}
 
 
-def test_a_blogger_that_another_live_run_has_is_left_to_it(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_blogger_of_another_live_run_is_skipped(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     first = plan(pool)
     assert plan(pool).instances == []
@@ -124,7 +125,9 @@ def test_a_blogger_that_another_live_run_has_is_left_to_it(build: DatabaseBuilde
     assert len(plan(pool).instances) == 1
 
 
-def test_what_an_ended_run_left_behind_is_released_and_says_so(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_unfinished_fetches_of_an_ended_run_are_released_with_the_reason(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     key = new_key()
     plan(pool, key)
@@ -134,13 +137,11 @@ def test_what_an_ended_run_left_behind_is_released_and_says_so(build: DatabaseBu
     assert len(plan(pool).instances) == 1
 
 
-def test_what_an_expired_run_left_behind_is_released_by_the_next_planning(
+def test_unfinished_fetches_of_an_expired_run_are_released_by_the_next_planning(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization())
-    plan_run(
-        pool, new_key(), RunScope(), timedelta(seconds=-1), lambda fetches: place_by_platform(fetches, max_instances=9)
-    )
+    plan_run(pool, new_key(), RunScope(), timedelta(seconds=-1))
     assert len(plan(pool).instances) == 1
     assert build.rows("select state, reason from fetches order by id") == [
         ("released", "its run has expired"),
@@ -148,7 +149,7 @@ def test_what_an_expired_run_left_behind_is_released_by_the_next_planning(
     ]
 
 
-def test_a_fetch_whose_lease_ran_out_is_released_and_its_late_answer_refused(
+def test_a_fetch_with_an_expired_lease_is_released_and_its_late_settlement_refused(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization())
@@ -157,7 +158,9 @@ def test_a_fetch_whose_lease_ran_out_is_released_and_its_late_answer_refused(
         claimed = claim_fetch(connection, fetch_id, timedelta(seconds=-1), "crashed")
     assert isinstance(claimed, Claim)
     assert len(plan(pool).instances) == 1
-    assert build.rows("select outcome, reason from fetch_attempts") == [("released", "the lease of its start ran out")]
+    assert build.rows("select outcome, reason from fetch_attempts") == [
+        ("released", "the lease of its attempt has expired")
+    ]
     with pytest.raises(StaleClaimError):
         succeed(pool, claimed, returned=3)
     assert build.value("select sum(reserved) from subscription_usage") == 10
@@ -177,7 +180,9 @@ def test_a_cleared_instance_of_an_ended_run_keeps_its_claim_while_its_lease_last
     assert build.value("select charged from fetch_allocations") == 4
 
 
-def test_a_cleared_instance_of_an_old_run_gives_way_to_a_live_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_cleared_instance_of_an_old_run_is_refused_while_a_live_run_has_the_blogger(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
     build.track(build.organization())
     old = new_key()
     (old_fetch,) = fetch_ids(pool, plan(pool, old))
@@ -190,7 +195,7 @@ def test_a_cleared_instance_of_an_old_run_gives_way_to_a_live_run(build: Databas
     assert build.value("select state from fetches where id = %(id)s", id=old_fetch) == "succeeded"
 
 
-def test_two_planners_at_once_plan_each_blogger_once(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_concurrent_planners_plan_each_blogger_once(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=1000)
     for _ in range(20):
         build.track(organization)
@@ -199,7 +204,7 @@ def test_two_planners_at_once_plan_each_blogger_once(build: DatabaseBuilder, poo
     assert sorted(len(run.instances) for run in runs) == [0, 0, 0, 20]
 
 
-def test_the_same_slot_started_twice_is_planned_once(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_concurrent_planning_of_one_run_plans_it_once(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     key = new_key()
     with ThreadPoolExecutor(4) as threads:
@@ -208,7 +213,7 @@ def test_the_same_slot_started_twice_is_planned_once(build: DatabaseBuilder, poo
     assert build.value("select count(*) from runs") == 1
 
 
-def test_claims_and_charges_at_once_never_pass_the_limit(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_concurrent_claims_and_charges_never_exceed_the_limit(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=55, daily=10)
     for _ in range(12):
         build.track(organization)
@@ -237,7 +242,7 @@ def test_the_batch_message_is_a_view_over_the_ledger(build: DatabaseBuilder, poo
     ) == [(tracked.tracking_id, 7, organization, tracked.blogger_id, "TikTok")]
 
 
-def test_rows_that_constraints_should_have_kept_out_are_skipped_and_the_rest_goes_on(
+def test_rows_that_violate_the_constraints_are_skipped_and_the_rest_is_planned(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     organization = build.organization()

@@ -1,4 +1,4 @@
-"""Row level security as Supabase applies it: members see and change the rows of their own organizations alone."""
+"""Row level security as Supabase applies it: members see and change only the rows of their own organizations."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ READABLE = [
 
 
 @contextmanager
-def speaking_for(admin: Connection, user: UUID) -> Generator[Connection]:
-    """A transaction as PostgREST opens it for a person's token."""
+def acting_as(admin: Connection, user: UUID) -> Generator[Connection]:
+    """Open a transaction as PostgREST does for a person's token, and roll it back."""
     with admin.transaction(force_rollback=True):
         admin.execute("set local role authenticated")
         admin.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps({"sub": str(user)}),))
@@ -50,7 +50,7 @@ def count(connection: Connection, table: str) -> int:
 
 @pytest.fixture
 def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[Tracked, Tracked]:
-    """Two organizations, each with one row in every table that people may read."""
+    """Two organizations with one row each in every table that members may read."""
     first, second = build.track(build.organization()), build.track(build.organization())
     for fetch_id in fetch_ids(pool, plan(pool)):
         claimed = claim(pool, fetch_id)
@@ -65,24 +65,24 @@ def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[Tracked, Trac
 
 
 @pytest.mark.parametrize("table", READABLE)
-def test_a_member_reads_the_rows_of_their_own_organization_alone(
+def test_a_member_reads_only_the_rows_of_their_own_organization(
     build: DatabaseBuilder, admin: Connection, tenants: tuple[Tracked, Tracked], table: str
 ) -> None:
     member = build.member(tenants[0].organization_id, "viewer")
     outsider = build.user()
     assert count(admin, table) >= 2 if table != "organization_members" else True
-    with speaking_for(admin, member) as own:
+    with acting_as(admin, member) as own:
         assert count(own, table) == 1
-    with speaking_for(admin, outsider) as nobody:
-        assert count(nobody, table) == 0
+    with acting_as(admin, outsider) as foreign:
+        assert count(foreign, table) == 0
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer"])
-def test_owners_and_admins_change_their_own_tracked_accounts_and_nobody_elses(
+def test_only_owners_and_admins_change_tracked_accounts_and_only_their_own(
     build: DatabaseBuilder, admin: Connection, tenants: tuple[Tracked, Tracked], role: str
 ) -> None:
     person = build.member(tenants[0].organization_id, role)
-    with speaking_for(admin, person) as own:
+    with acting_as(admin, person) as own:
         changed = own.execute("update tracked_accounts set is_active = false, daily_videos_count = 3").rowcount
     assert changed == (1 if role in {"owner", "admin"} else 0)
 
@@ -100,9 +100,9 @@ def test_owners_and_admins_change_their_own_tracked_accounts_and_nobody_elses(
         "select * from high_priority_queue",
     ],
 )
-def test_people_write_nothing_else_and_do_not_see_the_machinery(
+def test_an_owner_writes_nothing_else_and_cannot_read_internal_tables(
     build: DatabaseBuilder, admin: Connection, tenants: tuple[Tracked, Tracked], statement: str
 ) -> None:
     owner = build.member(tenants[0].organization_id, "owner")
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), speaking_for(admin, owner) as own:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), acting_as(admin, owner) as own:
         own.execute(statement.encode())

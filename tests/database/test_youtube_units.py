@@ -1,4 +1,4 @@
-"""YouTube's daily units: what is left of them, and who may spend the last one."""
+"""Units of YouTube's daily quota: units left for planning, and reservations by concurrent consumers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.ledger_steps import plan
 from tests.support.queue_steps import plan_one, queue_videos
 
 MIDNIGHT = datetime(2026, 7, 15, 7, tzinfo=UTC)
-"""In California."""
+"""The start of a quota day: midnight Pacific time."""
 
 
 def left(pool: ConnectionPool, moment: datetime, budget: int = 100) -> int:
@@ -29,14 +29,14 @@ def spend(pool: ConnectionPool, moment: datetime, units: int, fetch_id: int | No
         record_units(connection, moment, UnitUse.LISTING, units, fetch_id)
 
 
-def test_units_are_counted_until_midnight_pacific(pool: ConnectionPool) -> None:
+def test_spent_units_count_until_midnight_pacific(pool: ConnectionPool) -> None:
     spend(pool, MIDNIGHT - timedelta(seconds=1), 30)
     spend(pool, MIDNIGHT, 4)
     assert left(pool, MIDNIGHT - timedelta(seconds=1)) == 70
     assert left(pool, MIDNIGHT) == 96
 
 
-def test_fetches_under_way_and_statistics_that_wait_are_set_aside(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_units_for_live_fetches_and_queued_videos_are_set_aside(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     plan_one(build, pool, Platform.YOUTUBE, 120)
     assert left(pool, MIDNIGHT) == 100 - 3 - 3
     queue_videos(build, pool, [f"video-{number}" for number in range(51)])
@@ -48,15 +48,15 @@ def test_fetches_of_other_platforms_cost_no_units(build: DatabaseBuilder, pool: 
     assert left(pool, MIDNIGHT) == 100
 
 
-def test_of_many_who_ask_at_once_no_more_get_a_unit_than_are_left(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_concurrent_reservations_get_no_more_units_than_are_left(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     fetch_id = queue_videos(build, pool, ["video-1"])
     granted: list[bool] = []
 
-    def ask() -> None:
+    def reserve() -> None:
         with pool.connection() as connection:
             granted.append(reserve_unit(connection, MIDNIGHT, 3, fetch_id))
 
-    threads = [threading.Thread(target=ask) for _ in range(12)]
+    threads = [threading.Thread(target=reserve) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -64,7 +64,7 @@ def test_of_many_who_ask_at_once_no_more_get_a_unit_than_are_left(build: Databas
     assert sum(granted) == 3
 
 
-def test_planning_leaves_out_youtube_bloggers_that_the_units_left_do_not_cover(
+def test_planning_skips_youtube_bloggers_that_the_units_left_do_not_cover(
     build: DatabaseBuilder, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = get_settings().model_copy(update={"youtube_daily_units": 4})

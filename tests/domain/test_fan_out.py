@@ -1,4 +1,4 @@
-"""Fan-out: contracts section 4."""
+"""Fan-out of a run's bloggers over mapped task instances."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ def test_every_blogger_is_in_exactly_one_instance_in_order(fleet: range, max_ins
 
 
 @given(fleets, st.integers(1, 1000), st.none() | st.integers(1, 100))
-def test_a_platform_never_has_more_instances_than_the_bound(
+def test_a_platform_never_has_more_instances_than_the_maximum(
     fleet: range, max_instances: int, fixed: int | None
 ) -> None:
     assert len(assign_instances(fleet, max_instances=max_instances, fixed=fixed)) <= max_instances
@@ -29,7 +29,7 @@ def test_bloggers_share_instances_evenly(fleet: range, max_instances: int) -> No
 
 
 @given(st.integers(1, 1000).map(range))
-def test_up_to_the_bound_each_blogger_has_an_instance_of_its_own(fleet: range) -> None:
+def test_each_blogger_has_an_instance_of_its_own_up_to_the_maximum(fleet: range) -> None:
     assert len(assign_instances(fleet, max_instances=1000)) == len(fleet)
 
 
@@ -37,10 +37,10 @@ def test_a_setting_fixes_the_bloggers_per_instance() -> None:
     assert [len(instance) for instance in assign_instances(range(100), max_instances=1000, fixed=50)] == [50, 50]
 
 
-def test_an_instance_says_who_it_is_for() -> None:
+def test_a_label_names_the_platform_and_the_bloggers_of_an_instance() -> None:
     assert instance_label(Platform.YOUTUBE, ["name"]) == "YouTube · @name"
     assert instance_label(Platform.YOUTUBE, ["first", "x", "last"]) == "YouTube · 3 bloggers: @first … @last"
 
 
-def test_a_label_fits_where_airflow_keeps_it() -> None:
+def test_a_label_fits_into_airflows_column() -> None:
     assert len(instance_label(Platform.TIKTOK, ["x" * 400])) == LABEL_LIMIT

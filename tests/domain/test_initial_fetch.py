@@ -1,4 +1,4 @@
-"""The message of the initial fetch and the rule of who may have the wish: contracts sections 2 and 7."""
+"""Message of the initial fetch, and the rule for assigning the initial fetch to a run."""
 
 from __future__ import annotations
 
@@ -67,32 +67,32 @@ def test_schemas_and_model_accept_the_message() -> None:
     assert [key for key, value in MESSAGE.items() if not schema_accepts(key, value)] == []
 
 
-def test_what_the_system_sends_itself_is_the_message() -> None:
+def test_a_message_serialized_by_the_system_fits_the_schemas() -> None:
     sent = InitialFetchMessage.model_validate(MESSAGE).model_dump(mode="json", by_alias=True)
     assert [key for key, value in sent.items() if not schema_accepts(key, value)] == []
     assert InitialFetchMessage.model_validate(sent) == InitialFetchMessage.model_validate(MESSAGE)
 
 
 @pytest.mark.parametrize(("key", "value"), MALFORMED)
-def test_schemas_and_model_refuse_the_same(key: str, value: object) -> None:
+def test_schemas_and_model_reject_the_same_values(key: str, value: object) -> None:
     assert not schema_accepts(key, value)
     with pytest.raises(ValidationError):
         InitialFetchMessage.model_validate({**MESSAGE, key: value})
 
 
 @pytest.mark.parametrize("key", MESSAGE)
-def test_every_key_must_be_there(key: str) -> None:
+def test_every_key_is_required(key: str) -> None:
     with pytest.raises(ValidationError):
         InitialFetchMessage.model_validate({name: value for name, value in MESSAGE.items() if name != key})
 
 
 @pytest.mark.parametrize("more", [{"unknown": 1}, {"blogger_id": str(uuid4())}, {"platform": "YouTube"}])
-def test_unknown_keys_and_keys_that_contradict_each_other_are_refused(more: Mapping[str, object]) -> None:
+def test_unknown_keys_and_keys_that_contradict_each_other_are_rejected(more: Mapping[str, object]) -> None:
     with pytest.raises(ValidationError):
         InitialFetchMessage.model_validate({**MESSAGE, **more})
 
 
-def wish(
+def initial_fetch(
     *, pending: bool = True, fetched: bool = False, owner_id: int | None = None, owner_over: bool = False
 ) -> PendingInitialFetch:
     owner_dag_run_id = None if owner_id is None else f"run_{owner_id}"
@@ -102,18 +102,18 @@ def wish(
 @pytest.mark.parametrize(
     ("state", "run_id", "may"),
     [
-        (wish(), None, True),
-        (wish(pending=False), None, True),
-        (wish(owner_id=7), 7, True),
-        (wish(owner_id=7, fetched=True), 7, True),
-        (wish(owner_id=7), None, False),
-        (wish(owner_id=7), 8, False),
-        (wish(owner_id=7, owner_over=True), 8, True),
-        (wish(owner_id=7, owner_over=True, fetched=True), 8, False),
-        (wish(fetched=True), None, False),
+        (initial_fetch(), None, True),
+        (initial_fetch(pending=False), None, True),
+        (initial_fetch(owner_id=7), 7, True),
+        (initial_fetch(owner_id=7, fetched=True), 7, True),
+        (initial_fetch(owner_id=7), None, False),
+        (initial_fetch(owner_id=7), 8, False),
+        (initial_fetch(owner_id=7, owner_over=True), 8, True),
+        (initial_fetch(owner_id=7, owner_over=True, fetched=True), 8, False),
+        (initial_fetch(fetched=True), None, False),
     ],
 )
-def test_the_owner_may_always_go_on_and_others_only_when_it_is_over_without_videos(
+def test_the_owner_may_always_go_on_and_another_run_only_if_the_owner_is_over_without_videos(
     state: PendingInitialFetch,
     run_id: int | None,
     may: bool,  # noqa: FBT001 - pytest passes it by name
@@ -121,6 +121,6 @@ def test_the_owner_may_always_go_on_and_others_only_when_it_is_over_without_vide
     assert (state.rejection_reason(run_id) is None) is may
 
 
-def test_run_ids_are_deterministic_and_such_as_airflow_accepts() -> None:
+def test_dag_run_ids_follow_from_the_tracked_account_and_the_attempt() -> None:
     tracking_id = uuid4()
     assert initial_dag_run_id(tracking_id, 2) == f"initial__{tracking_id}__2"

@@ -1,4 +1,4 @@
-"""Planning: contracts section 2, as properties of any plan."""
+"""Rules of planning, as properties of any plan and as examples."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def fleets(draw: st.DrawFn) -> list[TrackedAccount]:
             number,
             organization=organization,
             blogger=blogger,
-            # A blogger is on one platform, whoever tracks it.
+            # A blogger is on one platform, whichever organizations track the blogger.
             platform=list(Platform)[blogger.int % 3],
             videos_count=draw(st.integers(1, 60)),
             is_active=draw(st.sampled_from([True, True, True, False])),
@@ -85,31 +85,31 @@ def constraints(draw: st.DrawFn) -> PlanningConstraints:
 
 @given(fleets(), constraints())
 def test_every_account_is_planned_or_skipped_with_a_reason_exactly_once(
-    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
+    accounts: list[TrackedAccount], given_constraints: PlanningConstraints
 ) -> None:
-    result = plan(accounts, given_circumstances)
+    result = plan(accounts, given_constraints)
     planned = [allocation.account.tracking_id for fetch in result.fetches for allocation in fetch.allocations]
     skipped = [skip.account.tracking_id for skip in result.skips]
     assert Counter(planned + skipped) == Counter(each.tracking_id for each in accounts)
 
 
 @given(fleets(), constraints())
-def test_reservations_never_exceed_what_is_left(
-    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
+def test_reservations_never_exceed_the_remaining_quota(
+    accounts: list[TrackedAccount], given_constraints: PlanningConstraints
 ) -> None:
     reserved: Counter[UUID] = Counter()
-    for fetch in plan(accounts, given_circumstances).fetches:
+    for fetch in plan(accounts, given_constraints).fetches:
         for allocation in fetch.allocations:
             reserved[allocation.account.organization_id] += allocation.grant.videos
     for organization, videos in reserved.items():
-        assert videos <= given_circumstances.quotas[organization].remaining
+        assert videos <= given_constraints.quotas[organization].remaining
 
 
 @given(fleets(), constraints())
 def test_a_blogger_is_fetched_once_with_the_largest_grant(
-    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
+    accounts: list[TrackedAccount], given_constraints: PlanningConstraints
 ) -> None:
-    fetches = plan(accounts, given_circumstances).fetches
+    fetches = plan(accounts, given_constraints).fetches
     assert len({fetch.blogger_id for fetch in fetches}) == len(fetches)
     for fetch in fetches:
         assert fetch.target_count == max(allocation.grant.videos for allocation in fetch.allocations)
@@ -117,9 +117,9 @@ def test_a_blogger_is_fetched_once_with_the_largest_grant(
 
 @given(fleets(), constraints())
 def test_within_an_organization_the_rule_is_applied_least_recently_attempted_first(
-    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints
+    accounts: list[TrackedAccount], given_constraints: PlanningConstraints
 ) -> None:
-    result = plan(accounts, given_circumstances)
+    result = plan(accounts, given_constraints)
     granted = {
         allocation.account.tracking_id: allocation.grant.videos
         for fetch in result.fetches
@@ -129,7 +129,7 @@ def test_within_an_organization_the_rule_is_applied_least_recently_attempted_fir
     considered = [each for each in accounts if each.tracking_id in granted or each.tracking_id in limited]
     never = datetime.min.replace(tzinfo=UTC)
     for organization in {each.organization_id for each in considered}:
-        remaining = given_circumstances.quotas[organization].remaining
+        remaining = given_constraints.quotas[organization].remaining
         own = [each for each in considered if each.organization_id == organization]
         for each in sorted(own, key=lambda one: (one.last_attempt_at or never, one.tracking_id)):
             expected = decide(each.videos_count or 0, remaining).videos
@@ -139,19 +139,19 @@ def test_within_an_organization_the_rule_is_applied_least_recently_attempted_fir
 
 @given(fleets(), constraints(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(
-    accounts: list[TrackedAccount], given_circumstances: PlanningConstraints, random: Random
+    accounts: list[TrackedAccount], given_constraints: PlanningConstraints, random: Random
 ) -> None:
     shuffled = list(accounts)
     random.shuffle(shuffled)
-    assert plan(shuffled, given_circumstances) == plan(accounts, given_circumstances)
+    assert plan(shuffled, given_constraints) == plan(accounts, given_constraints)
 
 
-def reason_of(skipped: TrackedAccount, given_circumstances: PlanningConstraints) -> str:
-    (skip,) = plan([skipped], given_circumstances).skips
+def reason_of(skipped: TrackedAccount, given_constraints: PlanningConstraints) -> str:
+    (skip,) = plan([skipped], given_constraints).skips
     return str(skip)
 
 
-def test_a_later_blogger_that_asks_for_less_still_fits() -> None:
+def test_a_later_account_that_asks_for_less_still_fits() -> None:
     large, small = account(1, videos_count=30), account(2, videos_count=3)
     result = plan([large, small], with_quota(5))
     assert [skip.account for skip in result.skips] == [large]
@@ -162,25 +162,25 @@ def test_an_organization_without_a_subscription_is_skipped() -> None:
     assert reason_of(account(), PlanningConstraints(quotas={})) == "no_active_subscription"
 
 
-def test_an_account_with_an_open_wish_is_left_to_its_initial_fetch() -> None:
+def test_an_account_with_a_pending_initial_fetch_is_skipped() -> None:
     assert reason_of(account(pending_initial_fetch=True), with_quota(100)) == "pending_initial_fetch"
 
 
-def test_a_blogger_of_another_live_run_is_skipped() -> None:
+def test_a_blogger_of_another_active_run_is_skipped() -> None:
     live = account()
     assert reason_of(live, with_quota(100, live_bloggers={live.blogger_id})) == "already_running"
 
 
 def test_a_suspended_platform_is_skipped_with_its_reason() -> None:
-    suspended = with_quota(100, suspended_platforms={Platform.TIKTOK: "credit gone"})
-    assert reason_of(account(), suspended) == "platform_suspended: credit gone"
+    suspended = with_quota(100, suspended_platforms={Platform.TIKTOK: "quota exceeded"})
+    assert reason_of(account(), suspended) == "platform_suspended: quota exceeded"
 
 
-def test_a_paused_account_is_skipped() -> None:
+def test_an_inactive_account_is_skipped() -> None:
     assert reason_of(account(is_active=False), with_quota(100)) == "inactive"
 
 
-def test_a_row_that_makes_no_sense_is_skipped_with_what_is_wrong_and_costs_nothing() -> None:
+def test_an_invalid_row_is_skipped_with_its_problem_and_costs_nothing() -> None:
     broken = [
         account(1, platform="MySpace"),
         account(2, external_id=None),
@@ -202,7 +202,7 @@ def test_a_row_that_makes_no_sense_is_skipped_with_what_is_wrong_and_costs_nothi
     assert len(result.fetches) == 1
 
 
-def test_youtube_bloggers_beyond_the_units_left_are_skipped_and_others_are_not() -> None:
+def test_youtube_bloggers_beyond_the_units_left_are_skipped_and_tiktok_bloggers_are_not() -> None:
     accounts = [account(number, platform="YouTube", videos_count=50) for number in range(3)] + [account(9)]
     made = plan(accounts, with_quota(1000, youtube_units_left=4))
     assert Counter(fetch.platform for fetch in made.fetches) == {Platform.YOUTUBE: 2, Platform.TIKTOK: 1}

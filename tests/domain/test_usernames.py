@@ -1,8 +1,9 @@
-"""Names and profile addresses, in all their spellings."""
+"""Parsing of names and profile URLs, in all their spellings."""
 
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import InvalidUsernameError
-from blogger_tracking.domain.usernames import read_username
+from blogger_tracking.domain.usernames import parse_username
 
 PLAIN = st.text(string.ascii_letters + string.digits + "_", min_size=3, max_size=20)
 SCHEMES = st.sampled_from(["", "https://", "http://", "HTTPS://", "//"])
@@ -30,34 +31,33 @@ PREFIXES = {
 
 @given(st.sampled_from(Platform), PLAIN, st.sampled_from(["", "@"]), st.sampled_from(["", " ", "\n"]))
 def test_a_name_is_itself_with_or_without_at(platform: Platform, name: str, at: str, space: str) -> None:
-    assert read_username(f"{space}{at}{name}{space}", platform).removeprefix("@") == name
+    assert parse_username(f"{space}{at}{name}{space}", platform).removeprefix("@") == name
 
 
 @given(st.data(), st.sampled_from(Platform), SCHEMES, PLAIN, ENDS)
-def test_every_profile_address_names_its_owner(
+def test_every_profile_url_gives_the_name_of_its_owner(
     data: st.DataObject, platform: Platform, scheme: str, name: str, end: str
 ) -> None:
     if platform is Platform.INSTAGRAM:
-        name = f"n{name}"  # no name that Instagram keeps for itself
+        name = f"n{name}"  # not one of Instagram's reserved paths
     prefix = data.draw(st.sampled_from(PREFIXES[platform]))
-    assert read_username(f"{scheme}{prefix}{name}{end}", platform) == name
+    assert parse_username(f"{scheme}{prefix}{name}{end}", platform) == name
 
 
-@given(st.data(), PLAIN, st.sampled_from(Platform), st.sampled_from(Platform))
-def test_an_address_of_another_platform_is_refused_by_name(
-    data: st.DataObject, name: str, platform: Platform, other: Platform
+@given(st.data(), PLAIN, st.permutations(list(Platform)))
+def test_a_url_of_another_platform_is_rejected_with_both_platforms_named(
+    data: st.DataObject, name: str, platforms: Sequence[Platform]
 ) -> None:
-    if platform is other:
-        return
+    platform, other, _ = platforms
     address = data.draw(st.sampled_from(PREFIXES[other])) + name
     with pytest.raises(InvalidUsernameError, match=f"address of {other}, but the platform is {platform}"):
-        read_username(address, platform)
+        parse_username(address, platform)
 
 
 @given(st.text(max_size=60), st.sampled_from(Platform))
-def test_whatever_is_typed_gives_a_name_or_a_refusal(text: str, platform: Platform) -> None:
+def test_any_text_gives_a_name_or_an_error(text: str, platform: Platform) -> None:
     try:
-        name = read_username(text, platform)
+        name = parse_username(text, platform)
     except InvalidUsernameError:
         return
     assert name
@@ -74,8 +74,8 @@ def test_whatever_is_typed_gives_a_name_or_a_refusal(text: str, platform: Platfo
         ("UCabcdefghijklmnopqrstuv", "UCabcdefghijklmnopqrstuv"),
     ],
 )
-def test_youtube_handles_keep_their_at_and_channel_ids_are_names(address: str, asked: str) -> None:
-    assert read_username(address, Platform.YOUTUBE) == asked
+def test_youtube_handles_keep_their_at_sign_and_channel_ids_are_names(address: str, asked: str) -> None:
+    assert parse_username(address, Platform.YOUTUBE) == asked
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,6 @@ def test_youtube_handles_keep_their_at_and_channel_ids_are_names(address: str, a
         ("../../admin", Platform.INSTAGRAM),
     ],
 )
-def test_what_names_nobody_is_refused(text: str, platform: Platform) -> None:
+def test_text_without_a_name_or_profile_of_the_platform_is_rejected(text: str, platform: Platform) -> None:
     with pytest.raises(InvalidUsernameError):
-        read_username(text, platform)
+        parse_username(text, platform)

@@ -1,4 +1,4 @@
-"""YouTube's units come back at midnight in California."""
+"""Reset of YouTube's daily quota, and the budget of units during planning."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_reset_is_the_next_midnight_pacific_in_winter_in_summer_and_when_clo
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 — bounds must be naive
-def test_the_reset_is_to_come_within_a_day_and_at_midnight_there(now: datetime) -> None:
+def test_the_reset_is_in_the_future_within_a_day_and_at_midnight_pacific(now: datetime) -> None:
     reset = next_quota_reset(now)
     assert now < reset <= now + timedelta(hours=25)
     assert reset.astimezone(PACIFIC).time() == time(0)
@@ -40,7 +40,7 @@ def test_the_reset_is_to_come_within_a_day_and_at_midnight_there(now: datetime) 
 
 
 @given(st.lists(st.integers(1, 500), max_size=30), st.integers(0, 400))
-def test_planned_fetches_never_need_more_units_than_are_left(counts: list[int], left: int) -> None:
+def test_planned_fetches_never_need_more_units_than_the_budget_has(counts: list[int], left: int) -> None:
     budget = UnitBudget(left)
     planned = []
     for videos in counts:
@@ -50,7 +50,7 @@ def test_planned_fetches_never_need_more_units_than_are_left(counts: list[int], 
     assert sum(ceil(videos / 50) for videos in planned) + ceil(sum(planned) / 50) <= left
 
 
-def test_a_fetch_that_grows_pays_the_difference_alone() -> None:
+def test_a_fetch_that_grows_spends_only_the_difference() -> None:
     budget = UnitBudget(4)
     budget.spend(50)
     assert not budget.covers(101)
@@ -59,5 +59,5 @@ def test_a_fetch_that_grows_pays_the_difference_alone() -> None:
     assert not budget.covers(1)
 
 
-def test_without_a_bound_everything_is_covered() -> None:
+def test_a_budget_without_a_bound_covers_every_fetch() -> None:
     assert UnitBudget(None).covers(10**9)

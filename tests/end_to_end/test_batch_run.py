@@ -80,8 +80,9 @@ def test_an_instance_has_a_summary_and_a_log_of_what_was_asked_came_and_was_save
     username = fleet.creators[blogger].username
     (told,) = [line for line in log.splitlines() if f"@{username}" in line]
     assert "succeeded" in told
-    assert f"asked TikTok for the 10 newest videos (granted: 10 for {fleet.organization})" in told
-    assert "10 came on" in told
+    assert "Asked TikTok for the 10 newest videos." in log
+    assert "Received 10 videos, 10 of them new (pages: " in log
+    assert f"Charged 10 of 10 granted videos to organization {fleet.organization}." in log
     assert "trigger completed" not in log
 
 

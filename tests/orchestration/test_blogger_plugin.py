@@ -42,6 +42,8 @@ def test_the_plugin_loads_nothing_of_the_app_before_its_first_request(loaded: di
     assert loaded["loaded"] == [
         "blogger_tracking",
         "blogger_tracking.orchestration",
+        "blogger_tracking.orchestration.airflow_3_3",
+        "blogger_tracking.orchestration.airflow_3_3.callback_requests",
         "blogger_tracking.orchestration.api_app",
     ]
 

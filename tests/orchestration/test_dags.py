@@ -15,8 +15,8 @@ from airflow.timetables.base import TimeRestriction
 from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.assets import HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+from blogger_tracking.orchestration.queue_tasks import HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE
 
 ROOT = Path(__file__).parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))

@@ -1,4 +1,4 @@
-"""Whatever JSON a platform sends, a service answers or raises a PlatformError, and one bad entry loses nothing else."""
+"""Any JSON from a platform gives a batch or a PlatformError; a malformed entry loses no other entry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.scripted_server import ScriptedServer
 Body = Callable[[Platform, str], Json]
 
 PAGES = {Platform.TIKTOK: "posts_web_wrapped", Platform.INSTAGRAM: "clips_v2", Platform.YOUTUBE: "uploads_page_1"}
-ABSURD = st.recursive(
+ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["id", "url", "pk"]), inner, max_size=2)
@@ -33,7 +33,7 @@ ONE_SERVER_FOR_ALL_EXAMPLES = settings(
 
 
 def paths(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every place in a JSON value but its top."""
+    """Yield the path of every value inside a JSON value."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
         yield (*path, key)
@@ -42,17 +42,17 @@ def paths(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 def with_change(body: Json, path: tuple[str | int, ...], value: Json) -> Json:
     changed = copy.deepcopy(body)
-    place = changed
+    parent = changed
     for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
+        parent = parent[step]
+    parent[path[-1]] = value
     return changed
 
 
 @pytest.mark.parametrize("platform", list(Platform))
 @ONE_SERVER_FOR_ALL_EXAMPLES
 @given(data=st.data())
-def test_any_value_at_any_place_of_a_page_is_survived(
+def test_any_value_anywhere_in_a_page_gives_a_batch_or_a_platform_error(
     platform: Platform,
     data: st.DataObject,
     connect: Callable[..., PlatformService],
@@ -61,7 +61,7 @@ def test_any_value_at_any_place_of_a_page_is_survived(
 ) -> None:
     page = body(platform, PAGES[platform])
     path = data.draw(st.sampled_from(list(paths(page))))
-    platform_server.play(with_change(page, path, data.draw(ABSURD)))
+    platform_server.play(with_change(page, path, data.draw(ANY_JSON)))
     platform_server.asked.clear()
     service = connect(platform, request_retries=0)
     try:
@@ -80,10 +80,10 @@ LISTS: dict[Platform, Callable[[Json], list[Json]]] = {
 
 @pytest.mark.parametrize("platform", list(Platform))
 @ONE_SERVER_FOR_ALL_EXAMPLES
-@given(stranger=ABSURD)
-def test_case_13_one_bad_entry_never_loses_the_page(
+@given(malformed=ANY_JSON)
+def test_a_malformed_entry_never_loses_the_page(
     platform: Platform,
-    stranger: Json,
+    malformed: Json,
     connect: Callable[..., PlatformService],
     platform_server: ScriptedServer,
     body: Body,
@@ -92,7 +92,7 @@ def test_case_13_one_bad_entry_never_loses_the_page(
     page = body(platform, PAGES[platform])
     platform_server.play(page)
     expected = service.get_user_videos_batch(account, 30, max_pages=1)
-    LISTS[platform](page).insert(1, stranger)
+    LISTS[platform](page).insert(1, malformed)
     platform_server.play(page)
     batch = service.get_user_videos_batch(account, 30, max_pages=1)
     known = {video.external_video_id for video in expected}

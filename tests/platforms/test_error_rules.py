@@ -1,4 +1,4 @@
-"""What an answer means: each row of the platforms' error tables, asked over a real socket."""
+"""Error rules: each documented error response of each platform, over a real socket (docs/platforms.md)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PER_SECOND = "You have exceeded the rate limit per second for your plan, BASIC, 
 
 
 class Row(NamedTuple):
-    """An answer and its meaning."""
+    """A response and its kind of error."""
 
     name: str
     platform: Platform
@@ -51,10 +51,10 @@ class Row(NamedTuple):
 
 
 ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
-    ("daily units gone", YOUTUBE, 403, google("quotaExceeded"), ErrorKind.QUOTA_EXCEEDED),
+    ("daily units used up", YOUTUBE, 403, google("quotaExceeded"), ErrorKind.QUOTA_EXCEEDED),
     ("daily limit", YOUTUBE, 403, google("dailyLimitExceeded"), ErrorKind.QUOTA_EXCEEDED),
     (
-        "daily limit told as a rate",
+        "daily limit reported as a rate",
         YOUTUBE,
         429,
         google("rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per day'"),
@@ -71,7 +71,7 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ),
     ("key invalid", YOUTUBE, 400, google("keyInvalid", "Bad Request"), ErrorKind.INVALID_CREDENTIALS),
     (
-        "key invalid in words",
+        "key invalid in the message",
         YOUTUBE,
         400,
         google("badRequest", "API key not valid. Please pass a valid API key."),
@@ -86,7 +86,7 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ),
     ("API not enabled", YOUTUBE, 403, google("accessNotConfigured"), ErrorKind.INVALID_CREDENTIALS),
     ("address not allowed", YOUTUBE, 403, google("ipRefererBlocked"), ErrorKind.INVALID_CREDENTIALS),
-    ("channel gone", YOUTUBE, 404, google("channelNotFound"), ErrorKind.NOT_FOUND),
+    ("channel not found", YOUTUBE, 404, google("channelNotFound"), ErrorKind.NOT_FOUND),
     ("backend", YOUTUBE, 503, google("backendError"), ErrorKind.UNAVAILABLE),
     (
         "permission denied",
@@ -101,25 +101,25 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ("private", TIKTOK, 200, {"statusCode": 10222}, ErrorKind.PRIVATE),
     ("private post", TIKTOK, 200, {"statusCode": 10216}, ErrorKind.PRIVATE),
     ("region", TIKTOK, 200, {"statusCode": 10231}, ErrorKind.BLOCKED),
-    ("turned away", TIKTOK, 200, {"statusCode": -1, "userInfo": {}}, ErrorKind.BLOCKED),
+    ("blocked", TIKTOK, 200, {"statusCode": -1, "userInfo": {}}, ErrorKind.BLOCKED),
     ("an unknown code", TIKTOK, 200, {"statusCode": 10101}, ErrorKind.BLOCKED),
     ("code as text, inside data", TIKTOK, 200, {"status_code": 0, "data": {"statusCode": "10222"}}, ErrorKind.PRIVATE),
-    ("monthly credit gone", TIKTOK, 429, {"message": MONTHLY}, ErrorKind.QUOTA_EXCEEDED),
+    ("monthly credit used up", TIKTOK, 429, {"message": MONTHLY}, ErrorKind.QUOTA_EXCEEDED),
     ("too fast for the plan", TIKTOK, 429, {"message": PER_SECOND}, ErrorKind.RATE_LIMITED),
     ("not subscribed", TIKTOK, 403, {"message": "You are not subscribed to this API."}, ErrorKind.INVALID_CREDENTIALS),
     ("key refused", TIKTOK, 401, {"message": "Invalid API key."}, ErrorKind.INVALID_CREDENTIALS),
-    ("an endpoint that is none", TIKTOK, 404, {"message": "Endpoint '/x' does not exist"}, ErrorKind.BAD_REQUEST),
+    ("unknown endpoint", TIKTOK, 404, {"message": "Endpoint '/x' does not exist"}, ErrorKind.BAD_REQUEST),
     ("key refused", INSTAGRAM, 401, hiker("Access key is not valid"), ErrorKind.INVALID_CREDENTIALS),
-    ("credit gone", INSTAGRAM, 402, hiker("Top up your account"), ErrorKind.QUOTA_EXCEEDED),
+    ("credit used up", INSTAGRAM, 402, hiker("Top up your account"), ErrorKind.QUOTA_EXCEEDED),
     ("private", INSTAGRAM, 403, hiker("This account is private", "PrivateAccount"), ErrorKind.PRIVATE),
-    ("private by type alone", INSTAGRAM, 403, hiker("Forbidden", "PrivateAccount"), ErrorKind.PRIVATE),
+    ("private by exc_type alone", INSTAGRAM, 403, hiker("Forbidden", "PrivateAccount"), ErrorKind.PRIVATE),
     ("login wall", INSTAGRAM, 403, hiker("Login required", "LoginRequired"), ErrorKind.BLOCKED),
     ("login wall as a redirect", INSTAGRAM, 302, b"", ErrorKind.BLOCKED),
-    ("user gone", INSTAGRAM, 404, hiker("User not found", "UserNotFound"), ErrorKind.NOT_FOUND),
-    ("an endpoint that is none", INSTAGRAM, 404, hiker("Not Found"), ErrorKind.BAD_REQUEST),
+    ("user not found", INSTAGRAM, 404, hiker("User not found", "UserNotFound"), ErrorKind.NOT_FOUND),
+    ("unknown endpoint", INSTAGRAM, 404, hiker("Not Found"), ErrorKind.BAD_REQUEST),
     ("bad params", INSTAGRAM, 422, {"detail": [{"loc": ["query"], "msg": "field required"}]}, ErrorKind.BAD_REQUEST),
     ("too fast", INSTAGRAM, 429, hiker("Too Many Requests"), ErrorKind.RATE_LIMITED),
-    ("passing", INSTAGRAM, 500, hiker("Internal error"), ErrorKind.UNAVAILABLE),
+    ("server error", INSTAGRAM, 500, hiker("Internal error"), ErrorKind.UNAVAILABLE),
     *[
         row
         for platform in Platform
@@ -127,81 +127,84 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
             ("server error with an HTML page", platform, 502, b"<html>Bad gateway</html>", ErrorKind.UNAVAILABLE),
             ("request timeout", platform, 408, b"", ErrorKind.UNAVAILABLE),
             ("unknown client error", platform, 418, {"hint": "teapot"}, ErrorKind.BAD_REQUEST),
-            ("elsewhere", platform, 301, b"", ErrorKind.BAD_REQUEST),
-            ("case 5: empty body", platform, 200, b"", ErrorKind.MALFORMED_RESPONSE),
-            ("case 5: blank body", platform, 200, b" \n", ErrorKind.MALFORMED_RESPONSE),
-            ("case 5: HTML body", platform, 200, b"<!doctype html><title>Verify</title>", ErrorKind.MALFORMED_RESPONSE),
-            ("case 5: truncated body", platform, 200, b'{"items": [{"id": "1"', ErrorKind.MALFORMED_RESPONSE),
-            ("case 5: an object that says nothing", platform, 200, {}, ErrorKind.MALFORMED_RESPONSE),
-            ("case 5: no object", platform, 200, "ok", ErrorKind.MALFORMED_RESPONSE),
-            ("case 5: nested beyond reading", platform, 200, b"[" * 100_000, ErrorKind.MALFORMED_RESPONSE),
+            ("redirect", platform, 301, b"", ErrorKind.BAD_REQUEST),
+            ("empty body", platform, 200, b"", ErrorKind.MALFORMED_RESPONSE),
+            ("blank body", platform, 200, b" \n", ErrorKind.MALFORMED_RESPONSE),
+            ("HTML body", platform, 200, b"<!doctype html><title>Verify</title>", ErrorKind.MALFORMED_RESPONSE),
+            ("truncated body", platform, 200, b'{"items": [{"id": "1"', ErrorKind.MALFORMED_RESPONSE),
+            ("empty object", platform, 200, {}, ErrorKind.MALFORMED_RESPONSE),
+            ("not an object", platform, 200, "ok", ErrorKind.MALFORMED_RESPONSE),
+            ("nested too deeply to decode", platform, 200, b"[" * 100_000, ErrorKind.MALFORMED_RESPONSE),
         )
     ],
 ]
 
 RETRIED = {ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.MALFORMED_RESPONSE}
 
-Ask = Callable[[PlatformService], object]
+Request = Callable[[PlatformService], object]
 
 
-def ask_profile(service: PlatformService) -> object:
+def request_profile(service: PlatformService) -> object:
     return service.get_user_info("mira")
 
 
-def ask_videos(service: PlatformService) -> object:
+def request_videos(service: PlatformService) -> object:
     return service.get_user_videos_batch(ACCOUNTS[service.platform], 10)
 
 
-@pytest.mark.parametrize("ask", [ask_profile, ask_videos])
+@pytest.mark.parametrize("request_data", [request_profile, request_videos])
 @pytest.mark.parametrize("row", [pytest.param(Row(*row), id=f"{row[1]}: {row[0]}") for row in ROWS])
-def test_an_answer_means_what_the_table_says(
+def test_each_error_response_has_its_kind(
     row: Row,
-    ask: Ask,
+    request_data: Request,
     connect: Callable[[Platform], PlatformService],
     platform_server: ScriptedServer,
     clock: StoppedClock,
 ) -> None:
-    moved = {301: {"Location": "https://elsewhere.invalid/"}, 302: {"Location": "https://www.invalid/accounts/login/"}}
-    platform_server.play(Scripted(row.body, status=row.status, headers=moved.get(row.status, {})))
+    redirects = {
+        301: {"Location": "https://elsewhere.invalid/"},
+        302: {"Location": "https://www.invalid/accounts/login/"},
+    }
+    platform_server.play(Scripted(row.body, status=row.status, headers=redirects.get(row.status, {})))
     with pytest.raises(PlatformError) as raised:
-        ask(connect(row.platform))
+        request_data(connect(row.platform))
     assert raised.value.kind is row.kind
     assert raised.value.platform is row.platform
     assert clock.slept == ([1.5, 6.0] if row.kind in RETRIED else [])
 
 
-def test_youtubes_units_come_back_at_midnight_pacific(
+def test_youtubes_quota_resets_at_midnight_pacific(
     connect: Callable[[Platform], PlatformService], platform_server: ScriptedServer
 ) -> None:
     platform_server.play(Scripted(google("quotaExceeded"), status=403))
     with pytest.raises(PlatformError) as raised:
-        ask_videos(connect(YOUTUBE))
+        request_videos(connect(YOUTUBE))
     assert raised.value.retry_at == MIDNIGHT_PACIFIC
     assert raised.value.handling.suspends
 
 
 @pytest.mark.parametrize(
-    ("platform", "status", "answer"), [(TIKTOK, 429, {"message": MONTHLY}), (INSTAGRAM, 402, hiker("Top up"))]
+    ("platform", "status", "body"), [(TIKTOK, 429, {"message": MONTHLY}), (INSTAGRAM, 402, hiker("Top up"))]
 )
-def test_nobody_knows_when_bought_credit_comes_back(
+def test_used_up_gateway_credit_has_no_known_reset(
     platform: Platform,
     status: int,
-    answer: Json,
+    body: Json,
     connect: Callable[[Platform], PlatformService],
     platform_server: ScriptedServer,
 ) -> None:
-    platform_server.play(Scripted(answer, status=status))
+    platform_server.play(Scripted(body, status=status))
     with pytest.raises(PlatformError) as raised:
-        ask_videos(connect(platform))
+        request_videos(connect(platform))
     assert raised.value.retry_at is None
     assert raised.value.handling.suspends
 
 
 @pytest.mark.parametrize(("status", "kind"), [(200, None), (204, None), (99, ErrorKind.MALFORMED_RESPONSE)])
-def test_every_status_has_a_meaning(status: int, kind: ErrorKind | None) -> None:
+def test_every_status_is_classified(status: int, kind: ErrorKind | None) -> None:
     assert classify(YOUTUBE, ResponseSummary(status)) is kind
 
 
-def test_the_codes_of_one_platform_mean_nothing_on_another() -> None:
+def test_error_codes_of_one_platform_do_not_apply_to_another() -> None:
     assert classify(INSTAGRAM, ResponseSummary(200, ("10221",))) is None
     assert classify(TIKTOK, ResponseSummary(403, ("quotaExceeded",))) is ErrorKind.BAD_REQUEST

@@ -1,4 +1,4 @@
-"""Instagram's wire formats: v2 envelopes, v1 chunks, the private API's own; clips and posts as one list."""
+"""Instagram client: envelopes of v2, v1 and the private API, clips and posts as one list (docs/platforms.md)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blogger_tracking.domain.alerts import ALERTS_LOGGER
-from blogger_tracking.domain.instagram_shortcode import shortcode
 from blogger_tracking.domain.models import BloggerProfile, CommonVideo, Platform, VideoStatistics
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
+from blogger_tracking.platforms.instagram import SHORTCODE_ALPHABET, media_number, shortcode
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS
 from tests.support.scripted_server import Scripted, ScriptedServer
@@ -22,7 +24,7 @@ Body = Callable[[str], Json]
 MIRA = ACCOUNTS[Platform.INSTAGRAM]
 BASE = 3401234567890123000
 NO_ENTRIES = Scripted({"detail": "Entries not found", "exc_type": "NotFoundError"}, status=404)
-GONE = Scripted({"detail": "User not found", "exc_type": "UserNotFound"}, status=404)
+USER_NOT_FOUND = Scripted({"detail": "User not found", "exc_type": "UserNotFound"}, status=404)
 END: dict[str, Json] = {"response": {"items": [], "more_available": False}, "next_page_id": None}
 
 
@@ -46,7 +48,7 @@ def instagram(body: Callable[[Platform, str], Json]) -> Body:
 
 @pytest.fixture
 def both_lists(service: PlatformService, platform_server: ScriptedServer, instagram: Body) -> dict[int, CommonVideo]:
-    """One page of clips (the next one is missing) and one of posts, by number."""
+    """Fetch a page of clips, whose next page is missing, and a page of posts; return the videos by number."""
     platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
     return {int(video.external_video_id) - BASE: video for video in service.get_user_videos_batch(MIRA, 30)}
 
@@ -56,7 +58,7 @@ def statistics(video: CommonVideo) -> VideoStatistics:
     return video.statistics
 
 
-@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}])
+@pytest.mark.parametrize("wrap", [lambda response: response, lambda response: {"data": response}])
 @pytest.mark.parametrize("shape", ["user_v2", "user_v1"])
 def test_a_profile_is_read_flat_or_wrapped(
     shape: str,
@@ -79,7 +81,7 @@ def test_a_profile_is_read_flat_or_wrapped(
     assert platform_server.queries == [{"username": "mira.invented"}]
 
 
-def test_clips_come_first_and_posts_add_the_videos_that_are_no_reels(
+def test_clips_are_read_first_and_posts_add_the_videos_that_are_not_reels(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
@@ -91,7 +93,7 @@ def test_clips_come_first_and_posts_add_the_videos_that_are_no_reels(
     assert (batch.pages, batch.interrupted_by) == (3, None)
 
 
-def test_posts_leave_reels_to_the_clips_but_count_them_toward_the_target(
+def test_reels_among_the_posts_are_left_out_but_count_toward_the_target(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     posts = instagram("medias_v2")
@@ -101,7 +103,7 @@ def test_posts_leave_reels_to_the_clips_but_count_them_toward_the_target(
     assert len(platform_server.asked) == 2
 
 
-def test_a_reel_that_stands_in_both_lists_keeps_the_plays_of_the_clips(both_lists: dict[int, CommonVideo]) -> None:
+def test_a_reel_in_both_lists_keeps_the_plays_of_the_clips(both_lists: dict[int, CommonVideo]) -> None:
     assert both_lists[9] == CommonVideo(
         external_video_id=media_id(9),
         platform=Platform.INSTAGRAM,
@@ -113,24 +115,24 @@ def test_a_reel_that_stands_in_both_lists_keeps_the_plays_of_the_clips(both_list
     )
 
 
-def test_a_video_that_is_no_reel_has_its_address_under_p_and_no_plays(both_lists: dict[int, CommonVideo]) -> None:
+def test_a_video_that_is_not_a_reel_has_a_p_url_and_no_plays(both_lists: dict[int, CommonVideo]) -> None:
     assert both_lists[22].video_url == "https://www.instagram.com/p/Cinvent022/"
     assert statistics(both_lists[22]).views is None
 
 
-def test_instagrams_own_plays_and_reposts_come_before_the_others(both_lists: dict[int, CommonVideo]) -> None:
+def test_instagrams_own_plays_and_reposts_are_preferred(both_lists: dict[int, CommonVideo]) -> None:
     assert (statistics(both_lists[1]).views, statistics(both_lists[1]).reposts) == (800_000, 5)
     assert (statistics(both_lists[7]).views, statistics(both_lists[7]).reposts) == (0, None)
 
 
-def test_case_12_hidden_likes_are_unknown_and_three_true_likes_are_three(both_lists: dict[int, CommonVideo]) -> None:
+def test_hidden_likes_are_unknown_and_three_real_likes_are_three(both_lists: dict[int, CommonVideo]) -> None:
     assert statistics(both_lists[8]).likes is None
     assert statistics(both_lists[7]).likes is None
     assert statistics(both_lists[5]).likes == 3
 
 
 @pytest.mark.parametrize("likes", [-1, None])
-def test_case_12_likes_of_minus_one_or_null_are_unknown(
+def test_likes_of_minus_one_or_null_are_unknown(
     likes: int | None, service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     page = instagram("clips_private_api")
@@ -147,16 +149,16 @@ def test_a_video_shared_with_another_account_is_kept(both_lists: dict[int, Commo
     assert 7 in both_lists
 
 
-def test_case_14_dates_are_read_as_unix_seconds_or_iso(both_lists: dict[int, CommonVideo]) -> None:
+def test_dates_are_read_as_unix_seconds_or_iso(both_lists: dict[int, CommonVideo]) -> None:
     assert both_lists[8].published_at == datetime(2026, 3, 9, 12, tzinfo=UTC)
     assert both_lists[6].published_at == datetime(2026, 3, 7, 12, tzinfo=UTC)
 
 
-def test_without_a_code_the_address_is_derived_from_the_number(both_lists: dict[int, CommonVideo]) -> None:
+def test_without_a_code_the_url_is_derived_from_the_media_number(both_lists: dict[int, CommonVideo]) -> None:
     assert both_lists[6].video_url == f"https://www.instagram.com/reel/{shortcode(BASE + 6)}/"
 
 
-def test_without_code_and_number_the_video_is_skipped_and_somebody_is_warned(
+def test_a_video_without_code_and_number_is_skipped_with_an_alert(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = instagram("clips_v2")
@@ -170,7 +172,7 @@ def test_without_code_and_number_the_video_is_skipped_and_somebody_is_warned(
     assert [(record.levelno, record.args) for record in warnings] == [(logging.WARNING, ("unknown",))]
 
 
-def test_case_13_photos_carousels_ads_cards_and_broken_entries_are_counted(
+def test_photos_carousels_ads_cards_and_malformed_entries_are_counted(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
@@ -178,14 +180,14 @@ def test_case_13_photos_carousels_ads_cards_and_broken_entries_are_counted(
     assert batch.skipped == {"photo": 2, "advertisement": 1, "not_a_video": 1, "malformed": 1}
 
 
-def test_case_3_pinned_reels_and_posts_do_not_displace_newer_ones(
+def test_pinned_reels_and_posts_do_not_displace_newer_ones(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), instagram("medias_v2"))
     assert ids(service.get_user_videos_batch(MIRA, 2)) == [9, 22]
 
 
-def test_case_3_pinned_reels_do_not_count_as_the_newest_before_others_are_known(
+def test_pinned_reels_do_not_count_toward_the_target(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     first, second = instagram("clips_v2"), instagram("clips_v2")
@@ -213,7 +215,7 @@ def test_v1_chunks_and_the_private_envelope_are_read_alike(
 
 @pytest.mark.parametrize("ending", [{"next_page_id": None}, {"next_page_id": ""}, {}])
 @pytest.mark.parametrize("more", [True, False])
-def test_case_4_a_cursor_that_is_null_blank_or_absent_ends_a_list(
+def test_a_null_blank_or_absent_cursor_ends_the_list(
     ending: dict[str, Json], service: PlatformService, platform_server: ScriptedServer, instagram: Body, *, more: bool
 ) -> None:
     clips = instagram("clips_v2")
@@ -223,8 +225,8 @@ def test_case_4_a_cursor_that_is_null_blank_or_absent_ends_a_list(
     assert [asked.path for asked in platform_server.asked] == ["/v2/user/clips", "/v2/user/medias"]
 
 
-@pytest.mark.parametrize("missing", [NO_ENTRIES, GONE, Scripted({"detail": "Not Found"}, status=404)])
-def test_any_404_on_a_next_page_ends_a_list(
+@pytest.mark.parametrize("missing", [NO_ENTRIES, USER_NOT_FOUND, Scripted({"detail": "Not Found"}, status=404)])
+def test_any_404_on_a_next_page_ends_the_list(
     missing: Scripted, service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), missing, NO_ENTRIES)
@@ -232,7 +234,7 @@ def test_any_404_on_a_next_page_ends_a_list(
     assert (len(batch), batch.interrupted_by) == (6, None)
 
 
-def test_case_11_an_account_without_entries_is_an_empty_batch(
+def test_an_account_without_entries_is_an_empty_batch(
     service: PlatformService, platform_server: ScriptedServer
 ) -> None:
     platform_server.play(NO_ENTRIES)
@@ -240,24 +242,24 @@ def test_case_11_an_account_without_entries_is_an_empty_batch(
     assert (list(batch), batch.interrupted_by) == ([], None)
 
 
-def test_case_9_an_account_that_is_gone_is_not_found(service: PlatformService, platform_server: ScriptedServer) -> None:
-    platform_server.play(GONE)
+def test_a_deleted_account_is_not_found(service: PlatformService, platform_server: ScriptedServer) -> None:
+    platform_server.play(USER_NOT_FOUND)
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
     assert raised.value.kind is ErrorKind.NOT_FOUND
 
 
-@pytest.mark.parametrize("answer", [[], [None, "cursor"], {"response": {"items": None}}, {"status": "fail"}, 5, "ok"])
-def test_case_5_a_body_without_a_list_is_never_an_empty_account(
-    answer: Json, service: PlatformService, platform_server: ScriptedServer
+@pytest.mark.parametrize("response", [[], [None, "cursor"], {"response": {"items": None}}, {"status": "fail"}, 5, "ok"])
+def test_a_body_without_a_list_is_never_an_empty_account(
+    response: Json, service: PlatformService, platform_server: ScriptedServer
 ) -> None:
-    platform_server.play(answer)
+    platform_server.play(response)
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
     assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
-def test_case_15_a_fault_among_the_clips_keeps_what_came_and_asks_for_no_posts(
+def test_an_error_among_the_clips_keeps_the_pages_before_and_skips_the_posts(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), Scripted({"detail": "Top up"}, status=402))
@@ -268,7 +270,7 @@ def test_case_15_a_fault_among_the_clips_keeps_what_came_and_asks_for_no_posts(
     assert len(platform_server.asked) == 2
 
 
-def test_case_15_a_fault_among_the_posts_keeps_the_clips(
+def test_an_error_among_the_posts_keeps_the_clips(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), NO_ENTRIES, Scripted(status=500))
@@ -278,7 +280,7 @@ def test_case_15_a_fault_among_the_posts_keeps_the_clips(
     assert batch.interrupted_by.kind is ErrorKind.UNAVAILABLE
 
 
-def test_a_fault_among_the_posts_is_the_answer_when_there_are_no_clips(
+def test_an_error_among_the_posts_is_raised_without_clips(
     service: PlatformService, platform_server: ScriptedServer
 ) -> None:
     private = Scripted({"detail": "This account is private", "exc_type": "PrivateAccount"}, status=403)
@@ -288,7 +290,7 @@ def test_a_fault_among_the_posts_is_the_answer_when_there_are_no_clips(
     assert raised.value.kind is ErrorKind.PRIVATE
 
 
-def test_max_pages_bounds_both_lists_together(
+def test_max_pages_limits_both_lists_together(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram("clips_v2"), instagram("medias_v2"))
@@ -309,3 +311,31 @@ def test_by_default_both_lists_may_be_read_as_deep_as_the_target_needs(
     batch = service.get_user_videos_batch(MIRA, 24)
     needed_for_each, extra = 2, 3
     assert batch.pages == 2 * needed_for_each + extra
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(0, "A"), (1, "B"), (25, "Z"), (26, "a"), (52, "0"), (62, "-"), (63, "_"), (64, "BA")]
+)
+def test_the_shortcode_digits_are_upper_case_lower_case_numerals_dash_underscore(number: int, code: str) -> None:
+    assert shortcode(number) == code
+
+
+@given(st.integers(0, 2**63))
+def test_a_shortcode_read_as_base_64_is_the_number(number: int) -> None:
+    value = 0
+    for digit in shortcode(number):
+        value = value * 64 + SHORTCODE_ALPHABET.index(digit)
+    assert value == number
+
+
+def test_a_negative_number_has_no_shortcode() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        shortcode(-1)
+
+
+@pytest.mark.parametrize(
+    ("media_id", "number"),
+    [("3401234567890123456_4400001234", 3401234567890123456), ("34", 34), ("", None), ("x34", None), ("_34", None)],
+)
+def test_the_media_number_is_the_part_of_the_id_before_the_owner(media_id: str, number: int | None) -> None:
+    assert media_number(media_id) == number

@@ -1,4 +1,4 @@
-"""One tolerant reader for numbers, ids, dates and texts."""
+"""Tolerant readers of JSON values: counts, ids, dates, texts, URLs and flags."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ JSON = st.recursive(
         ({}, None),
     ],
 )
-def test_a_count_that_is_negative_absurd_or_no_number_is_unknown(value: Json, count: int | None) -> None:
+def test_a_negative_or_huge_count_or_one_that_is_not_a_number_is_unknown(value: Json, count: int | None) -> None:
     assert as_count(value) == count
 
 
@@ -85,50 +85,50 @@ def test_an_id_is_text_with_all_its_digits_or_unknown(value: Json, text: str | N
         "2026-03-10T14:00:00+02:00",
     ],
 )
-def test_a_date_in_any_spelling_is_the_same_moment_in_utc(value: Json) -> None:
+def test_a_date_in_any_format_is_the_same_time_in_utc(value: Json) -> None:
     moment = as_datetime(value)
     assert moment == datetime(2026, 3, 10, 12, tzinfo=UTC)
     assert moment.tzinfo is UTC
 
 
 @pytest.mark.parametrize("value", [0, -1, None, "", "soon", True, [], 10**30, "0001-01-01T00:00:00+23:00"])
-def test_a_date_that_cannot_be_one_is_unknown(value: Json) -> None:
+def test_an_invalid_date_is_unknown(value: Json) -> None:
     assert as_datetime(value) is None
 
 
-def test_a_text_holds_nothing_that_postgres_refuses() -> None:
+def test_a_text_has_only_characters_that_postgres_stores() -> None:
     assert as_text("a\x00b\ud800c") == "ab?c"
 
 
 @pytest.mark.parametrize("value", [True, 1, "1", "true"])
-def test_yes_in_any_spelling(value: Json) -> None:
+def test_a_flag_is_true_in_any_format(value: Json) -> None:
     assert as_flag(value)
 
 
 @pytest.mark.parametrize("value", [False, 0, "0", "false", None, "", [], {}, 2])
-def test_everything_else_is_no(value: Json) -> None:
+def test_any_other_value_is_a_false_flag(value: Json) -> None:
     assert not as_flag(value)
 
 
-@pytest.mark.parametrize("value", ["", "//host/picture.jpg", "javascript:alert(1)", None, 5])
-def test_only_web_addresses_are_addresses(value: Json) -> None:
+@pytest.mark.parametrize("value", ["", "//host/thumbnail.jpg", "javascript:alert(1)", None, 5])
+def test_only_http_and_https_urls_are_urls(value: Json) -> None:
     assert as_url(value) is None
 
 
-def test_a_broken_path_leads_nowhere() -> None:
+def test_a_missing_step_of_a_path_gives_none() -> None:
     assert get_path({"a": [{"b": 1}]}, "a", 0, "b") == 1
     assert get_path({"a": [{"b": 1}]}, "a", 1, "b") is None
     assert get_path({"a": "text"}, "a", "b") is None
     assert get_path([], "a") is None
 
 
-def test_the_first_value_wins_also_when_it_is_zero_or_no() -> None:
+def test_the_first_value_is_taken_even_if_it_is_zero_or_false() -> None:
     assert first_of({"a": None, "b": "", "c": 0, "d": 1}, ("a", "b", "c", "d")) == 0
     assert first_of({"a": False, "b": True}, ("a", "b")) is False
 
 
 @given(JSON)
-def test_no_value_makes_a_reader_fail(value: Json) -> None:
+def test_no_value_makes_a_reader_raise(value: Json) -> None:
     count, moment = as_count(value), as_datetime(value)
     assert count is None or 0 <= count <= MAX_COUNT
     assert moment is None or moment.tzinfo is UTC

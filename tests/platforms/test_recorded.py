@@ -1,4 +1,7 @@
-"""The clients against bodies that others recorded, where those are at hand; they are not part of the project."""
+"""The clients against recorded responses of the platforms, which are not part of the project.
+
+Looked for in the folder `../shared/recorded` beside the project, or in BLOGGER_TRACKING_RECORDED.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from blogger_tracking.domain.instagram_shortcode import media_number, shortcode
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService, YouTubeService
+from blogger_tracking.platforms.instagram import media_number, shortcode
 from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS
 from tests.support.scripted_server import Scripted, ScriptedServer
 
 RECORDED = Path(os.environ.get("BLOGGER_TRACKING_RECORDED") or Path(__file__).parents[3] / "shared" / "recorded")
 
-pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason=f"no recorded answers in {RECORDED}")
+pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason=f"no recorded responses in {RECORDED}")
 
 Connect = Callable[[Platform], PlatformService]
 
@@ -65,7 +68,7 @@ def test_recorded_videos_are_read_with_their_statistics(connect: Connect, platfo
 @pytest.mark.parametrize(
     ("name", "kind"), [("youtube-error-1", ErrorKind.INVALID_CREDENTIALS), ("youtube-error-2", ErrorKind.BAD_REQUEST)]
 )
-def test_recorded_errors_are_understood(
+def test_recorded_errors_are_classified(
     name: str, kind: ErrorKind, connect: Connect, platform_server: ScriptedServer
 ) -> None:
     body = recorded(name)
@@ -101,14 +104,14 @@ def test_recorded_reels_are_read(connect: Connect, platform_server: ScriptedServ
     assert (video.statistics.views, video.statistics.likes) == (media["ig_play_count"], media["like_count"])
 
 
-def test_recorded_posts_leave_their_reels_to_the_clips(connect: Connect, platform_server: ScriptedServer) -> None:
+def test_reels_among_recorded_posts_are_left_out(connect: Connect, platform_server: ScriptedServer) -> None:
     no_clips = Scripted({"detail": "Entries not found"}, status=404)
     platform_server.play(no_clips, recorded("instagram-medias-2"), no_clips)
     batch = connect(Platform.INSTAGRAM).get_user_videos_batch(ACCOUNTS[Platform.INSTAGRAM], 12)
     assert (list(batch), batch.skipped, batch.pages) == ([], {}, 3)
 
 
-def test_recorded_codes_are_the_base_64_of_their_numbers() -> None:
+def test_recorded_shortcodes_are_the_base_64_of_their_media_numbers() -> None:
     clip, post = recorded("instagram-clips-2")["items"][0]["media"], recorded("instagram-medias-2")["items"][0]
     for media in (clip, post):
         number = media_number(media["id"])

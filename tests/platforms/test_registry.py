@@ -1,4 +1,4 @@
-"""Which service there is for a platform, and which connections are refused before anything is asked."""
+"""Registry and configuration: a service for each platform; unusable configurations are refused without a request."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_an_unknown_platform_is_refused_with_the_known_ones(name: str) -> None:
         "https://[gateway",
     ],
 )
-def test_an_address_that_cannot_be_asked_is_refused_without_repeating_it(base_url: str) -> None:
+def test_an_unusable_base_url_is_refused_without_repeating_it(base_url: str) -> None:
     with pytest.raises(ConfigurationError, match="base address") as raised:
         PlatformConfig(base_url=base_url, api_key=KEY)
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("key", ["", "  ", "sécret", "sec\nret"])
-def test_a_key_that_no_header_can_carry_is_refused_without_repeating_it(key: str) -> None:
+def test_a_key_that_is_not_allowed_in_a_header_is_refused_without_repeating_it(key: str) -> None:
     with pytest.raises(ConfigurationError, match="API key") as raised:
         PlatformConfig(base_url="https://gateway.invalid", api_key=key)
     assert "ret" not in str(raised.value)
@@ -55,12 +55,12 @@ def test_the_key_is_in_no_representation_of_the_config() -> None:
     assert KEY not in repr(CONFIG) + str(CONFIG) + CONFIG.model_dump_json()
 
 
-def test_the_key_is_in_no_error_about_another_field() -> None:
+def test_a_validation_error_of_another_field_does_not_have_the_key() -> None:
     with pytest.raises(ValidationError) as raised:
         PlatformConfig.model_validate({"api_key": KEY})
     assert KEY not in str(raised.value)
 
 
-def test_a_config_keeps_address_and_key_without_the_blanks_around_them() -> None:
+def test_whitespace_around_base_url_and_key_is_stripped() -> None:
     config = PlatformConfig(base_url=" https://gateway.invalid/v3/ ", api_key=f" {KEY}\n")
     assert (config.base_url, config.host, config.key) == ("https://gateway.invalid/v3", "gateway.invalid", KEY)

@@ -1,4 +1,4 @@
-"""Whole listings of invented creators, against what the sandbox's world says they have published."""
+"""Complete listings of the sandbox's invented creators, on all platforms, undisturbed and with passing faults."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformConfig, PlatformService, YouTubeService, create_service
+from blogger_tracking.platforms.http_client import session_for
 from blogger_tracking.platforms.listing import VideoBatch
-from blogger_tracking.platforms.pools import session_for
 from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxOptions, SandboxServer
 from tests.support.platform_accounts import KEY, StoppedClock
 from tests.support.sandbox_client import NOON
 
 TARGET = 45
-PLENTY = 200
+MANY_PAGES = 200
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +83,16 @@ def test_a_listing_is_the_newest_videos_in_order(
     kind: CreatorKind, service: PlatformService, clean_sandbox: SandboxServer
 ) -> None:
     account = account_of(creator_of(clean_sandbox, service.platform, kind))
-    wanted = service.get_user_videos_batch(account, TARGET, max_pages=PLENTY)
-    everything = service.get_user_videos_batch(account, 600, max_pages=PLENTY)
-    assert wanted.interrupted_by is None
+    newest = service.get_user_videos_batch(account, TARGET, max_pages=MANY_PAGES)
+    everything = service.get_user_videos_batch(account, 600, max_pages=MANY_PAGES)
+    assert newest.interrupted_by is None
     assert everything.interrupted_by is None
-    assert len(wanted) == min(TARGET, len(everything))
-    dates = [video.published_at for video in wanted]
+    assert len(newest) == min(TARGET, len(everything))
+    dates = [video.published_at for video in newest]
     assert None not in dates
     assert dates == sorted(dates, key=str, reverse=True)
-    assert [video.external_video_id for video in wanted] == [
-        video.external_video_id for video in everything[: len(wanted)]
+    assert [video.external_video_id for video in newest] == [
+        video.external_video_id for video in everything[: len(newest)]
     ]
 
 
@@ -101,7 +101,7 @@ def test_an_empty_account_is_an_empty_batch(service: PlatformService, clean_sand
     assert (list(batch), batch.interrupted_by) == ([], None)
 
 
-def test_an_account_that_is_gone_is_not_found(service: PlatformService, clean_sandbox: SandboxServer) -> None:
+def test_a_deleted_account_is_not_found(service: PlatformService, clean_sandbox: SandboxServer) -> None:
     with pytest.raises(PlatformError) as raised:
         fetch(service, clean_sandbox, CreatorKind.GONE)
     assert raised.value.kind is ErrorKind.NOT_FOUND
@@ -114,16 +114,12 @@ def test_a_private_account_is_private(service: PlatformService, clean_sandbox: S
     assert raised.value.kind is ErrorKind.PRIVATE
 
 
-def test_a_renamed_account_is_listed_by_what_survives_a_rename(
-    service: PlatformService, clean_sandbox: SandboxServer
-) -> None:
+def test_a_renamed_account_is_listed_by_its_stable_id(service: PlatformService, clean_sandbox: SandboxServer) -> None:
     renamed = creator_of(clean_sandbox, service.platform, CreatorKind.RENAMED)
     assert len(service.get_user_videos_batch(account_of(renamed, username=renamed.former_username), 10)) == 10
 
 
-def test_a_profile_carries_the_ids_that_the_listing_needs(
-    service: PlatformService, clean_sandbox: SandboxServer
-) -> None:
+def test_a_profile_has_the_ids_that_a_listing_needs(service: PlatformService, clean_sandbox: SandboxServer) -> None:
     creator = creator_of(clean_sandbox, service.platform, CreatorKind.NORMAL)
     profile = service.get_user_info(f"@{creator.username}")
     assert (profile.external_id, profile.sec_id, profile.username) == (
@@ -145,16 +141,16 @@ def test_a_profile_carries_the_ids_that_the_listing_needs(
         FaultKind.TRUNCATED_JSON,
     ],
 )
-def test_a_passing_fault_changes_nothing_in_the_listing(
+def test_a_passing_error_does_not_change_the_listing(
     kind: FaultKind, service: PlatformService, clean_sandbox: SandboxServer
 ) -> None:
-    undisturbed = fetch(service, clean_sandbox, CreatorKind.LARGE)
+    without_fault = fetch(service, clean_sandbox, CreatorKind.LARGE)
     clean_sandbox.add_fault(Fault(kind, platform=service.platform.slug, times=2))
-    assert fetch(service, clean_sandbox, CreatorKind.LARGE) == undisturbed
+    assert fetch(service, clean_sandbox, CreatorKind.LARGE) == without_fault
 
 
 @pytest.mark.parametrize("kind", [FaultKind.REPEATED_CURSOR, FaultKind.LYING_HAS_MORE])
-def test_a_listing_that_runs_in_circles_ends(
+def test_a_listing_with_repeated_cursors_ends(
     kind: FaultKind, service: PlatformService, clean_sandbox: SandboxServer
 ) -> None:
     clean_sandbox.add_fault(Fault(kind, platform=service.platform.slug))

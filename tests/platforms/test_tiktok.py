@@ -1,4 +1,4 @@
-"""TikTok's wire formats: the web's and the app's shape, wrapped or not."""
+"""TikTok client: the web shape and the app shape, wrapped or not (docs/platforms.md)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def listed(service: PlatformService, target_count: int = 30) -> dict[str, Common
     return {video.external_video_id: video for video in service.get_user_videos_batch(MIRA, target_count)}
 
 
-@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}])
+@pytest.mark.parametrize("wrap", [lambda response: response, lambda response: {"data": response}])
 def test_a_profile_is_read_wrapped_or_not(
     wrap: Callable[[Json], Json], service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
@@ -56,14 +56,16 @@ def test_a_profile_is_read_wrapped_or_not(
     )
 
 
-def test_a_private_profile_says_so(service: PlatformService, platform_server: ScriptedServer, tiktok: Body) -> None:
+def test_a_private_profile_is_marked_private(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
     private = tiktok("user_info")
     private["userInfo"]["user"]["privateAccount"] = True
     platform_server.play(private)
     assert service.get_user_info("mira.renamed").is_private
 
 
-def test_an_empty_user_info_is_unreadable_not_missing(
+def test_an_empty_user_info_is_malformed_not_not_found(
     service: PlatformService, platform_server: ScriptedServer
 ) -> None:
     platform_server.play({"userInfo": {}, "statusCode": 0})
@@ -72,7 +74,7 @@ def test_an_empty_user_info_is_unreadable_not_missing(
     assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
-def test_the_webs_shape_is_read(service: PlatformService, platform_server: ScriptedServer, tiktok: Body) -> None:
+def test_the_web_shape_is_read(service: PlatformService, platform_server: ScriptedServer, tiktok: Body) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), END)
     assert listed(service)[NEWEST] == CommonVideo(
         external_video_id=NEWEST,
@@ -88,9 +90,9 @@ def test_the_webs_shape_is_read(service: PlatformService, platform_server: Scrip
     assert platform_server.asked[0].path == "/api/user/posts"
 
 
-@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}])
+@pytest.mark.parametrize("wrap", [lambda response: response, lambda response: {"data": response}])
 @pytest.mark.parametrize("shape", ["posts_web_bare", "posts_app"])
-def test_the_apps_shape_and_bare_lists_are_read_alike(
+def test_the_app_shape_and_bare_lists_are_read_alike(
     shape: str,
     wrap: Callable[[Json], Json],
     service: PlatformService,
@@ -108,7 +110,7 @@ def test_the_apps_shape_and_bare_lists_are_read_alike(
     assert platform_server.queries[1]["cursor"] == "1772798400000"
 
 
-def test_case_13_photos_ads_cards_and_broken_entries_are_counted_and_lose_nothing_else(
+def test_photos_ads_cards_and_malformed_entries_are_counted_and_lose_nothing_else(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), END)
@@ -118,14 +120,14 @@ def test_case_13_photos_ads_cards_and_broken_entries_are_counted_and_lose_nothin
 
 
 @pytest.mark.parametrize("shape", ["posts_web_wrapped", "posts_app"])
-def test_case_3_a_pinned_item_does_not_displace_a_newer_one(
+def test_a_pinned_item_does_not_displace_a_newer_one(
     shape: str, service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok(shape), END)
     assert list(listed(service, target_count=1)) == [NEWEST]
 
 
-def test_case_3_pinned_items_do_not_count_as_the_newest_before_others_are_known(
+def test_pinned_items_do_not_count_toward_the_target(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     first, second = tiktok("posts_web_wrapped"), tiktok("posts_web_wrapped")
@@ -135,7 +137,7 @@ def test_case_3_pinned_items_do_not_count_as_the_newest_before_others_are_known(
     assert list(listed(service, target_count=2)) == [newest["id"], earlier["id"]]
 
 
-def test_case_4_a_cursor_back_to_the_start_ends_the_list(
+def test_a_cursor_back_to_the_start_ends_the_list(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     page = tiktok("posts_web_wrapped")
@@ -145,7 +147,7 @@ def test_case_4_a_cursor_back_to_the_start_ends_the_list(
     assert len(platform_server.asked) == 1
 
 
-def test_case_12_an_overflown_counter_is_unknown(
+def test_an_overflown_counter_is_unknown(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), END)
@@ -155,7 +157,7 @@ def test_case_12_an_overflown_counter_is_unknown(
     )
 
 
-def test_without_exact_counters_the_rounded_ones_are_taken(
+def test_without_exact_counters_the_rounded_ones_are_used(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), END)
@@ -166,7 +168,7 @@ def test_without_exact_counters_the_rounded_ones_are_taken(
     assert video.video_url == "https://www.tiktok.com/@mira.invented/video/7301234567890123005"
 
 
-def test_case_14_an_id_beyond_2_to_the_53_keeps_all_its_digits(
+def test_an_id_beyond_2_to_the_53_keeps_all_its_digits(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     app = tiktok("posts_app")
@@ -176,7 +178,7 @@ def test_case_14_an_id_beyond_2_to_the_53_keeps_all_its_digits(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         END,
         {"itemList": [], "hasMore": False, "statusCode": 0},
@@ -184,17 +186,17 @@ def test_case_14_an_id_beyond_2_to_the_53_keeps_all_its_digits(
         {"itemList": [], "hasMore": True, "cursor": "0"},
     ],
 )
-def test_case_11_an_account_without_videos_is_an_empty_batch(
-    answer: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
+def test_an_account_without_videos_is_an_empty_batch(
+    response: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
 ) -> None:
-    platform_server.play(answer)
+    platform_server.play(response)
     batch = service.get_user_videos_batch(MIRA, 30)
     assert (list(batch), batch.interrupted_by, batch.sec_id) == ([], None, None)
     assert len(platform_server.asked) == 1
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"data": {"hasMore": False, "cursor": "0", "statusCode": 0}},
         {"statusCode": 0, "status_msg": ""},
@@ -203,16 +205,16 @@ def test_case_11_an_account_without_videos_is_an_empty_batch(
         {"itemList": [{"desc": "no id"}, {"renamed_id": "1"}], "hasMore": False},
     ],
 )
-def test_case_5_a_body_without_a_readable_list_is_never_an_empty_account(
-    answer: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
+def test_a_body_without_a_readable_list_is_never_an_empty_account(
+    response: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
 ) -> None:
-    platform_server.play(answer)
+    platform_server.play(response)
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
     assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
-def test_a_missing_sec_id_is_looked_up_once_and_handed_on(
+def test_a_missing_sec_id_is_looked_up_once_and_returned_with_the_batch(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("user_info"), tiktok("posts_web_wrapped"), END)
@@ -228,12 +230,12 @@ def test_a_known_sec_id_is_not_looked_up(service: PlatformService, platform_serv
     assert [asked.path for asked in platform_server.asked] == ["/api/user/posts"]
 
 
-def test_case_9_a_name_that_somebody_else_took_over_is_not_listed(
+def test_a_username_taken_over_by_another_account_is_not_listed(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
-    stranger = tiktok("user_info")
-    stranger["userInfo"]["user"]["id"] = "6800000000000000999"
-    platform_server.play(stranger, tiktok("posts_web_wrapped"))
+    other_account = tiktok("user_info")
+    other_account["userInfo"]["user"]["id"] = "6800000000000000999"
+    platform_server.play(other_account, tiktok("posts_web_wrapped"))
     with pytest.raises(PlatformError, match="another account") as raised:
         service.get_user_videos_batch(WITHOUT_SEC_ID, 30)
     assert raised.value.kind is ErrorKind.NOT_FOUND
@@ -243,7 +245,7 @@ def test_case_9_a_name_that_somebody_else_took_over_is_not_listed(
 @pytest.mark.parametrize(
     ("changed", "kind"), [({"privateAccount": True}, ErrorKind.PRIVATE), ({"secUid": ""}, ErrorKind.MALFORMED_RESPONSE)]
 )
-def test_a_looked_up_profile_that_cannot_be_listed_says_why(
+def test_a_looked_up_profile_that_cannot_be_listed_raises_the_reason(
     changed: dict[str, Json], kind: ErrorKind, service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     profile = tiktok("user_info")
@@ -254,7 +256,7 @@ def test_a_looked_up_profile_that_cannot_be_listed_says_why(
     assert raised.value.kind is kind
 
 
-def test_an_account_without_sec_id_and_name_is_not_asked_for(
+def test_an_account_without_sec_id_and_username_is_refused_without_a_request(
     service: PlatformService, platform_server: ScriptedServer
 ) -> None:
     with pytest.raises(PlatformError) as raised:
@@ -263,14 +265,14 @@ def test_an_account_without_sec_id_and_name_is_not_asked_for(
     assert platform_server.asked == []
 
 
-def test_case_10_a_private_account_is_its_own_answer(service: PlatformService, platform_server: ScriptedServer) -> None:
+def test_a_private_account_is_private_not_empty(service: PlatformService, platform_server: ScriptedServer) -> None:
     platform_server.play({"data": {"statusCode": 10222, "itemList": [], "hasMore": False}})
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
     assert raised.value.kind is ErrorKind.PRIVATE
 
 
-def test_case_15_a_block_on_the_second_page_keeps_the_first(
+def test_a_block_on_the_second_page_keeps_the_first_page(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), Scripted({"statusCode": -1}))

@@ -1,4 +1,4 @@
-"""YouTube's wire format: what is read, what is skipped, and how empty, private and gone are told apart."""
+"""YouTube client: channels, uploads and videos of the Data API v3 (docs/platforms.md)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_channel_is_read_as_a_profile(
     )
 
 
-def test_hidden_subscribers_are_unknown_and_a_channel_without_a_handle_keeps_the_name_it_was_asked_by(
+def test_hidden_subscribers_are_unknown_and_a_channel_without_a_handle_keeps_the_requested_name(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("channel_hidden_subscribers"))
@@ -59,7 +59,7 @@ def test_hidden_subscribers_are_unknown_and_a_channel_without_a_handle_keeps_the
 
 
 @pytest.mark.parametrize(
-    ("username", "questions"),
+    ("username", "filters"),
     [
         ("@mira-invented", [{"forHandle": "@mira-invented"}]),
         ("mira-invented", [{"forHandle": "@mira-invented"}, {"forUsername": "mira-invented"}]),
@@ -67,9 +67,9 @@ def test_hidden_subscribers_are_unknown_and_a_channel_without_a_handle_keeps_the
     ],
 )
 @pytest.mark.parametrize("unknown", ["channel_unknown", None])
-def test_a_channel_is_looked_for_by_id_handle_and_legacy_name_before_it_is_not_found(
+def test_a_channel_is_not_found_only_after_look_ups_by_id_handle_and_legacy_name(
     username: str,
-    questions: list[dict[str, str]],
+    filters: list[dict[str, str]],
     unknown: str | None,
     service: YouTubeService,
     platform_server: ScriptedServer,
@@ -80,7 +80,7 @@ def test_a_channel_is_looked_for_by_id_handle_and_legacy_name_before_it_is_not_f
         service.get_user_info(username)
     assert raised.value.kind is ErrorKind.NOT_FOUND
     part = {"part": "snippet,statistics,contentDetails"}
-    assert platform_server.queries == [part | question for question in questions]
+    assert platform_server.queries == [part | channel_filter for channel_filter in filters]
 
 
 def test_uploads_are_listed_from_the_playlist_derived_from_the_channel_id(
@@ -100,17 +100,17 @@ def test_uploads_are_listed_from_the_playlist_derived_from_the_channel_id(
     assert (batch.pages, batch.interrupted_by) == (2, None)
 
 
-def test_case_13_placeholders_are_skipped_but_not_a_video_that_is_only_called_so(
+def test_placeholders_are_skipped_but_not_a_public_video_with_a_placeholders_title(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("uploads_page_1"), youtube("uploads_page_2"))
     batch = service.get_user_videos_batch(MIRA, 50)
     assert batch.skipped == {"placeholder": 2, "not_a_video": 1}
-    named_so = next(video for video in batch if video.external_video_id == "vid_nothumb")
-    assert (named_so.title, named_so.thumbnail_url) == ("Private video", None)
+    public = next(video for video in batch if video.external_video_id == "vid_nothumb")
+    assert (public.title, public.thumbnail_url) == ("Private video", None)
 
 
-def test_the_date_of_a_listed_video_is_that_of_its_publication_before_that_of_its_listing(
+def test_a_listed_video_is_dated_by_its_publication_if_known_else_by_its_listing(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("uploads_page_2"))
@@ -119,7 +119,7 @@ def test_the_date_of_a_listed_video_is_that_of_its_publication_before_that_of_it
     assert dates["vid_snippet"] == datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
-def test_case_11_a_channel_without_an_uploads_playlist_is_empty_not_gone(
+def test_a_channel_without_an_uploads_playlist_is_empty_not_missing(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(NO_PLAYLIST, youtube("channel"))
@@ -128,7 +128,7 @@ def test_case_11_a_channel_without_an_uploads_playlist_is_empty_not_gone(
     assert platform_server.queries[1]["id"] == MIRA.external_id
 
 
-def test_case_9_a_missing_playlist_of_an_unknown_channel_is_not_found(
+def test_a_missing_playlist_of_an_unknown_channel_is_not_found(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(NO_PLAYLIST, youtube("channel_unknown"))
@@ -137,26 +137,26 @@ def test_case_9_a_missing_playlist_of_an_unknown_channel_is_not_found(
     assert raised.value.kind is ErrorKind.NOT_FOUND
 
 
-def test_a_channel_whose_uploads_lie_elsewhere_is_listed_from_there(
+def test_a_channel_that_names_another_uploads_playlist_is_listed_from_it(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
-    elsewhere = youtube("channel")
-    elsewhere["items"][0]["contentDetails"]["relatedPlaylists"]["uploads"] = "UUelsewhere"
-    platform_server.play(NO_PLAYLIST, elsewhere, youtube("uploads_page_2"))
+    channel = youtube("channel")
+    channel["items"][0]["contentDetails"]["relatedPlaylists"]["uploads"] = "UUanother_playlist"
+    platform_server.play(NO_PLAYLIST, channel, youtube("uploads_page_2"))
     assert len(service.get_user_videos_batch(MIRA, 50)) == 3
-    assert platform_server.queries[2]["playlistId"] == "UUelsewhere"
+    assert platform_server.queries[2]["playlistId"] == "UUanother_playlist"
 
 
-def test_an_account_id_that_is_no_channel_id_is_looked_up(
+def test_an_external_id_that_is_not_a_channel_id_is_looked_up(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("channel"), youtube("uploads_page_2"))
     service.get_user_videos_batch(MIRA.model_copy(update={"external_id": "legacy-mira"}), 50)
-    assert [asked.get("id") or asked["playlistId"] for asked in platform_server.queries] == ["legacy-mira", UPLOADS]
+    assert [query.get("id") or query["playlistId"] for query in platform_server.queries] == ["legacy-mira", UPLOADS]
 
 
 @pytest.mark.parametrize("items", [{"items": []}, {}])
-def test_case_11_a_playlist_without_items_is_empty(
+def test_a_playlist_without_items_is_empty(
     items: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
 ) -> None:
     platform_server.play({"kind": "youtube#playlistItemListResponse", **items})
@@ -173,7 +173,7 @@ def test_a_stale_page_token_restarts_the_list_once(
     assert batch.interrupted_by is None
 
 
-def test_case_15_a_fault_on_the_second_page_keeps_the_first(
+def test_an_error_on_the_second_page_keeps_the_first_page(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("uploads_page_1"), Scripted(status=500))
@@ -183,7 +183,7 @@ def test_case_15_a_fault_on_the_second_page_keeps_the_first(
     assert batch.interrupted_by.kind is ErrorKind.UNAVAILABLE
 
 
-def test_videos_are_matched_by_id_and_those_left_out_are_left_out(
+def test_videos_are_matched_by_id_and_omitted_videos_are_absent(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("videos"))
@@ -200,7 +200,7 @@ def test_videos_are_matched_by_id_and_those_left_out_are_left_out(
     )
 
 
-def test_case_12_counts_that_the_owner_hides_are_unknown_and_a_true_zero_is_zero(
+def test_hidden_counts_are_unknown_and_a_real_zero_is_zero(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("videos"))
@@ -211,7 +211,7 @@ def test_case_12_counts_that_the_owner_hides_are_unknown_and_a_true_zero_is_zero
     assert live.comments == 0
 
 
-def test_the_live_state_tells_whose_date_still_moves(
+def test_the_live_state_is_read(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
     platform_server.play(youtube("videos"))
@@ -224,7 +224,7 @@ def test_the_live_state_tells_whose_date_still_moves(
     }
 
 
-def test_no_ids_cost_nothing_and_more_than_fifty_are_refused_unasked(
+def test_no_ids_and_more_than_fifty_ids_send_no_request(
     service: YouTubeService, platform_server: ScriptedServer
 ) -> None:
     assert service.get_videos([]) == {}

@@ -34,7 +34,16 @@ def _imported(*folders: str) -> set[str]:
 
 
 def _modules(tree: ast.Module) -> Iterator[str]:
+    """The top-level modules that running the code imports: what only type checkers read is left out."""
+    for_types = {
+        statement
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+    }
     for node in ast.walk(tree):
+        if node in for_types:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -93,5 +102,7 @@ def test_the_local_stack_needs_no_library_that_only_tests_need() -> None:
 
 
 def test_imports_are_found_wherever_they_stand() -> None:
-    tree = ast.parse("import a.b\nfrom c.d import e\nfrom . import f\ndef g():\n    import h\n")
+    tree = ast.parse(
+        "import a.b\nfrom c.d import e\nfrom . import f\ndef g():\n    import h\nif TYPE_CHECKING:\n    import t\n"
+    )
     assert sorted(_modules(tree)) == ["a", "c", "h"]

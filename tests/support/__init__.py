@@ -1,1 +1,1 @@
-"""What tests share: servers, builders and steps."""
+"""Shared helpers of the tests: servers, builders and steps."""

@@ -1,4 +1,4 @@
-"""Airflow's REST API in a few lines: tokens, triggering, the state of a run. It can be down, and forget its tokens."""
+"""Stand-in for Airflow's REST API: tokens, triggering, the state of a run; tests can stop it and revoke its tokens."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import jsonschema
 from blogger_tracking.domain.initial_fetch import message_schemas
 
 LOGIN = "service"
-PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - of this stand-in alone
+PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - valid on this stand-in only
 
 
 class AirflowStandIn:
-    """Takes runs of one DAG and does nothing with them; `states` and `confs` are by run id."""
+    """Server that accepts runs of one DAG and does not execute them; `states` and `confs` are by `dag_run_id`."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
@@ -44,18 +44,18 @@ class AirflowStandIn:
         return HTTPStatus.CREATED, {"access_token": token}
 
     def trigger(self, body: dict[str, Any]) -> tuple[HTTPStatus, dict[str, Any]]:
-        run_id, conf = body["dag_run_id"], body["conf"]
+        dag_run_id, conf = body["dag_run_id"], body["conf"]
         try:
             for name, schema in message_schemas().items():
                 jsonschema.validate(conf[name], schema)
         except (KeyError, jsonschema.ValidationError) as error:
             return HTTPStatus.BAD_REQUEST, {"detail": str(error)}
         with self._lock:
-            if run_id in self.states:
+            if dag_run_id in self.states:
                 return HTTPStatus.CONFLICT, {}
-            self.states[run_id] = "queued"
-            self.confs[run_id] = conf
-        return HTTPStatus.OK, {"dag_run_id": run_id, "state": "queued"}
+            self.states[dag_run_id] = "queued"
+            self.confs[dag_run_id] = conf
+        return HTTPStatus.OK, {"dag_run_id": dag_run_id, "state": "queued"}
 
     def __enter__(self) -> Self:
         self._thread.start()

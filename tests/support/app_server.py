@@ -1,4 +1,4 @@
-"""A FastAPI app over real HTTP, mounted as Airflow would mount it."""
+"""Server that mounts a FastAPI app as Airflow does and serves it over real HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _START_SECONDS = 20
 
 
 class AppServer:
-    """An app at `/blogger` of a loopback server."""
+    """Loopback server with the app at `/blogger`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -33,7 +33,7 @@ class AppServer:
     def __enter__(self) -> Self:
         self._thread.start()
         if not self._ready.wait(_START_SECONDS):
-            raise TimeoutError("the server did not start")
+            raise TimeoutError(f"The server of the app did not start within {_START_SECONDS} s.")
         return self
 
     def __exit__(self, *_: object) -> None:

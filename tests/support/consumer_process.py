@@ -1,4 +1,4 @@
-"""A consumer of the high priority queue in a process of its own, so that a test can kill it."""
+"""A consumer of the high priority queue as a script, for a process that a test can kill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.platform_accounts import KEY
 
 
 def main(conninfo: str, youtube_url: str, settings: str) -> None:
-    """Consume until nothing is left."""
+    """Run the consumer until the queue is empty."""
     config = PlatformConfig.model_validate({"base_url": youtube_url, "api_key": KEY})
     pool = open_pool(conninfo, connections=4)
     StatisticsRefresher(pool, YouTubeService(config), Settings.model_validate(json.loads(settings))).run()

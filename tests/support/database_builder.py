@@ -1,4 +1,4 @@
-"""Puts organizations, people, bloggers and tracked accounts into a test's database."""
+"""Insert organizations, people, bloggers and tracked accounts into a test's database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Parameter: TypeAlias = UUID | datetime | str | int | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A tracked account with the ids of what it connects."""
+    """A tracked account with the ids of its organization and its blogger."""
 
     tracking_id: UUID
     organization_id: UUID
@@ -25,18 +25,18 @@ class Tracked:
 
 
 class DatabaseBuilder:
-    """Every method inserts one thing, with defaults that a run would accept, and returns its id."""
+    """Inserts one row of a kind per method, with defaults that a run accepts; each method returns the id of its row."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def value(self, statement: str, **parameters: Parameter) -> Any:  # noqa: ANN401 - the test knows its column
-        """The first column of the first row of a statement."""
+        """Return the first column of the first row of a statement."""
         row = self._connection.execute(statement.encode(), parameters).fetchone()
         return row[0] if row else None
 
     def rows(self, statement: str, **parameters: Parameter) -> list[tuple[Any, ...]]:
-        """All rows of a statement."""
+        """Return all rows of a statement."""
         return self._connection.execute(statement.encode(), parameters).fetchall()
 
     def run(self, statement: str, **parameters: Parameter) -> None:
@@ -44,7 +44,7 @@ class DatabaseBuilder:
         self._connection.execute(statement.encode(), parameters)
 
     def organization(self, *, video_limit: int | None = 1000, opening: int = 0, daily: int = 10) -> UUID:
-        """An organization, with a subscription that covers now unless `video_limit` is None."""
+        """Insert an organization with a current subscription, or with none if `video_limit` is None."""
         organization: UUID = self.value(
             "insert into organizations (name, daily_videos_count) values (%(name)s, %(daily)s) returning id",
             name=f"Organization {next(_numbers)}",
@@ -63,7 +63,7 @@ class DatabaseBuilder:
         starts: timedelta = timedelta(days=-10),
         ends: timedelta = timedelta(days=20),
     ) -> datetime:
-        """A subscription period around now, and its usage; returns when it starts."""
+        """Insert a subscription for a period around now, and its usage; return the start of the period."""
         now = datetime.now(UTC)
         self.run(
             """
@@ -87,12 +87,12 @@ class DatabaseBuilder:
         return now + starts
 
     def user(self) -> UUID:
-        """A person."""
+        """Insert a person."""
         user: UUID = self.value("insert into auth.users default values returning id")
         return user
 
     def member(self, organization: UUID, role: str = "member") -> UUID:
-        """A person who belongs to an organization."""
+        """Insert a person who is a member of an organization."""
         user = self.user()
         self.run(
             """
@@ -106,7 +106,7 @@ class DatabaseBuilder:
         return user
 
     def campaign(self, organization: UUID) -> UUID:
-        """A campaign without bloggers."""
+        """Insert a campaign without bloggers."""
         campaign: UUID = self.value(
             "insert into campaigns (organization_id, name) values (%(organization)s, %(name)s) returning id",
             organization=organization,
@@ -115,7 +115,7 @@ class DatabaseBuilder:
         return campaign
 
     def blogger(self, platform: str = "TikTok", *, external_id: str | None = None, sec_id: str | None = None) -> UUID:
-        """A blogger nobody tracks yet."""
+        """Insert a blogger without a tracked account."""
         number = next(_numbers)
         blogger: UUID = self.value(
             """
@@ -140,7 +140,7 @@ class DatabaseBuilder:
         is_active: bool = True,
         pending_initial_fetch: bool = False,
     ) -> Tracked:
-        """A tracked account, of a new blogger unless one is given; its initial fetch is over unless pending."""
+        """Insert a tracked account, for a new blogger unless one is given. Its initial fetch is done or pending."""
         blogger = blogger or self.blogger(platform)
         tracking_id: UUID = self.value(
             """

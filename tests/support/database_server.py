@@ -1,4 +1,4 @@
-"""A real Postgres for tests, from a folder."""
+"""Postgres server for tests, with its data in a given folder."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class DatabaseServer:
             connection.execute("create role pipeline_login login in role blogger_pipeline")
 
     def conninfo(self, database: str, user: str = "postgres") -> str:
-        """Connection string of a database on this server."""
+        """Return the connection string of a database on this server."""
         host = self._server.get_postmaster_info().socket_dir
         return f"host={host} user={user} dbname={database}"
 
     @property
     def socket(self) -> Path:
-        """The Unix socket the server listens on."""
+        """Unix socket of the server."""
         return Path(str(self._server.get_postmaster_info().socket_dir)) / ".s.PGSQL.5432"
 
     def execute(self, statement: str) -> None:
-        """Run one statement outside any test's database."""
+        """Execute one statement in the database `postgres`, outside any test's database."""
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 

@@ -1,4 +1,4 @@
-"""Bloggers of the sandbox that one organization of one test tracks, in the database of a running stack."""
+"""Fleets: bloggers of the sandbox that one organization of a test tracks, in the database of a running stack."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ class Fleet:
         self.creators: dict[UUID, Creator] = {}
 
     def track(self, platform: Platform, count: int = 1) -> list[UUID]:
-        """Track ordinary creators nobody tracks yet; return their blogger ids."""
+        """Track ordinary creators that no fleet tracks yet; return the blogger ids."""
         return [self._track(platform) for _ in range(count)]
 
     def scope(self) -> dict[str, list[str]]:
-        """The conf of a run over this fleet alone."""
+        """Return the conf of a run over this fleet alone."""
         return {"organizations": [str(self.organization)]}
 
     def value(self, statement: str) -> object:
-        """The first column of the first row; `%(organization)s` is the fleet's."""
+        """Return the first column of the first row; `%(organization)s` is the fleet's organization."""
         found: object = self.build.value(statement, organization=self.organization)
         return found
 
     def charged(self) -> object:
-        """What the organization was charged."""
+        """Return the number of videos that the organization was charged for."""
         return self.value("select videos_fetched from subscription_usage where organization_id = %(organization)s")
 
     def violations(self) -> dict[str, int]:
-        """The invariants that do not hold."""
+        """Return the violated invariants with the number of violations."""
         return {name: count for name, count in check_invariants(self._connection).items() if count}
 
     def untracked(self, platform: Platform) -> Creator:
-        """An ordinary creator nobody tracks yet."""
+        """Return an ordinary creator that no fleet tracks yet."""
         return next(
             creator
             for index in _unused[platform]

@@ -1,10 +1,9 @@
-"""Plans, claims and settles as a run would, in one call each."""
+"""Plan, claim and settle as a run does, in one call each."""
 
 from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from psycopg_pool import ConnectionPool
 
@@ -13,7 +12,6 @@ from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetc
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.fan_out import place_by_platform
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
 from blogger_tracking.usecases.plan_run import PlannedRun, plan_run
@@ -25,31 +23,30 @@ LEASE = timedelta(minutes=10)
 
 
 def new_key() -> RunKey:
-    """A DAG run nobody has planned yet."""
+    """Return the key of a DAG run that was not planned yet."""
     return RunKey("test", "blogger_batch_fetch", f"run_{next(_numbers)}")
 
 
 def plan(pool: ConnectionPool, key: RunKey | None = None, scope: RunScope | None = None) -> PlannedRun:
-    """Plan a run over everything in scope, one blogger per instance."""
-    place = partial(place_by_platform, max_instances=1000)
-    return plan_run(pool, key or new_key(), scope or RunScope(), HOUR, place)
+    """Plan a run of all active accounts in scope, with one blogger per instance."""
+    return plan_run(pool, key or new_key(), scope or RunScope(), HOUR)
 
 
 def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
-    """The fetches of a run, in the order they were planned."""
+    """Return the fetches of a run in the order of planning."""
     with pool.connection() as connection:
         rows = connection.execute("select id from fetches where run_id = %s order by id", (run.run_id,))
         return [fetch_id for (fetch_id,) in rows]
 
 
 def try_claim(pool: ConnectionPool, fetch_id: int) -> Claim | ClaimRefused:
-    """Start a fetch."""
+    """Begin an attempt of a fetch."""
     with pool.connection() as connection:
         return claim_fetch(connection, fetch_id, LEASE, "test")
 
 
 def claim(pool: ConnectionPool, fetch_id: int) -> Claim:
-    """Start a fetch that must be granted something."""
+    """Begin an attempt of a fetch, which must be granted videos."""
     claimed = try_claim(pool, fetch_id)
     assert isinstance(claimed, Claim), claimed
     return claimed
@@ -69,12 +66,15 @@ def succeed(pool: ConnectionPool, claimed: Claim, returned: int, *, first: int =
 
 
 def videos(count: int, platform: Platform = Platform.TIKTOK, *, first: int = 1) -> list[CommonVideo]:
-    """Videos numbered from `first` to `first + count - 1`, newest (highest) first; YouTube's have no statistics."""
+    """Return videos numbered from `first` to `first + count - 1`, the newest (highest number) first.
+
+    Videos of YouTube have no statistics.
+    """
     return [video(number, platform) for number in reversed(range(first, first + count))]
 
 
 def video(number: int, platform: Platform = Platform.TIKTOK, *, views: int | None = 100) -> CommonVideo:
-    """One video whose date grows with its number."""
+    """Return a video whose date grows with its number."""
     statistics = VideoStatistics(external_video_id=f"video-{number}", views=views, likes=None, comments=0, reposts=1)
     return CommonVideo(
         external_video_id=f"video-{number}",

@@ -1,4 +1,4 @@
-"""An https server on loopback with a certificate of its own authority, for one host name."""
+"""Loopback HTTPS server with a self-signed certificate for one host name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class TlsServer:
-    """Answers every request with `body`; remembers the names it was asked for by TLS and by HTTP."""
+    """HTTPS server that answers every request with `body`.
+
+    `names` has the server names that clients sent in the TLS handshake (SNI), `hosts` the `Host` headers. `trust` is an
+    SSL context for clients that trusts the certificate.
+    """
 
     def __init__(self, name: str, body: bytes) -> None:
         self.names: list[str | None] = []
@@ -24,7 +28,7 @@ class TlsServer:
         certificate, key = _self_signed(name)
         self.trust = ssl.create_default_context(cadata=certificate.decode())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.sni_callback = lambda _socket, asked, _context: self.names.append(asked)
+        context.sni_callback = lambda _socket, server_name, _context: self.names.append(server_name)
         with tempfile.NamedTemporaryFile() as chain:
             Path(chain.name).write_bytes(certificate + key)
             context.load_cert_chain(chain.name)
@@ -45,7 +49,7 @@ class TlsServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 
@@ -61,7 +65,7 @@ class TlsServer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that refuses the certificate is what some tests are about."""
+        """Ignore clients that reject the certificate, as some tests do on purpose."""
 
 
 def _self_signed(name: str) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""People of organizations, and how they call the HTTP surface."""
+"""People of organizations, and their calls of the HTTP API."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.access_tokens import token_for
 from tests.support.database_builder import DatabaseBuilder
 
 ALLOWED_ORIGIN = "https://ui.example"
-"""The page that people's browsers have open."""
+"""Origin of the page in the browsers of the test's people."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in an organization, with a browser; `token` is needed where tests cannot make one."""
+    """A person of an organization, with a browser; `token` is needed where tests cannot make one."""
 
     session: requests.Session
     url: str
@@ -48,7 +48,7 @@ class Person:
 
 
 class People:
-    """Makes people."""
+    """Factory of people."""
 
     def __init__(self, build: DatabaseBuilder, session: requests.Session, url: str) -> None:
         self._build = build
@@ -56,7 +56,7 @@ class People:
         self._url = url
 
     def person(self, role: str = "member", organization: UUID | None = None, *, blogger_limit: int = 100) -> Person:
-        """Somebody with a role, in an organization of their own unless one is given."""
+        """Return a person with a role, in a new organization unless one is given."""
         organization = organization or self._build.organization()
         self._build.run(
             "update subscriptions set blogger_limit = %(limit)s where organization_id = %(organization)s",
@@ -66,5 +66,5 @@ class People:
         return self.calling(self._build.member(organization, role), organization)
 
     def calling(self, user: UUID, organization: UUID) -> Person:
-        """A person who speaks of an organization, whether or not they belong to it."""
+        """Return a person whose requests name an organization, as a member or not."""
         return Person(self._session, self._url, user, organization)

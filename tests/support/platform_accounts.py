@@ -1,4 +1,4 @@
-"""Invented people, and a clock that a test can look at."""
+"""Invented accounts for the platform clients, and a clock that records requested sleeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACCOUNTS = {
 
 @dataclass
 class StoppedClock:
-    """Stands still but for the sleeps that are asked of it, which it notes and does not sleep."""
+    """A fixed clock. `sleep` records the duration and advances the clock at once instead of sleeping."""
 
     moment: datetime = datetime(2026, 3, 10, 20, 0, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)

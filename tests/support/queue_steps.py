@@ -1,4 +1,4 @@
-"""Fills the queues as a fetch would, and lets time pass for their consumers."""
+"""Steps for tests of the queues: fill the queues as a fetch would, and let time pass for the consumers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 
 @dataclass
 class ShiftedClock:
-    """The real time plus what a test has let pass; sleeping takes no time."""
+    """The real time plus the time that a test lets pass; sleeping takes no real time."""
 
     passed: timedelta = timedelta()
     slept: list[float] = field(default_factory=list)
@@ -40,24 +40,24 @@ class ShiftedClock:
 
 
 def plan_one(build: DatabaseBuilder, pool: ConnectionPool, platform: Platform, videos: int) -> int:
-    """A planned fetch of a new blogger, for that many videos."""
+    """Plan a fetch of `videos` videos of a new blogger; return the fetch's id."""
     tracked = build.track(build.organization(daily=videos), platform=platform)
     (fetch_id,) = fetch_ids(pool, plan(pool, scope=RunScope(bloggers=(tracked.blogger_id,))))
     return fetch_id
 
 
 def queue_videos(build: DatabaseBuilder, pool: ConnectionPool, video_ids: Sequence[str]) -> int:
-    """A YouTube fetch that returned these videos, without pictures; its id."""
+    """Settle a YouTube fetch that returned these videos without thumbnails; return the fetch's id."""
     fetch_id = plan_one(build, pool, Platform.YOUTUBE, len(video_ids))
     found = [_video(video_id, Platform.YOUTUBE, None) for video_id in video_ids]
     settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, found))
     return fetch_id
 
 
-def queue_pictures(build: DatabaseBuilder, pool: ConnectionPool, addresses: Sequence[str], first: int = 1) -> None:
-    """A TikTok fetch that returned videos numbered from `first` with these pictures."""
-    fetch_id = plan_one(build, pool, Platform.TIKTOK, len(addresses))
-    found = [_video(str(number), Platform.TIKTOK, address) for number, address in enumerate(addresses, first)]
+def queue_thumbnails(build: DatabaseBuilder, pool: ConnectionPool, urls: Sequence[str], first: int = 1) -> None:
+    """Settle a TikTok fetch that returned videos numbered from `first` with these thumbnail URLs."""
+    fetch_id = plan_one(build, pool, Platform.TIKTOK, len(urls))
+    found = [_video(str(number), Platform.TIKTOK, url) for number, url in enumerate(urls, first)]
     settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.SUCCEEDED, found))
 
 

@@ -1,4 +1,4 @@
-"""A platform of a few lines: a loopback server that plays listed answers in order and remembers what it was asked."""
+"""Loopback HTTP server that sends prepared responses in order and records the requests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _DRIP_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Scripted:
-    """One answer. `body`: bytes as they are, anything else as JSON.
+    """One prepared response. `body`: bytes are sent unchanged, any other value as JSON.
 
-    `announced`: a Content-Length other than the true one. `hang`: no answer until the server stops. `drip`: byte by
-    byte. `compressed`: with gzip.
+    `announced`: a Content-Length other than the true one. `hang`: no response until the server stops. `drip`: the body
+    is sent byte by byte. `compressed`: the body is compressed with gzip.
     """
 
     body: Any = b""
@@ -37,8 +37,8 @@ class Scripted:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it arrived."""
+class ReceivedRequest:
+    """A request as received."""
 
     path: str
     query: Mapping[str, str]
@@ -46,11 +46,14 @@ class Asked:
 
 
 class ScriptedServer:
-    """Plays `script`; a request beyond its end is answered with the last answer again."""
+    """HTTP server of the responses in `script`; the last response is repeated after the end of the script.
+
+    `asked` has the received requests in order.
+    """
 
     def __init__(self) -> None:
         self.script: list[Scripted] = []
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -61,18 +64,18 @@ class ScriptedServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._http.server_port}"
 
-    def play(self, *answers: Scripted | object) -> None:
-        """Set what is answered; anything but a `Scripted` is the JSON body of a 200."""
-        self.script = [answer if isinstance(answer, Scripted) else Scripted(answer) for answer in answers]
+    def play(self, *responses: Scripted | object) -> None:
+        """Set the responses; a value other than a `Scripted` is the JSON body of a response with status 200."""
+        self.script = [one if isinstance(one, Scripted) else Scripted(one) for one in responses]
 
-    def next_answer(self, asked: Asked) -> Scripted:
+    def next_response(self, request: ReceivedRequest) -> Scripted:
         with self._lock:
-            self.asked.append(asked)
+            self.asked.append(request)
             return self.script[min(len(self.asked), len(self.script)) - 1]
 
     @property
     def queries(self) -> Sequence[Mapping[str, str]]:
-        return [asked.query for asked in self.asked]
+        return [request.query for request in self.asked]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -87,12 +90,12 @@ class ScriptedServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Ending the server must not wait for kept-alive connections.
+    # Stopping the server must not wait for kept-alive connections.
     block_on_close = False
     owner: ScriptedServer
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is what some tests are about."""
+        """Ignore clients that disconnect early, as some tests do on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -102,22 +105,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        asked = Asked(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), dict(self.headers.items()))
-        answer = self.server.owner.next_answer(asked)
-        if answer.hang:
+        request = ReceivedRequest(
+            parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), dict(self.headers.items())
+        )
+        response = self.server.owner.next_response(request)
+        if response.hang:
             self.server.owner.stopping.wait()
             self.close_connection = True
             return
-        content = answer.content
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        content = response.content
+        self.send_response(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        if answer.compressed:
+        if response.compressed:
             self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(content) if answer.announced is None else answer.announced))
+        self.send_header("Content-Length", str(len(content) if response.announced is None else response.announced))
         self.end_headers()
-        self._send(content, drip=answer.drip)
-        self.close_connection = self.close_connection or answer.announced is not None
+        self._send(content, drip=response.drip)
+        self.close_connection = self.close_connection or response.announced is not None
 
     def _send(self, content: bytes, *, drip: bool) -> None:
         if not drip:
@@ -129,4 +134,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[position : position + 1])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — the standard library's name
-        """Say nothing."""
+        """Log nothing."""

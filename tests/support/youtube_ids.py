@@ -1,4 +1,4 @@
-"""Ids of videos that the sandbox's YouTube has."""
+"""Ids of videos of the platform sandbox's YouTube."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from devtools.platform_sandbox import Catalogue, CreatorKind, SandboxServer
 from tests.support.sandbox_client import NOON
 
 VIDEOS_LISTED = 200
-"""By each creator of a sandbox that these ids are for."""
+"""Number of videos that each creator of the tests' sandbox lists."""
 
 
 def newest_ids(
     sandbox: SandboxServer, count: int, creator: int = 0, kind: CreatorKind = CreatorKind.NORMAL
 ) -> list[str]:
-    """The ids of a creator's newest videos at noon, the newest first."""
+    """Return the ids of a creator's newest videos at noon, newest first."""
     owner = next(islice(sandbox.world.creators("YouTube", kind), creator, None))
     newest = Catalogue(sandbox.world, owner, VIDEOS_LISTED).newest(int(NOON.timestamp()))
     return [sandbox.world.identifiers.youtube_video(owner.index, newest - step) for step in range(count)]

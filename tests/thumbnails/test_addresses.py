@@ -1,4 +1,4 @@
-"""Which addresses may be asked for a picture: issue of the queues."""
+"""SSRF protection of thumbnail downloads: admitted and refused URLs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_PUBLIC = [
     "192.168.1.1",
     "169.254.169.254",
     "100.64.0.1",
-    "0.0.0.0",  # noqa: S104 - asked for, not bound to
+    "0.0.0.0",  # noqa: S104 - requested, not bound to
     "224.0.0.1",
     "240.0.0.1",
     "255.255.255.255",
@@ -36,36 +36,36 @@ NOT_PUBLIC = [
 ]
 
 
-def leads_to(*ips: str) -> Resolve:
+def resolves_to(*ips: str) -> Resolve:
     return lambda _: ips
 
 
 def refused(url: str, *ips: str, allow_loopback: bool = False) -> ThumbnailError:
     with pytest.raises(ThumbnailError) as caught:
-        resolve_target(url, leads_to(*ips), allow_loopback=allow_loopback)
+        resolve_target(url, resolves_to(*ips), allow_loopback=allow_loopback)
     return caught.value
 
 
 @pytest.mark.parametrize("ip", NOT_PUBLIC)
-def test_a_host_that_leads_to_an_address_that_is_not_public_is_refused_for_good(ip: str) -> None:
-    assert refused("https://pictures.example/a.jpg", ip).final
+def test_a_host_with_an_address_that_is_not_public_is_refused_for_good(ip: str) -> None:
+    assert refused("https://images.example/a.jpg", ip).final
 
 
 @pytest.mark.parametrize("ip", [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
 def test_a_public_address_is_admitted(ip: str) -> None:
-    target = resolve_target("https://pictures.example/", leads_to(ip), allow_loopback=False)
+    target = resolve_target("https://images.example/", resolves_to(ip), allow_loopback=False)
     assert ip_address(target.ip) == ip_address(ip)
 
 
-def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
-    assert refused("https://pictures.example/", PUBLIC, "10.0.0.1").final
+def test_a_host_with_one_private_address_among_public_ones_is_refused_for_good() -> None:
+    assert refused("https://images.example/", PUBLIC, "10.0.0.1").final
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "http://pictures.example/",
-        "ftp://pictures.example/",
+        "http://images.example/",
+        "ftp://images.example/",
         "file:///etc/passwd",
         "//a/b",
         "",
@@ -73,28 +73,28 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
         "https://[::1",
     ],
 )
-def test_only_https_with_a_host_is_asked(url: str) -> None:
+def test_urls_other_than_https_with_a_host_are_refused_for_good(url: str) -> None:
     assert refused(url, PUBLIC).final
 
 
-def test_for_the_sandbox_loopback_and_http_are_admitted_and_nothing_else() -> None:
+def test_the_setting_for_the_sandbox_admits_loopback_and_http_and_nothing_else() -> None:
     url = "http://localhost:8080/a.jpg"
-    assert resolve_target(url, leads_to("127.0.0.1"), allow_loopback=True).port == 8080
+    assert resolve_target(url, resolves_to("127.0.0.1"), allow_loopback=True).port == 8080
     for ip in set(NOT_PUBLIC) - {"127.0.0.1", "::1"}:
         assert refused(url, ip, allow_loopback=True).final
 
 
-def test_what_is_asked_for_keeps_path_and_query_and_loses_credentials_and_fragment() -> None:
-    url = "https://me:secret@pictures.example/a b/%C3%A9.jpg?x=1&y=ü#top"
-    target = resolve_target(url, leads_to(PUBLIC), allow_loopback=False)
-    assert target == Target("https", "pictures.example", 443, PUBLIC, "/a%20b/%C3%A9.jpg?x=1&y=%C3%BC")
+def test_a_target_keeps_path_and_query_and_drops_credentials_and_fragment() -> None:
+    url = "https://me:secret@images.example/a b/%C3%A9.jpg?x=1&y=ü#top"
+    target = resolve_target(url, resolves_to(PUBLIC), allow_loopback=False)
+    assert target == Target("https", "images.example", 443, PUBLIC, "/a%20b/%C3%A9.jpg?x=1&y=%C3%BC")
 
 
 @pytest.mark.parametrize(("errno", "final"), [(socket.EAI_NONAME, True), (socket.EAI_AGAIN, False)])
-def test_an_unknown_host_is_final_and_a_resolver_that_is_down_is_not(errno: int, *, final: bool) -> None:
+def test_an_unknown_host_is_refused_for_good_and_a_failing_resolver_is_not(errno: int, *, final: bool) -> None:
     def fail(_: str) -> list[str]:
         raise socket.gaierror(errno, "no answer")
 
     with pytest.raises(ThumbnailError) as caught:
-        resolve_target("https://pictures.example/", fail, allow_loopback=False)
+        resolve_target("https://images.example/", fail, allow_loopback=False)
     assert caught.value.final is final

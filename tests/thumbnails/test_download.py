@@ -1,4 +1,4 @@
-"""Downloading a picture that nobody vouches for: issue of the queues."""
+"""Download of thumbnails from untrusted servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def downloader(seconds: float = 10) -> ThumbnailDownloader:
 def refused(host: ScriptedServer, *answers: Scripted, seconds: float = 10) -> ThumbnailError:
     host.play(*answers)
     with pytest.raises(ThumbnailError) as caught:
-        downloader(seconds).download(f"{host.url}/picture")
+        downloader(seconds).download(f"{host.url}/image")
     return caught.value
 
 
@@ -47,16 +47,16 @@ def redirect(target: str, status: int = 302) -> Scripted:
         (b"\x00\x00\x00\x1cftypavif\x00\x00", "avif"),
     ],
 )
-def test_the_kind_of_a_picture_is_told_by_its_content(host: ScriptedServer, content: bytes, extension: str) -> None:
+def test_the_image_format_is_recognized_by_the_content(host: ScriptedServer, content: bytes, extension: str) -> None:
     host.play(Scripted(content, headers={"Content-Type": "text/html"}))
-    thumbnail = downloader().download(f"{host.url}/picture")
+    thumbnail = downloader().download(f"{host.url}/image")
     assert (thumbnail.content, thumbnail.extension) == (content, extension)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"<!DOCTYPE html><html>", b"<svg xmlns=''/>", b"%PDF-1.7", b"RIFF....WAVEfmt "]
 )
-def test_what_is_no_picture_is_refused_whatever_it_is_called(host: ScriptedServer, content: bytes) -> None:
+def test_content_that_is_no_image_is_refused_whatever_its_content_type(host: ScriptedServer, content: bytes) -> None:
     error = refused(host, Scripted(content, headers={"Content-Type": "image/jpeg"}))
     assert error.final
 
@@ -70,79 +70,79 @@ def test_a_redirect_to_an_address_that_is_not_public_is_refused_for_good(host: S
     assert len(host.asked) == 1
 
 
-def test_redirects_are_followed_a_few_times(host: ScriptedServer) -> None:
+def test_a_few_redirects_are_followed(host: ScriptedServer) -> None:
     host.play(redirect("/elsewhere?x=1"), redirect(f"{host.url}/there", 308), Scripted(JPEG))
-    assert downloader().download(f"{host.url}/picture").content == JPEG
-    assert [asked.path for asked in host.asked] == ["/picture", "/elsewhere", "/there"]
+    assert downloader().download(f"{host.url}/image").content == JPEG
+    assert [asked.path for asked in host.asked] == ["/image", "/elsewhere", "/there"]
 
 
-def test_a_redirect_in_a_circle_is_refused_for_good(host: ScriptedServer) -> None:
-    assert refused(host, redirect("/picture")).final
+def test_a_redirect_loop_is_refused_for_good(host: ScriptedServer) -> None:
+    assert refused(host, redirect("/image")).final
 
 
 @pytest.mark.parametrize("announced", [50_000_000, None])
-def test_a_picture_above_the_limit_is_refused_for_good(host: ScriptedServer, announced: int | None) -> None:
+def test_an_image_above_the_size_limit_is_refused_for_good(host: ScriptedServer, announced: int | None) -> None:
     error = refused(host, Scripted(JPEG + bytes(LIMIT), announced=announced))
     assert error.final
     assert "larger" in str(error)
 
 
-def test_a_picture_that_ends_early_is_asked_for_again_later(host: ScriptedServer) -> None:
+def test_a_truncated_response_may_be_tried_again(host: ScriptedServer) -> None:
     assert not refused(host, Scripted(JPEG, announced=len(JPEG) + 1)).final
 
 
 @pytest.mark.parametrize(
     ("status", "final"), [(404, True), (403, True), (410, True), (429, False), (500, False), (503, False)]
 )
-def test_a_dead_address_is_final_and_a_server_in_trouble_is_not(
+def test_a_dead_url_is_refused_for_good_and_an_unavailable_server_may_be_tried_again(
     host: ScriptedServer, status: int, *, final: bool
 ) -> None:
     assert refused(host, Scripted(b"", status)).final is final
 
 
-def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(host: ScriptedServer) -> None:
+def test_a_server_that_trickles_bytes_is_disconnected_at_the_deadline(host: ScriptedServer) -> None:
     error = refused(host, Scripted(JPEG * 20, drip=True), seconds=0.3)
     assert not error.final
     assert "longer than" in str(error)
 
 
-def test_a_server_that_never_answers_is_cut_off(host: ScriptedServer) -> None:
+def test_a_server_that_never_responds_is_disconnected_at_the_deadline(host: ScriptedServer) -> None:
     assert "longer than" in str(refused(host, Scripted(hang=True), seconds=0.2))
 
 
-def test_nothing_that_identifies_anybody_is_sent(host: ScriptedServer) -> None:
+def test_no_credentials_and_no_other_headers_than_the_listed_are_sent(host: ScriptedServer) -> None:
     host.play(Scripted(JPEG))
-    downloader().download(host.url.replace("http://", "http://me:secret@") + "/picture")
+    downloader().download(host.url.replace("http://", "http://me:secret@") + "/image")
     assert set(host.asked[0].headers) == {"Host", "Accept", "Accept-Encoding", "User-Agent"}
 
 
-def test_the_address_that_was_checked_is_connected_to_in_the_name_of_the_host() -> None:
-    with TlsServer("pictures.example", JPEG) as server:
-        asked: list[str] = []
+def test_the_connection_goes_to_the_checked_address_with_the_host_name_in_tls_and_http() -> None:
+    with TlsServer("images.example", JPEG) as server:
+        resolved: list[str] = []
 
         def resolve(name: str) -> list[str]:
-            asked.append(name)
+            resolved.append(name)
             return ["127.0.0.1"]
 
         trusting = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=resolve, tls=server.trust)
-        assert trusting.download(f"https://pictures.example:{server.port}/a").content == JPEG
-        assert asked == ["pictures.example"]
-        assert server.names == ["pictures.example"]
-        assert server.hosts == [f"pictures.example:{server.port}"]
+        assert trusting.download(f"https://images.example:{server.port}/a").content == JPEG
+        assert resolved == ["images.example"]
+        assert server.names == ["images.example"]
+        assert server.hosts == [f"images.example:{server.port}"]
 
 
 def test_a_certificate_of_another_host_is_refused() -> None:
-    with TlsServer("somebody-else.example", JPEG) as server:
+    with TlsServer("other.example", JPEG) as server:
         trusting = ThumbnailDownloader(
             LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"], tls=server.trust
         )
         with pytest.raises(ThumbnailError, match="certificate"):
-            trusting.download(f"https://pictures.example:{server.port}/a")
+            trusting.download(f"https://images.example:{server.port}/a")
 
 
-def test_an_authority_that_nobody_trusts_is_refused() -> None:
-    with TlsServer("pictures.example", JPEG) as server:
-        usual = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"])
-        assert usual.tls.verify_mode is ssl.CERT_REQUIRED
+def test_a_certificate_of_an_untrusted_authority_is_refused() -> None:
+    with TlsServer("images.example", JPEG) as server:
+        default = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"])
+        assert default.tls.verify_mode is ssl.CERT_REQUIRED
         with pytest.raises(ThumbnailError, match="certificate"):
-            usual.download(f"https://pictures.example:{server.port}/a")
+            default.download(f"https://images.example:{server.port}/a")

@@ -1,4 +1,4 @@
-"""Real platforms' formats over real HTTP, and a real Postgres."""
+"""Fixtures of the use cases: the platform sandbox over real HTTP, and a real Postgres."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchServices:
-    """What a fetch talks to, without pauses between retries."""
+    """The services of a fetch, without waits between retries."""
     addresses = {
         Platform.TIKTOK: sandbox.tiktok_url,
         Platform.INSTAGRAM: sandbox.instagram_url,
@@ -60,6 +60,6 @@ def clock() -> ShiftedClock:
 
 @pytest.fixture
 def youtube(sandbox: SandboxServer) -> YouTubeService:
-    """YouTube's service without retries."""
+    """The YouTube client without retries."""
     config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
     return YouTubeService(config, settings=Settings(request_retries=0))

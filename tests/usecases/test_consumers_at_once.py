@@ -1,4 +1,4 @@
-"""Several consumers at once, one of which is killed: no message is lost, and none is done twice in effect."""
+"""Several consumers at once, one of which is killed: every message is done once, and no statistics are lost."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher
-from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
-from devtools.platform_sandbox.request_log import LoggedRequest
+from devtools.platform_sandbox import Fault, FaultKind, LoggedRequest, SandboxServer
 from tests.support import consumer_process
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.queue_steps import ShiftedClock, queue_videos
@@ -29,15 +28,15 @@ TAKEN_BY_THE_VICTIM = 4
 
 
 def start_victim(conninfo: str, sandbox: SandboxServer) -> subprocess.Popen[bytes]:
-    """A consumer process that has taken messages and is held up in its first call."""
+    """Return a consumer process that has taken messages and hangs in its first call."""
     arrived = threading.Event()
-    count = sandbox.log.add
+    add = sandbox.log.add
 
-    def note(entry: LoggedRequest, video_ids: int = 0) -> None:
-        count(entry, video_ids)
+    def add_and_notify(entry: LoggedRequest, video_ids: int = 0) -> None:
+        add(entry, video_ids)
         arrived.set()
 
-    sandbox.log.add = note  # type: ignore[method-assign] # the log has no other way to say that a request arrived
+    sandbox.log.add = add_and_notify  # type: ignore[method-assign] # the log has no other notification
     sandbox.add_fault(Fault(FaultKind.HANG, path="videos", times=1, seconds=3600))
     settings = {"statistics_messages": TAKEN_BY_THE_VICTIM, "statistics_threads": 1}
     victim = subprocess.Popen(
@@ -50,7 +49,7 @@ def start_victim(conninfo: str, sandbox: SandboxServer) -> subprocess.Popen[byte
 
 
 @pytest.mark.timeout(120)
-def test_three_consumers_of_which_one_is_killed_do_each_message_once_in_effect(
+def test_three_consumers_of_which_one_is_killed_finish_every_message_once(
     build: DatabaseBuilder,
     pool: ConnectionPool,
     pipeline_conninfo: str,

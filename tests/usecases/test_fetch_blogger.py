@@ -1,8 +1,10 @@
-"""Fetching one blogger, from the claim to the saved videos: contracts sections 2, 4 and 8."""
+"""Fetching one blogger, from the claim to the saved videos."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from psycopg import Connection
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Account, Platform
+from blogger_tracking.domain.platform_errors import HANDLING, ErrorKind
 from blogger_tracking.platforms.listing import VideoBatch
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
 from blogger_tracking.usecases.plan_run import PlannedRun
@@ -31,7 +34,7 @@ def creator_of(sandbox: SandboxServer, platform: Platform, kind: CreatorKind = C
 
 
 def track(build: DatabaseBuilder, creator: Creator, *, daily: int = 20, video_limit: int = 1000) -> UUID:
-    """The blogger id of a tracked creator of the sandbox."""
+    """Track a creator of the sandbox and return the blogger id."""
     blogger: UUID = build.value(
         """
         insert into blogger_information (platform, username, external_id, sec_id)
@@ -77,7 +80,7 @@ def test_the_newest_videos_are_saved_and_charged(
         (CreatorKind.EMPTY, FetchState.EMPTY, "active"),
     ],
 )
-def test_private_gone_and_empty_are_outcomes(
+def test_private_not_found_and_empty_are_conclusive(
     build: DatabaseBuilder,
     sandbox: SandboxServer,
     services: FetchServices,
@@ -92,7 +95,7 @@ def test_private_gone_and_empty_are_outcomes(
     assert build.value("select last_scraped_at from tracked_accounts") is not None
 
 
-def test_a_renamed_blogger_is_found_by_the_stable_id(
+def test_a_renamed_blogger_is_found_by_the_external_id(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     creator = creator_of(sandbox, Platform.TIKTOK, CreatorKind.RENAMED)
@@ -115,7 +118,7 @@ def test_a_missing_sec_id_is_looked_up_once_and_stored(
     assert sandbox.request_count("TikTok", "info") == 1
 
 
-def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservation(
+def test_an_unavailable_platform_fails_the_fetch_and_releases_its_reservation(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.INSTAGRAM))
@@ -127,7 +130,7 @@ def test_a_platform_that_does_not_answer_fails_the_fetch_and_frees_its_reservati
     assert build.value("select last_scraped_at from tracked_accounts") is None
 
 
-def test_a_fault_after_the_first_page_keeps_what_came_as_partial(
+def test_an_error_after_the_first_page_saves_the_received_videos_as_partial(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK, CreatorKind.LARGE), daily=100)
@@ -139,7 +142,7 @@ def test_a_fault_after_the_first_page_keeps_what_came_as_partial(
     assert report.reason
 
 
-def test_a_retry_after_a_failure_asks_for_room_again(
+def test_a_retry_after_a_failure_reserves_again(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
@@ -152,7 +155,7 @@ def test_a_retry_after_a_failure_asks_for_room_again(
 
 
 @pytest.mark.parametrize("fault", [FaultKind.CREDIT_GONE, FaultKind.NOT_SUBSCRIBED, FaultKind.INVALID_CREDENTIALS])
-def test_a_key_that_is_worth_nothing_suspends_the_platform_for_the_fetches_that_follow(
+def test_a_rejected_key_suspends_the_platform_for_the_next_fetches(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, fault: FaultKind
 ) -> None:
     for creator in list(sandbox.world.creators(Platform.TIKTOK, kind=CreatorKind.NORMAL))[:3]:
@@ -177,7 +180,7 @@ def test_youtube_without_units_is_suspended_until_midnight_pacific(
     assert until == "00:00:00"
 
 
-def test_a_long_retry_after_leaves_the_platform_alone_until_then(
+def test_a_long_retry_after_suspends_the_platform_until_then(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
@@ -188,7 +191,7 @@ def test_a_long_retry_after_leaves_the_platform_alone_until_then(
     assert until >= before + timedelta(seconds=3599)
 
 
-def test_a_start_that_was_overtaken_while_the_platform_answered_saves_nothing(
+def test_an_attempt_superseded_during_its_request_saves_nothing(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
@@ -197,19 +200,19 @@ def test_a_start_that_was_overtaken_while_the_platform_answered_saves_nothing(
     service = services.platforms[Platform.TIKTOK]
     original = service.get_user_videos_batch
 
-    def overtaken(account: Account, target_count: int) -> VideoBatch:
+    def superseded(account: Account, target_count: int) -> VideoBatch:
         batch = original(account, target_count)
         claim(services.pool, fetch_id)
         return batch
 
-    monkeypatch.setattr(service, "get_user_videos_batch", overtaken)
+    monkeypatch.setattr(service, "get_user_videos_batch", superseded)
     report = fetch_blogger(services, fetch_id)
     assert report.state is None
     assert not report.failed
     assert build.value("select count(*) from videos") == 0
 
 
-def test_a_pause_takes_effect_at_the_next_claim(
+def test_pausing_a_tracked_account_takes_effect_at_the_next_claim(
     build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
 ) -> None:
     track(build, creator_of(sandbox, Platform.TIKTOK))
@@ -218,3 +221,78 @@ def test_a_pause_takes_effect_at_the_next_claim(
     report = fetch_first(services, run)
     assert (report.state, report.reason) == (FetchState.SKIPPED, "inactive")
     assert sandbox.request_count() == 0
+
+
+MOST_CHARACTERS = 120
+MOST_LOG_BYTES = 450
+
+
+def fetch_lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return level and text of the lines that the use case logged."""
+    return [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if record.name == "blogger_tracking.usecases.fetch_blogger"
+    ]
+
+
+def test_the_log_of_a_success_is_four_short_lines(
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, caplog: pytest.LogCaptureFixture
+) -> None:
+    creator = creator_of(sandbox, Platform.YOUTUBE)
+    track(build, creator)
+    with caplog.at_level(logging.INFO):
+        report = fetch_first(services)
+    organization = build.value("select id from organizations")
+    assert fetch_lines(caplog) == [
+        ("INFO", f"@{creator.username} ({creator.external_id}): succeeded in {report.seconds:.1f} s."),
+        ("INFO", "Asked YouTube for the 20 newest videos."),
+        ("INFO", "Received 20 videos, 20 of them new (pages: 1, requests: 1)."),
+        ("INFO", f"Charged 20 of 20 granted videos to organization {organization}."),
+    ]
+    assert all(len(text) < MOST_CHARACTERS for _, text in fetch_lines(caplog))
+    assert sum(len(text.encode()) for _, text in fetch_lines(caplog)) < MOST_LOG_BYTES
+
+
+def test_the_log_of_a_failure_has_one_error_with_the_reason_and_says_that_nothing_was_charged(
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, caplog: pytest.LogCaptureFixture
+) -> None:
+    track(build, creator_of(sandbox, Platform.TIKTOK))
+    sandbox.add_fault(Fault(FaultKind.INVALID_CREDENTIALS, platform="TikTok"))
+    with caplog.at_level(logging.INFO):
+        report = fetch_first(services)
+    lines = fetch_lines(caplog)
+    assert [text for level, text in lines if level == "ERROR"] == [lines[0][1]]
+    assert lines[0][1].endswith(f"failed in {report.seconds:.1f} s; reason: {report.reason}.")
+    assert lines[-1] == ("INFO", "Saved nothing, charged nothing, released the reservation.")
+    assert not any("organization" in text for _, text in lines)
+
+
+def test_the_log_of_a_failure_has_the_advice_for_its_kind_of_error(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    services: FetchServices,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    advice = "Put a valid key into the Connection."
+    handling = replace(HANDLING[ErrorKind.INVALID_CREDENTIALS], advice=advice)
+    monkeypatch.setitem(HANDLING, ErrorKind.INVALID_CREDENTIALS, handling)
+    track(build, creator_of(sandbox, Platform.TIKTOK))
+    sandbox.add_fault(Fault(FaultKind.INVALID_CREDENTIALS, platform="TikTok"))
+    with caplog.at_level(logging.INFO):
+        fetch_first(services)
+    assert fetch_lines(caplog)[1] == ("INFO", advice)
+
+
+def test_the_log_of_a_fetch_names_each_organization_that_pays(
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices, caplog: pytest.LogCaptureFixture
+) -> None:
+    blogger = track(build, creator_of(sandbox, Platform.TIKTOK))
+    second = build.organization(daily=5)
+    build.track(second, blogger)
+    with caplog.at_level(logging.INFO):
+        fetch_first(services)
+    charged = [text for _, text in fetch_lines(caplog) if text.startswith("Charged")]
+    assert len(charged) == 2
+    assert f"Charged 5 of 5 granted videos to organization {second}." in charged

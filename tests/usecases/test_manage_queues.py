@@ -1,4 +1,4 @@
-"""What people see of the queues: counts, parked messages with their reasons, and a second chance for them."""
+"""Counts, parked messages and requeueing of the queues, and the summary of a consumer's run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.usecases.manage_queues import consume, read_queues, requeue
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.queue_steps import queue_pictures
+from tests.support.queue_steps import queue_thumbnails
 
 
 def park_one(build: DatabaseBuilder) -> int:
@@ -25,12 +25,12 @@ def park_one(build: DatabaseBuilder) -> int:
 
 @pytest.fixture
 def parked(build: DatabaseBuilder, pool: ConnectionPool) -> int:
-    """One of three messages in the thumbnail queue."""
-    queue_pictures(build, pool, [f"https://example.org/{number}.jpg" for number in range(3)])
+    """Park one of three messages in the thumbnail queue; return the id of the parked message."""
+    queue_thumbnails(build, pool, [f"https://example.org/{number}.jpg" for number in range(3)])
     return park_one(build)
 
 
-def test_every_queue_shows_its_counts_and_its_parked_messages_with_their_reasons(
+def test_the_state_of_a_queue_has_its_counts_and_its_parked_messages_with_reasons(
     admin: Connection, parked: int
 ) -> None:
     states = {state.queue: state for state in read_queues(admin)}
@@ -40,12 +40,12 @@ def test_every_queue_shows_its_counts_and_its_parked_messages_with_their_reasons
     assert [(message.id, message.last_error) for message in states[Queue.THUMBNAILS].parked] == [(parked, "HTTP 404")]
 
 
-def test_a_requeued_message_waits_again(admin: Connection, parked: int) -> None:
+def test_a_requeued_message_is_no_longer_parked(admin: Connection, parked: int) -> None:
     assert requeue(admin, Queue.THUMBNAILS) == [parked]
     assert {state.counts.parked for state in read_queues(admin)} == {0}
 
 
-def test_the_summary_of_a_consumers_run_names_what_it_parked_and_nothing_older(
+def test_the_summary_of_a_run_counts_and_logs_messages_parked_meanwhile_and_no_older_ones(
     build: DatabaseBuilder, pool: ConnectionPool, parked: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     def run() -> Counter[str]:
@@ -62,5 +62,5 @@ def test_the_summary_of_a_consumers_run_names_what_it_parked_and_nothing_older(
     assert "HTTP 404" not in caplog.text
 
 
-def test_a_run_without_work_says_nothing_but_that(pool: ConnectionPool) -> None:
+def test_the_summary_of_a_run_without_work_is_empty(pool: ConnectionPool) -> None:
     assert consume(pool, Queue.THUMBNAILS, Counter) == {}

@@ -1,4 +1,4 @@
-"""The consumer of the high priority queue: contracts section 6, YouTube's units included."""
+"""Rules of the consumer of the high priority queue, with YouTube's units."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.youtube_ids import newest_ids
 
 
 class Consumer:
-    """Runs a consumer to its end over the sandbox."""
+    """Runs a consumer against the platform sandbox until the queue is empty."""
 
     def __init__(self, pool: ConnectionPool, youtube: YouTubeService, clock: ShiftedClock) -> None:
         self.pool = pool
@@ -61,7 +61,7 @@ def video_calls(sandbox: SandboxServer) -> int:
     return sandbox.request_count("YouTube", "videos")
 
 
-def with_statistics(build: DatabaseBuilder) -> int:
+def videos_with_statistics(build: DatabaseBuilder) -> int:
     count: int = build.value("select count(*) from video_statistics where views is not null")
     return count
 
@@ -71,14 +71,14 @@ def open_messages(build: DatabaseBuilder) -> list[tuple[int, datetime]]:
 
 
 @pytest.mark.parametrize("queued", [49, 50, 51, 120])
-def test_queued_ids_are_asked_for_in_as_few_calls_as_they_need(
+def test_queued_videos_are_requested_in_as_few_calls_as_possible(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, queued: int
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, queued))
     assert consumer.run() == {"calls": ceil(queued / 50), "videos": queued, "unseen": 0}
     assert video_calls(sandbox) == ceil(queued / 50)
     assert sandbox.log.max_video_ids <= 50
-    assert with_statistics(build) == queued
+    assert videos_with_statistics(build) == queued
     assert not open_messages(build)
 
 
@@ -86,7 +86,7 @@ def test_calls_are_filled_across_bloggers(build: DatabaseBuilder, sandbox: Sandb
     for creator in range(5):
         queue_videos(build, consumer.pool, newest_ids(sandbox, 20, creator))
     consumer.run()
-    assert (video_calls(sandbox), with_statistics(build)) == (2, 100)
+    assert (video_calls(sandbox), videos_with_statistics(build)) == (2, 100)
 
 
 def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(
@@ -101,19 +101,19 @@ def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(
         fetch_blogger(FetchServices(consumer.pool, {Platform.YOUTUBE: consumer.youtube}), fetch_id)
         consumer.run(queue_seconds_per_run=0)
     consumer.run()
-    assert with_statistics(build) == bloggers * videos
+    assert videos_with_statistics(build) == bloggers * videos
     with consumer.pool.connection() as connection:
         units = read_run_units(connection, run.run_id)
     assert units == {UnitUse.LISTING: bloggers * ceil(videos / 50), UnitUse.STATISTICS: ceil(bloggers * videos / 50)}
     assert sum(units.values()) == sandbox.youtube_units
 
 
-def test_hidden_counts_are_null_and_the_date_and_length_are_those_of_the_video_itself(
+def test_hidden_counts_are_null_and_date_and_length_are_those_that_the_lookup_returned(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 50)
-    truths = consumer.youtube.get_videos(video_ids)
-    hidden = next(video for video in truths.values() if video.statistics and video.statistics.likes is None)
+    looked_up = consumer.youtube.get_videos(video_ids)
+    hidden = next(video for video in looked_up.values() if video.statistics and video.statistics.likes is None)
     queue_videos(build, consumer.pool, video_ids)
     consumer.run()
     row = """
@@ -127,7 +127,7 @@ def test_hidden_counts_are_null_and_the_date_and_length_are_those_of_the_video_i
     assert hidden.duration_seconds
 
 
-def test_the_date_of_a_broadcast_follows_youtube(
+def test_a_changed_publication_date_is_saved_because_that_of_a_broadcast_moves(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 1)
@@ -142,19 +142,19 @@ def test_the_date_of_a_broadcast_follows_youtube(
     )
 
 
-def test_private_and_deleted_videos_are_acknowledged_and_marked_as_unseen(
+def test_videos_missing_from_the_response_are_acknowledged_and_recorded_as_unseen(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     private = newest_ids(sandbox, 2, kind=CreatorKind.PRIVATE)
     queue_videos(build, consumer.pool, [*newest_ids(sandbox, 3), *private, "deleted-vid"])
     assert consumer.run() == {"calls": 1, "videos": 6, "unseen": 3}
-    assert with_statistics(build) == 3
+    assert videos_with_statistics(build) == 3
     unseen = build.rows("select external_video_id from videos where unseen_at is not null and removed_at is null")
     assert {video_id for (video_id,) in unseen} == {*private, "deleted-vid"}
     assert not open_messages(build)
 
 
-def test_a_video_is_removed_after_several_misses_apart_and_back_as_soon_as_it_is_seen(
+def test_a_video_counts_as_removed_after_three_lookups_without_it_until_youtube_returns_it(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 1)
@@ -170,7 +170,7 @@ def test_a_video_is_removed_after_several_misses_apart_and_back_as_soon_as_it_is
     assert build.rows("select unseen_lookups, unseen_at, removed_at from videos") == [(0, None, None)]
 
 
-def test_a_video_that_two_fetches_queued_is_asked_once_and_gets_statistics_for_both(
+def test_a_video_that_two_fetches_queued_is_requested_once_and_gets_statistics_for_both(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 10)
@@ -182,7 +182,7 @@ def test_a_video_that_two_fetches_queued_is_asked_once_and_gets_statistics_for_b
     }
 
 
-def test_when_the_quota_ends_in_the_middle_the_rest_waits_for_the_reset_without_counting_an_attempt(
+def test_when_the_quota_is_exceeded_unfinished_messages_wait_for_the_reset_and_count_no_attempt(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 120)
@@ -196,10 +196,10 @@ def test_when_the_quota_ends_in_the_middle_the_rest_waits_for_the_reset_without_
     assert consumer.run() == {}
     consumer.clock.passed = reset - datetime.now(UTC) + timedelta(seconds=1)
     assert consumer.run() == {"calls": 2, "videos": 70, "unseen": 0}
-    assert with_statistics(build) == 120
+    assert videos_with_statistics(build) == 120
 
 
-def test_messages_queued_while_youtube_is_suspended_wait_untouched(
+def test_messages_are_not_taken_while_youtube_is_suspended(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 50))
@@ -211,7 +211,7 @@ def test_messages_queued_while_youtube_is_suspended_wait_untouched(
     assert [attempts for attempts, _ in open_messages(build)] == [0]
 
 
-def test_the_days_budget_is_not_overspent_by_several_consumers_threads(
+def test_threads_of_a_consumer_do_not_overspend_the_days_units(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 200))
@@ -221,7 +221,7 @@ def test_the_days_budget_is_not_overspent_by_several_consumers_threads(
     assert video_calls(sandbox) == 3
 
 
-def test_units_are_counted_per_request_and_pacific_day(
+def test_every_request_costs_a_unit_of_its_pacific_day_retries_included(
     build: DatabaseBuilder, sandbox: SandboxServer, pool: ConnectionPool, clock: ShiftedClock
 ) -> None:
     config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
@@ -235,7 +235,7 @@ def test_units_are_counted_per_request_and_pacific_day(
     assert counted == [(pacific, 3)]
 
 
-def test_after_an_error_the_message_rests_and_only_what_is_missing_is_asked_again(
+def test_after_an_error_only_unacknowledged_videos_are_requested_again_after_the_retry_delay(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 60)
@@ -246,20 +246,20 @@ def test_after_an_error_the_message_rests_and_only_what_is_missing_is_asked_agai
     assert [attempts for attempts, _ in open_messages(build)] == [1]
     consumer.clock.wait(minutes=1)
     assert consumer.run() == {"calls": 1, "videos": 10, "unseen": 0}
-    assert with_statistics(build) == 60
+    assert videos_with_statistics(build) == 60
 
 
-def test_a_call_that_is_not_full_waits_while_fetches_under_way_may_fill_it(
+def test_a_partial_call_waits_while_live_fetches_may_fill_it(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 30))
-    under_way = plan_one(build, consumer.pool, Platform.YOUTUBE, 30)
+    live_fetch = plan_one(build, consumer.pool, Platform.YOUTUBE, 30)
     assert consumer.run(queue_seconds_per_run=0) == {}
-    settle(consumer.pool, claim(consumer.pool, under_way), FetchOutcome(FetchState.FAILED, reason="503"))
+    settle(consumer.pool, claim(consumer.pool, live_fetch), FetchOutcome(FetchState.FAILED, reason="503"))
     assert consumer.run() == {"calls": 1, "videos": 30, "unseen": 0}
 
 
-def test_a_call_that_is_not_full_waits_no_longer_than_set(
+def test_a_partial_call_waits_no_longer_than_the_setting_allows(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 30))
@@ -268,7 +268,7 @@ def test_a_call_that_is_not_full_waits_no_longer_than_set(
     assert consumer.run(queue_seconds_per_run=0) == {"calls": 1, "videos": 30, "unseen": 0}
 
 
-def test_a_consumer_that_starts_before_the_fetches_does_their_work_while_the_run_goes_on(
+def test_a_consumer_that_starts_before_the_fetches_waits_for_their_videos(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creator = next(sandbox.world.creators("YouTube", CreatorKind.NORMAL))
@@ -282,16 +282,16 @@ def test_a_consumer_that_starts_before_the_fetches_does_their_work_while_the_run
     assert consumer.run() == {"calls": 2, "videos": 60, "unseen": 0}
 
 
-def test_an_answer_for_a_message_that_somebody_else_has_taken_meanwhile_saves_nothing(
+def test_nothing_is_saved_for_a_message_that_another_consumer_has_taken_meanwhile(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_videos(build, consumer.pool, newest_ids(sandbox, 10))
-    ask = consumer.youtube.get_videos
+    get_videos = consumer.youtube.get_videos
 
-    def ask_slowly(video_ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
+    def lose_the_message_first(video_ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
         build.run("update high_priority_queue set receipt = gen_random_uuid()")
-        return ask(video_ids)
+        return get_videos(video_ids)
 
-    monkeypatch.setattr(consumer.youtube, "get_videos", ask_slowly)
+    monkeypatch.setattr(consumer.youtube, "get_videos", lose_the_message_first)
     assert consumer.run(queue_seconds_per_run=0) == {"calls": 1, "videos": 0, "unseen": 0}
-    assert with_statistics(build) == 0
+    assert videos_with_statistics(build) == 0

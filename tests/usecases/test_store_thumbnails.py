@@ -1,4 +1,4 @@
-"""The consumer of the thumbnail queue: contracts section 6."""
+"""Rules of the consumer of the thumbnail queue."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.queue_steps import ShiftedClock, plan_one, queue_pictures
+from tests.support.queue_steps import ShiftedClock, plan_one, queue_thumbnails
 
 SPECIAL = ("missing", "redirect", "redirect-loop", "html", "huge")
 
 
-class Shelf:
-    """A PictureStore that keeps everything it was ever given, and may be out of order."""
+class RecordingStore:
+    """A ThumbnailStore that records the keys of all writes, and can be set to fail."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
-        self.out_of_order = False
+        self.failing = False
         self._lock = threading.Lock()
 
     def write(self, key: str, content: bytes) -> str:
-        if self.out_of_order or not content:
+        if self.failing or not content:
             raise StorageError("the disk is full")
         with self._lock:
             self.written.append(key)
-        return f"shelf/{key}"
+        return f"stored/{key}"
 
 
 class Consumer:
-    """Runs a consumer to its end."""
+    """Runs a consumer until the queue is empty."""
 
     def __init__(self, pool: ConnectionPool, clock: ShiftedClock) -> None:
         self.pool = pool
         self.clock = clock
-        self.shelf = Shelf()
+        self.store = RecordingStore()
 
     def run(self, **changed: object) -> Counter[str]:
-        usual = {"thumbnail_allow_loopback": True, "thumbnail_threads": 4, "thumbnail_messages": 5}
-        settings = Settings.model_validate(usual | changed)
-        return ThumbnailStorer(self.pool, self.shelf, settings, self.clock.clock).run()
+        defaults = {"thumbnail_allow_loopback": True, "thumbnail_threads": 4, "thumbnail_messages": 5}
+        settings = Settings.model_validate(defaults | changed)
+        return ThumbnailStorer(self.pool, self.store, settings, self.clock.clock).run()
 
 
 @pytest.fixture
@@ -63,33 +63,33 @@ def invariants_hold(pool: ConnectionPool) -> Iterator[None]:
         assert not any(check_invariants(connection).values())
 
 
-def address(sandbox: SandboxServer, thumbnail: str) -> str:
+def thumbnail_url(sandbox: SandboxServer, thumbnail: str) -> str:
     return f"{sandbox.base_url}/thumbnails/youtube/{thumbnail}.jpg"
 
 
 def states(build: DatabaseBuilder) -> list[tuple[int, bool, bool, str | None]]:
-    """Attempts, done, parked and last error of each message."""
+    """Return attempts, done, parked and last error of each message."""
     return build.rows("""
         select attempts, done_at is not null, parked_at is not null, last_error from thumbnail_queue order by id
     """)
 
 
-def test_every_picture_is_stored_once_under_platform_and_id_and_its_place_recorded(
+def test_every_thumbnail_is_stored_once_under_platform_and_video_id_and_its_path_saved(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, f"picture-{number}") for number in range(12)])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, f"thumbnail-{number}") for number in range(12)])
     assert consumer.run() == {"stored": 12, "skipped": 0, "failed": 0}
-    assert sorted(consumer.shelf.written) == sorted(f"tiktok/{number}.jpg" for number in range(1, 13))
-    recorded = build.rows("select external_video_id, thumbnail_path from videos")
-    assert set(recorded) == {(str(number), f"shelf/tiktok/{number}.jpg") for number in range(1, 13)}
+    assert sorted(consumer.store.written) == sorted(f"tiktok/{number}.jpg" for number in range(1, 13))
+    saved = build.rows("select external_video_id, thumbnail_path from videos")
+    assert set(saved) == {(str(number), f"stored/tiktok/{number}.jpg") for number in range(1, 13)}
     assert consumer.run() == {}
 
 
-def test_a_picture_that_is_stored_already_is_not_downloaded_again(
+def test_a_stored_thumbnail_is_not_downloaded_again(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, "one")])
-    build.run("update videos set thumbnail_path = 'shelf/tiktok/1.jpg'")
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
+    build.run("update videos set thumbnail_path = 'stored/tiktok/1.jpg'")
     assert consumer.run() == {"stored": 0, "skipped": 1, "failed": 0}
     assert sandbox.request_count("YouTube", "thumbnail") == 0
 
@@ -100,14 +100,14 @@ def test_a_picture_that_is_stored_already_is_not_downloaded_again(
         ("missing", "HTTP 404"),
         ("redirect", "169.254.169.254"),
         ("redirect-loop", "redirected more than"),
-        ("html", "no picture"),
+        ("html", "not an image"),
         ("huge", "larger than"),
     ],
 )
-def test_an_address_without_a_picture_is_parked_at_once_with_its_reason(
+def test_a_url_without_an_image_is_parked_at_once_with_its_reason(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, thumbnail: str, reason: str
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, thumbnail)])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, thumbnail)])
     assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
     ((attempts, done, parked, last_error),) = states(build)
     assert (attempts, done, parked) == (1, False, True)
@@ -117,19 +117,19 @@ def test_an_address_without_a_picture_is_parked_at_once_with_its_reason(
     assert consumer.run() == {}
 
 
-def test_without_the_sandboxs_setting_loopback_is_refused(
+def test_loopback_addresses_are_refused_without_the_setting_for_the_sandbox(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, "one")])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
     consumer.run(thumbnail_allow_loopback=False)
     assert states(build)[0][2]
     assert sandbox.request_count("YouTube", "thumbnail") == 0
 
 
-def test_a_server_in_trouble_is_asked_again_after_a_pause(
+def test_an_unavailable_server_is_tried_again_after_the_retry_delay(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, "one")])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
     sandbox.add_fault(Fault(FaultKind.UNAVAILABLE, path="thumbnails", times=1))
     assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
     assert consumer.run() == {}
@@ -137,46 +137,50 @@ def test_a_server_in_trouble_is_asked_again_after_a_pause(
     assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
 
 
-def test_a_storage_out_of_order_costs_an_attempt_and_loses_nothing(
+def test_a_failing_storage_costs_an_attempt_and_the_message_is_tried_again(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, "one")])
-    consumer.shelf.out_of_order = True
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
+    consumer.store.failing = True
     consumer.run()
     assert states(build) == [(1, False, False, "the disk is full")]
-    consumer.shelf.out_of_order = False
+    consumer.store.failing = False
     consumer.clock.wait(minutes=1)
     assert consumer.run()["stored"] == 1
 
 
-def test_one_bad_address_holds_up_no_other(build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, thumbnail) for thumbnail in (*SPECIAL, "a", "b", "c")])
+def test_bad_urls_do_not_stop_the_other_thumbnails(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
+    queue_thumbnails(
+        build, consumer.pool, [thumbnail_url(sandbox, thumbnail) for thumbnail in (*SPECIAL, "a", "b", "c")]
+    )
     assert consumer.run() == {"stored": 3, "skipped": 0, "failed": 5}
 
 
-def test_a_consumer_that_starts_before_the_fetches_waits_for_their_pictures(
+def test_a_consumer_that_starts_before_the_fetches_waits_for_their_thumbnails(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch_id = plan_one(build, consumer.pool, Platform.TIKTOK, 10)
 
-    def fetch_meanwhile(_: float) -> None:
-        queue_pictures(build, consumer.pool, [address(sandbox, "one")])
+    def settle_fetch_meanwhile(_: float) -> None:
+        queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
         build.run("update fetches set state = 'released' where id = %(id)s", id=fetch_id)
         build.run("update fetch_allocations set reserved = 0")
         build.run("update subscription_usage set reserved = 0")
 
-    monkeypatch.setattr(consumer.clock, "sleep", fetch_meanwhile)
+    monkeypatch.setattr(consumer.clock, "sleep", settle_fetch_meanwhile)
     assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
 
 
-def test_three_consumers_at_once_store_each_picture_once(
+def test_three_consumers_at_once_store_each_thumbnail_once(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_pictures(build, consumer.pool, [address(sandbox, f"picture-{number}") for number in range(40)])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, f"thumbnail-{number}") for number in range(40)])
     threads = [threading.Thread(target=consumer.run) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(consumer.shelf.written) == sorted(f"tiktok/{number}.jpg" for number in range(1, 41))
+    assert sorted(consumer.store.written) == sorted(f"tiktok/{number}.jpg" for number in range(1, 41))
     assert {state[:3] for state in states(build)} == {(1, True, False)}

@@ -11,10 +11,10 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import TokenVerifier
-from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.database.organizations import read_role
 from blogger_tracking.domain.models import Role
 from blogger_tracking.domain.request_errors import RoleNotAllowedError
+from blogger_tracking.rate_limit import OrganizationRateLimiter
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 
 
@@ -25,7 +25,7 @@ class ApiServices:
     fetch_services: FetchServices
     airflow: AirflowApi
     tokens: TokenVerifier
-    rate_limit: OrganizationRateLimit
+    rate_limit: OrganizationRateLimiter
     look_ups: threading.BoundedSemaphore
 
     @property

@@ -35,7 +35,7 @@ _REQUEST_ERRORS: Mapping[type[request_errors.RequestError], HTTPStatus] = {
     request_errors.InProgressError: HTTPStatus.CONFLICT,
     request_errors.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     request_errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
-    request_errors.PlatformPausedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    request_errors.PlatformSuspendedError: HTTPStatus.SERVICE_UNAVAILABLE,
     request_errors.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

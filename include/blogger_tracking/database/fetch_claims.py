@@ -1,4 +1,4 @@
-"""Claiming a fetch: two round trips, whatever the number of organizations."""
+"""Claiming a fetch: two round trips, independent of the number of organizations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg import Connection, Pipeline
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
-from blogger_tracking.domain.claims import AllocationClaim, Claim, LockedAllocation, claim_share, skip_share
+from blogger_tracking.domain.claims import AllocationClaim, Claim, LockedAllocation, claim_allocation, skip_allocation
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.quotas import QuotaDecision
@@ -20,7 +20,7 @@ from blogger_tracking.domain.quotas import QuotaDecision
 
 @dataclass(frozen=True, slots=True)
 class ClaimRefused:
-    """A start that may fetch nothing, and why. The ledger has it as skipped."""
+    """A refused attempt: no organization of the fetch is granted a video. The ledger records it as skipped."""
 
     fetch_id: int
     username: str
@@ -28,7 +28,7 @@ class ClaimRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fetch:
+class _LockedFetch:
     blogger_id: UUID
     platform: str
     external_id: str
@@ -39,7 +39,8 @@ class _Fetch:
     suspended: bool
 
 
-# Usage before fetch, and usage in a fixed order: everything that writes to the ledger locks this way.
+# Every transaction that writes to a fetch locks the usage rows first, in this order, and then the fetch.
+# This lock order prevents deadlocks.
 LOCK_USAGE = """
 select
 from subscription_usage
@@ -50,6 +51,7 @@ order by organization_id, period_start
 for update
 """
 
+# The suspension is read by this statement, not by database/platform_suspensions.py, to save a round trip per claim.
 _LOCK_FETCH = """
 select
     fetches.blogger_id,
@@ -60,10 +62,10 @@ select
     clock_timestamp() as moment,
     exists (
         select
-        from fetches as other
-        where other.blogger_id = fetches.blogger_id
-          and other.id <> fetches.id
-          and other.state in ('planned', 'running')
+        from fetches as live
+        where live.blogger_id = fetches.blogger_id
+          and live.id <> fetches.id
+          and live.state in ('planned', 'running')
     ) as live_elsewhere,
     exists (
         select
@@ -103,13 +105,13 @@ where fetch_allocations.fetch_id = %(fetch_id)s
 order by fetch_allocations.organization_id
 """
 
-_SUPERSEDE = """
+_SUPERSEDE_ATTEMPTS = """
 update fetch_attempts
 set outcome = 'superseded', finished_at = %(moment)s
 where fetch_id = %(fetch_id)s and outcome is null
 """
 
-_START_ATTEMPT = """
+_INSERT_ATTEMPT = """
 insert into fetch_attempts (fetch_id, started_at, lease_expires_at, executor, outcome, finished_at, reason)
 values (
     %(fetch_id)s, %(moment)s, %(lease_expires_at)s, %(executor)s, %(outcome)s, %(finished_at)s, %(reason)s
@@ -117,112 +119,126 @@ values (
 returning id
 """
 
-_MARK_FETCH = """
+# A fetch with a conclusive attempt keeps the state and the reason of that attempt; the refused attempt has its own row.
+_UPDATE_FETCH = """
 update fetches
 set
     state = case when %(refused)s then coalesce(conclusive_state, 'skipped') else 'running' end,
-    reason = %(reason)s,
+    reason = case when conclusive_state is null then %(reason)s else reason end,
     current_attempt_id = (select max(id) from fetch_attempts where fetch_id = %(fetch_id)s),
     claimed_at = %(moment)s,
     lease_expires_at = %(lease_expires_at)s
 where id = %(fetch_id)s
 """
 
-_HOLD = """
+# The allocations of a fetch with a conclusive attempt keep their decision and reason until another attempt is
+# conclusive (see database/fetch_settlement.py).
+_UPDATE_ALLOCATIONS = """
 with claimed as (
     select organization_id, reserved, decision, reason
     from unnest(%(organizations)s::uuid[], %(reserved)s::integer[], %(decisions)s::text[], %(reasons)s::text[])
         as claimed (organization_id, reserved, decision, reason)
 ),
-held as (
+updated as (
     update fetch_allocations
     set
         reserved = claimed.reserved,
-        decision = claimed.decision,
-        reason = claimed.reason,
+        decision = case
+            when fetches.conclusive_state is null then claimed.decision
+            else fetch_allocations.decision
+        end,
+        reason = case
+            when fetches.conclusive_state is null then claimed.reason
+            else fetch_allocations.reason
+        end,
         last_attempt_at = case
             when claimed.decision = 'skip' then fetch_allocations.last_attempt_at
             else %(moment)s
         end
     from claimed
-    where fetch_allocations.fetch_id = %(fetch_id)s
+    cross join fetches
+    where fetches.id = %(fetch_id)s
+      and fetch_allocations.fetch_id = fetches.id
       and fetch_allocations.organization_id = claimed.organization_id
     returning fetch_allocations.organization_id, fetch_allocations.period_start
 )
 update subscription_usage as usage
 set reserved = usage.reserved + changed.difference
-from held
+from updated
 join unnest(%(organizations)s::uuid[], %(differences)s::integer[]) as changed (organization_id, difference)
     using (organization_id)
-where usage.organization_id = held.organization_id and usage.period_start = held.period_start
+where usage.organization_id = updated.organization_id and usage.period_start = updated.period_start
 """
 
 
 def claim_fetch(connection: Connection, fetch_id: int, lease: timedelta, executor: str) -> Claim | ClaimRefused:
-    """Start a fetch: hold what the subscription rule grants now, and become its newest start.
+    """Begin an attempt of a fetch: reserve the videos that the subscription rule grants now.
 
-    Any earlier start of this fetch can no longer save. `executor` says where this one runs.
+    Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
+    `executor` names the process that makes it.
     """
     with pipelined_transaction(connection) as pipeline:
         fetch, allocations = _lock(connection, pipeline, fetch_id)
-        shares = _shares(fetch, allocations)
-        refused = _why_nothing(shares)
-        start = {
+        claims = _claim_allocations(fetch, allocations)
+        refusal_reason = _refusal_reason(claims)
+        parameters = {
             "fetch_id": fetch_id,
             "moment": fetch.moment,
             "executor": executor,
-            "refused": refused is not None,
-            "reason": refused,
-            "outcome": "skipped" if refused else None,
-            "finished_at": fetch.moment if refused else None,
+            "refused": refusal_reason is not None,
+            "reason": refusal_reason,
+            "outcome": "skipped" if refusal_reason else None,
+            "finished_at": fetch.moment if refusal_reason else None,
             "lease_expires_at": fetch.moment + lease,
         }
-        connection.execute(_SUPERSEDE, start)
-        attempt = connection.cursor(row_factory=scalar_row).execute(_START_ATTEMPT, start)
-        connection.execute(_MARK_FETCH, start)
-        connection.execute(_HOLD, start | _held(allocations, shares))
-    if refused is not None:
-        return ClaimRefused(fetch_id, fetch.username, refused)
+        connection.execute(_SUPERSEDE_ATTEMPTS, parameters)
+        attempt = connection.cursor(row_factory=scalar_row).execute(_INSERT_ATTEMPT, parameters)
+        connection.execute(_UPDATE_FETCH, parameters)
+        connection.execute(_UPDATE_ALLOCATIONS, parameters | _reservation_parameters(allocations, claims))
+    if refusal_reason is not None:
+        return ClaimRefused(fetch_id, fetch.username, refusal_reason)
     account = Account(
         platform=Platform(fetch.platform),
         external_id=fetch.external_id,
         sec_id=fetch.sec_id,
         username=fetch.username,
     )
-    granted = [share for share in shares if share.decision is not QuotaDecision.SKIP]
+    granted = [claim for claim in claims if claim.decision is not QuotaDecision.SKIP]
     return Claim(fetch_id, attempt.fetchall()[0], fetch.blogger_id, account, granted)
 
 
-def _lock(connection: Connection, pipeline: Pipeline, fetch_id: int) -> tuple[_Fetch, list[LockedAllocation]]:
+def _lock(connection: Connection, pipeline: Pipeline, fetch_id: int) -> tuple[_LockedFetch, list[LockedAllocation]]:
     parameters = {"fetch_id": fetch_id}
     connection.execute(LOCK_USAGE, parameters)
-    fetch = connection.cursor(row_factory=class_row(_Fetch)).execute(_LOCK_FETCH, parameters)
+    fetch = connection.cursor(row_factory=class_row(_LockedFetch)).execute(_LOCK_FETCH, parameters)
     allocations = connection.cursor(row_factory=class_row(LockedAllocation)).execute(_ALLOCATIONS, parameters)
     pipeline.sync()
     return fetch.fetchall()[0], allocations.fetchall()
 
 
-def _shares(fetch: _Fetch, allocations: Sequence[LockedAllocation]) -> list[AllocationClaim]:
+def _claim_allocations(fetch: _LockedFetch, allocations: Sequence[LockedAllocation]) -> list[AllocationClaim]:
     if fetch.live_elsewhere:
-        return [skip_share(allocation, SkipReason.ALREADY_RUNNING) for allocation in allocations]
+        return [skip_allocation(allocation, SkipReason.ALREADY_RUNNING) for allocation in allocations]
     if fetch.suspended:
-        return [skip_share(allocation, SkipReason.PLATFORM_SUSPENDED) for allocation in allocations]
-    return [claim_share(allocation, fetch.moment) for allocation in allocations]
+        return [skip_allocation(allocation, SkipReason.PLATFORM_SUSPENDED) for allocation in allocations]
+    return [claim_allocation(allocation, fetch.moment) for allocation in allocations]
 
 
-def _why_nothing(shares: Sequence[AllocationClaim]) -> str | None:
-    if any(share.decision is not QuotaDecision.SKIP for share in shares):
+def _refusal_reason(claims: Sequence[AllocationClaim]) -> str | None:
+    if any(claim.decision is not QuotaDecision.SKIP for claim in claims):
         return None
-    return ", ".join(sorted({str(share.reason) for share in shares}))
+    return ", ".join(sorted({str(claim.reason) for claim in claims}))
 
 
-def _held(allocations: Sequence[LockedAllocation], shares: Sequence[AllocationClaim]) -> dict[str, list[Any]]:
+def _reservation_parameters(
+    allocations: Sequence[LockedAllocation], claims: Sequence[AllocationClaim]
+) -> dict[str, list[Any]]:
     return {
-        "organizations": [share.organization_id for share in shares],
-        "reserved": [share.reserved for share in shares],
-        "decisions": [share.decision for share in shares],
-        "reasons": [share.reason for share in shares],
+        "organizations": [claim.organization_id for claim in claims],
+        "reserved": [claim.reserved for claim in claims],
+        "decisions": [claim.decision for claim in claims],
+        "reasons": [claim.reason for claim in claims],
         "differences": [
-            share.reserved - allocation.reserved for share, allocation in zip(shares, allocations, strict=True)
+            claim.reserved - allocation.reserved for claim, allocation in zip(claims, allocations, strict=True)
         ],
     }

@@ -1,4 +1,4 @@
-"""Settling a fetch: saving what came and charging for it, or giving the reservation back. One transaction each."""
+"""Settling a fetch in one transaction: save the videos and charge for them, or release the reservation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from blogger_tracking.domain.platform_errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """How a start of a fetch ended. `videos` are newest first; `sec_id` is set where it was looked up."""
+    """Outcome of an attempt. `videos` are newest first; `sec_id` is set if this attempt looked it up."""
 
     state: FetchState
     videos: Sequence[CommonVideo] = ()
@@ -38,14 +38,14 @@ class FetchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SettledFetch:
-    """What a settlement changed: new videos, and the charge added to each organization."""
+    """Changes made by a settlement: the number of new videos, and the charge added to each organization."""
 
     videos_new: int
     charged: dict[UUID, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Allocation:
+class _LockedCharge:
     organization_id: UUID
     charged: int
     reserved: int
@@ -65,6 +65,7 @@ where fetch_id = %(fetch_id)s
 order by organization_id
 """
 
+# A decision is given only for the allocations that a conclusive attempt has claimed: see database/fetch_claims.py.
 _SETTLE_ALLOCATIONS = """
 with settled as (
     update fetch_allocations
@@ -74,8 +75,11 @@ with settled as (
             when outcome.charged > fetch_allocations.charged then %(moment)s
             else fetch_allocations.charged_at
         end,
-        reserved = 0
-    from unnest(%(organizations)s::uuid[], %(charged)s::integer[]) as outcome (organization_id, charged)
+        reserved = 0,
+        decision = coalesce(outcome.decision, fetch_allocations.decision),
+        reason = case when outcome.decision is null then fetch_allocations.reason end
+    from unnest(%(organizations)s::uuid[], %(charged)s::integer[], %(decisions)s::text[])
+        as outcome (organization_id, charged, decision)
     where fetch_allocations.fetch_id = %(fetch_id)s
       and fetch_allocations.organization_id = outcome.organization_id
     returning fetch_allocations.organization_id, fetch_allocations.period_start
@@ -123,43 +127,39 @@ where id = %(attempt_id)s
 returning videos_new
 """
 
+# A conclusive attempt replaces an earlier one; an inconclusive attempt leaves state and reason to a conclusive one.
 _FINISH_FETCH = """
 update fetches
 set
     state = case when %(conclusive)s then %(state)s else coalesce(conclusive_state, %(state)s) end,
+    reason = case when %(conclusive)s or conclusive_state is null then %(reason)s else reason end,
     conclusive_state = case when %(conclusive)s then %(state)s else conclusive_state end,
-    reason = %(reason)s,
+    conclusive_attempt_id = case when %(conclusive)s then %(attempt_id)s else conclusive_attempt_id end,
     lease_expires_at = null
 where id = %(fetch_id)s
 """
 
-_SUSPEND = """
-insert into platform_suspensions (platform, suspended_until, reason, suspended_at)
-values (%(platform)s, %(until)s, %(reason)s, clock_timestamp())
-on conflict (platform) do update
-set suspended_until = excluded.suspended_until, reason = excluded.reason, suspended_at = excluded.suspended_at
-where platform_suspensions.suspended_until <= clock_timestamp()
-returning platform
-"""
-
 
 def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
-    """Save an outcome with all that belongs to it: videos, links, statistics, queue rows, charges, marks, state.
+    """Save an outcome: videos, links, statistics, queue messages, charges, `last_scraped_at`, and the fetch's state.
 
-    Raises StaleClaimError, having changed nothing, when a newer start has taken the fetch over.
+    Raises StaleClaimError, having changed nothing, if a newer attempt has taken over the fetch.
     """
     with pipelined_transaction(connection) as pipeline:
         moment, allocations = _lock(connection, pipeline, claim)
         charges = _charges(claim, allocations, len(outcome.videos))
         if outcome.videos:
             save_videos(connection, claim, outcome.videos, moment, charges)
-        connection.execute(_SETTLE_ALLOCATIONS, _settlement(claim, allocations, charges, moment))
+        settled = {"fetch_id": claim.fetch_id, "moment": moment}
+        connection.execute(
+            _SETTLE_ALLOCATIONS, settled | _allocation_parameters(claim, outcome.state, allocations, charges)
+        )
         if outcome.state.conclusive:
-            _mark(connection, claim, outcome, moment)
+            _mark_scraped(connection, claim, outcome, moment)
         settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.reason)
-        finish = _finish(claim, outcome, moment)
-        videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, finish)
-        connection.execute(_FINISH_FETCH, finish)
+        finished = settled | _attempt_parameters(claim, outcome)
+        videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, finished)
+        connection.execute(_FINISH_FETCH, finished)
     added = {
         allocation.organization_id: charges[allocation.organization_id] - allocation.charged
         for allocation in allocations
@@ -167,43 +167,39 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
     return SettledFetch(videos_new.fetchall()[0], added)
 
 
-def suspend_platform(connection: Connection, platform: str, until: datetime, reason: str) -> bool:
-    """Leave a platform alone until then; return False when somebody has said so already."""
-    return bool(connection.execute(_SUSPEND, {"platform": platform, "until": until, "reason": reason}).fetchall())
-
-
-def _lock(connection: Connection, pipeline: Pipeline, claim: Claim) -> tuple[datetime, list[_Allocation]]:
+def _lock(connection: Connection, pipeline: Pipeline, claim: Claim) -> tuple[datetime, list[_LockedCharge]]:
     parameters = {"fetch_id": claim.fetch_id, "attempt_id": claim.attempt_id}
     connection.execute(LOCK_USAGE, parameters)
     fetch = connection.cursor(row_factory=scalar_row).execute(_LOCK_FETCH, parameters)
-    allocations = connection.cursor(row_factory=class_row(_Allocation)).execute(_ALLOCATIONS, parameters)
+    allocations = connection.cursor(row_factory=class_row(_LockedCharge)).execute(_ALLOCATIONS, parameters)
     pipeline.sync()
     moments: list[datetime] = fetch.fetchall()
     if not moments:
         raise StaleClaimError(
-            f"A newer start has taken over fetch {claim.fetch_id}: this one (attempt {claim.attempt_id}) saved nothing."
+            f"Attempt {claim.attempt_id} of fetch {claim.fetch_id} saved nothing: a newer attempt has taken over the "
+            "fetch, or the lease of this attempt expired. The newer attempt or the next run fetches the blogger."
         )
     return moments[0], allocations.fetchall()
 
 
-def _charges(claim: Claim, allocations: Sequence[_Allocation], returned: int) -> dict[UUID, int]:
-    shares = {share.organization_id: share.videos for share in claim.allocations}
+def _charges(claim: Claim, allocations: Sequence[_LockedCharge], returned: int) -> dict[UUID, int]:
+    claimed = {allocation.organization_id: allocation.videos for allocation in claim.allocations}
     return {
         allocation.organization_id: charge_after(
-            allocation.charged, shares.get(allocation.organization_id, 0), returned
+            allocation.charged, claimed.get(allocation.organization_id, 0), returned
         )
         for allocation in allocations
     }
 
 
-def _settlement(
-    claim: Claim, allocations: Sequence[_Allocation], charges: dict[UUID, int], moment: datetime
+def _allocation_parameters(
+    claim: Claim, state: FetchState, allocations: Sequence[_LockedCharge], charges: dict[UUID, int]
 ) -> dict[str, Any]:
+    decisions = {claimed.organization_id: claimed.decision for claimed in claim.allocations if state.conclusive}
     return {
-        "fetch_id": claim.fetch_id,
-        "moment": moment,
         "organizations": [allocation.organization_id for allocation in allocations],
         "charged": [charges[allocation.organization_id] for allocation in allocations],
+        "decisions": [decisions.get(allocation.organization_id) for allocation in allocations],
         "added": [charges[allocation.organization_id] - allocation.charged for allocation in allocations],
         "released": [allocation.reserved for allocation in allocations],
     }
@@ -212,10 +208,10 @@ def _settlement(
 _ACCOUNT_STATES = {FetchState.PRIVATE: "private", FetchState.NOT_FOUND: "not_found"}
 
 
-def _mark(connection: Connection, claim: Claim, outcome: FetchOutcome, moment: datetime) -> None:
+def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome, moment: datetime) -> None:
     connection.execute(
         _MARK_ACCOUNTS,
-        {"moment": moment, "tracked_accounts": [share.tracked_account_id for share in claim.allocations]},
+        {"moment": moment, "tracked_accounts": [claimed.tracked_account_id for claimed in claim.allocations]},
     )
     connection.execute(
         _MARK_BLOGGER,
@@ -228,12 +224,10 @@ def _mark(connection: Connection, claim: Claim, outcome: FetchOutcome, moment: d
     )
 
 
-def _finish(claim: Claim, outcome: FetchOutcome, moment: datetime) -> dict[str, Any]:
+def _attempt_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any]:
     return {
-        "fetch_id": claim.fetch_id,
         "attempt_id": claim.attempt_id,
         "platform": claim.account.platform,
-        "moment": moment,
         "state": outcome.state,
         "conclusive": outcome.state.conclusive,
         "error_kind": outcome.error.kind if outcome.error else None,

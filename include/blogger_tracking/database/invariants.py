@@ -1,21 +1,24 @@
-"""The invariants of the ledger: each is one query that counts violations, 0 when all is well."""
+"""Invariants of the ledger: each is one query that counts violations, 0 in a sound database."""
 
 from __future__ import annotations
 
-from psycopg import Connection
-from psycopg.rows import scalar_row
+from dataclasses import dataclass
 
-# Counted by the planner's own snapshot and compared with what it decided.
+from psycopg import Connection
+
+from blogger_tracking.database.rows import fetch_value
+
+# active_accounts was counted in the snapshot of planning, by a query that is independent of the planner's own.
 _LOST = """
-select coalesce(sum(abs(runs.active_accounts - looked_at.accounts)), 0)
+select coalesce(sum(abs(runs.active_accounts - decided.accounts)), 0)
 from runs
 cross join lateral (
     select count(*) as accounts from run_accounts where run_accounts.run_id = runs.id
-) as looked_at
+) as decided
 where runs.ended_at is not null
 """
 
-# A fetch that was cleared by hand after its run was over is at work as long as its lease lasts.
+# A fetch that was cleared after its run had ended may run for as long as its lease lasts.
 _UNFINISHED = """
 select count(*)
 from fetches
@@ -39,7 +42,7 @@ select
         select count(*)
         from (
             select from video_statistics group by video_id, fetch_id having count(*) > 1
-        ) as twice
+        ) as repeated
     )
     + (select count(*) from fetch_allocations where charged > granted)
     + (
@@ -54,7 +57,7 @@ select
     )
 """
 
-# The limit that counts is the highest one in force since the last charge.
+# A limit may be lowered below the videos that were charged before: the highest limit since the last charge counts.
 _OVER_LIMIT = """
 select count(*)
 from subscription_usage as usage
@@ -88,7 +91,7 @@ left join (
 where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> coalesce(ledger.reserved, 0)
 """
 
-# What was imported at adoption is older than the row.
+# A last_scraped_at that was imported is older than the row.
 _UNPROVEN_LAST_SCRAPED_AT = """
 select count(*)
 from tracked_accounts
@@ -134,20 +137,42 @@ where created_at < now() - interval '1 day'
   and initial_fetch_reason is null
 """
 
-INVARIANTS: dict[str, str] = {
-    "lost": _LOST,
-    "unfinished": _UNFINISHED,
-    "duplicate_charges": _DUPLICATE_CHARGES,
-    "over_limit": _OVER_LIMIT,
-    "ledger_is_usage": _LEDGER_IS_USAGE,
-    "unproven_last_scraped_at": _UNPROVEN_LAST_SCRAPED_AT,
-    "videos_without_follow_up": _VIDEOS_WITHOUT_FOLLOW_UP,
-    "stuck_initial_fetches": _STUCK_INITIAL_FETCHES,
-}
-"""Name of each invariant (contracts of the ledger, 1 to 8) and the query that counts its violations."""
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """A rule that the ledger keeps at all times. `query` returns the number of violations."""
+
+    name: str
+    sentence: str
+    query: str
+
+
+INVARIANTS = (
+    Invariant("lost", "Planning decided on every active tracked account in the scope of its run.", _LOST),
+    Invariant("unfinished", "No ended or expired run left a fetch planned or running.", _UNFINISHED),
+    Invariant(
+        "duplicate_charges",
+        "Each fetch counts a video once and stays within its grant and charge.",
+        _DUPLICATE_CHARGES,
+    ),
+    Invariant("over_limit", "No organization used more videos than its subscription allows.", _OVER_LIMIT),
+    Invariant("ledger_is_usage", "The usage of a period is the sum of its allocations.", _LEDGER_IS_USAGE),
+    Invariant(
+        "unproven_last_scraped_at", "A conclusive attempt proves every last_scraped_at.", _UNPROVEN_LAST_SCRAPED_AT
+    ),
+    Invariant(
+        "videos_without_follow_up",
+        "Every video has its statistics and its thumbnail, or a message for them.",
+        _VIDEOS_WITHOUT_FOLLOW_UP,
+    ),
+    Invariant(
+        "stuck_initial_fetches",
+        "After a day an initial fetch has ended, is pending, or has a reason.",
+        _STUCK_INITIAL_FETCHES,
+    ),
+)
 
 
 def check_invariants(connection: Connection) -> dict[str, int]:
-    """Violations of each invariant, in order; all are 0 when the ledger is sound."""
-    cursor = connection.cursor(row_factory=scalar_row)
-    return {name: int(cursor.execute(query.encode()).fetchall()[0]) for name, query in INVARIANTS.items()}
+    """Return the number of violations of each invariant by its name, in the order of `INVARIANTS`."""
+    return {invariant.name: int(fetch_value(connection, invariant.query.encode())) for invariant in INVARIANTS}

@@ -1,8 +1,9 @@
-"""The two queues: tables that any number of consumers may take messages from at once.
+"""All statements on the two queue tables, `high_priority_queue` and `thumbnail_queue`.
 
-A message that is taken is invisible to others for a while. Whoever took it shows the receipt to finish it, to report
-that it failed, or to give it back; a consumer that died gives it back by letting that while pass. Every function is
-one statement, and takes the moment that it treats as now.
+Any number of consumers may take messages at once. A taken message is invisible to other consumers until its visibility
+timeout is over. The consumer that took a message has its receipt, and needs the receipt to finish, fail or release the
+message; messages of a consumer that died become visible again when the timeout is over. `moment` is the current time
+(aware) in every function.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import Connection, sql
-from psycopg.rows import class_row, scalar_row
 
-from blogger_tracking.domain.queues import MAX_ATTEMPTS, PAUSES, Queue
+from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_values
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
+
+VIDEOS_PER_MESSAGE = 50
+"""Number of video ids in a full message of the high priority queue (contract of the queue)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it was taken; `row` is its whole row, what is particular to its queue included."""
+    """A taken message. `row` is the whole row, with the columns that only its queue has."""
 
     id: int
     fetch_id: int
@@ -31,7 +36,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Messages that were taken together, and the receipt to be shown for them."""
+    """Messages that were taken together, and their receipt."""
 
     receipt: UUID
     messages: Sequence[Message]
@@ -39,7 +44,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class FailedMessage:
-    """A message that could not be done, and why. A final one is parked at once."""
+    """A failed message with its reason. `final` parks the message at once, without further attempts."""
 
     message_id: int
     reason: str
@@ -48,7 +53,7 @@ class FailedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ParkedMessage:
-    """A message that waits for somebody to look at it."""
+    """A dead letter: a message that is not tried again unless an operator requeues the message."""
 
     id: int
     fetch_id: int
@@ -59,14 +64,84 @@ class ParkedMessage:
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """How many messages wait (taken ones included), are done, and are parked."""
+    """Number of messages by state. `waiting` includes messages that a consumer has taken and not finished."""
 
     waiting: int
     done: int
     parked: int
 
 
-# A message that was taken as often as allowed and never answered for has ended its consumers: it is not tried again.
+_ENQUEUE_VIDEO_BATCHES = """
+insert into high_priority_queue (fetch_id, videos)
+select %(fetch_id)s, array_agg(external_video_id order by rank)
+from unnest(%(ids)s::text[]) with ordinality as found (external_video_id, rank)
+group by (rank - 1) / %(videos_per_message)s
+"""
+
+# A URL whose message was parked is not enqueued again; a new URL of the same video's thumbnail is.
+_ENQUEUE_THUMBNAILS = """
+insert into thumbnail_queue (fetch_id, video_id, thumbnail_url)
+select %(fetch_id)s, videos.id, videos.thumbnail_url
+from videos
+where videos.platform = %(platform)s
+  and videos.external_video_id = any(%(ids)s)
+  and videos.thumbnail_url is not null
+  and videos.thumbnail_path is null
+  and not exists (
+      select
+      from thumbnail_queue
+      where thumbnail_queue.video_id = videos.id
+        and thumbnail_queue.thumbnail_url = videos.thumbnail_url
+        and thumbnail_queue.parked_at is not null
+  )
+order by videos.id
+on conflict (video_id) where done_at is null and parked_at is null do update
+set thumbnail_url = excluded.thumbnail_url
+"""
+
+# A fetch whose run has ended or expired, or whose lease has run out, enqueues nothing more.
+_LIVE_FETCHES = sql.SQL("""
+    select fetches.platform
+    from fetches
+    join runs on runs.id = fetches.run_id
+    where (fetches.state = 'planned' and runs.ended_at is null and runs.expires_at > %(moment)s)
+       or (fetches.state = 'running' and fetches.lease_expires_at > %(moment)s)
+""")
+
+# Another consumer may release videos that did not fill a call; thumbnails are never released, so that those in flight
+# are not waited for.
+_BACKLOG = {
+    Queue.VIDEO_BATCHES: """
+with live_fetches as ({live_fetches})
+select
+    coalesce(sum(cardinality(videos) - cardinality(acknowledged)) filter (where visible_at <= %(moment)s), 0)::integer
+        as items,
+    min(created_at) filter (where visible_at <= %(moment)s) as oldest,
+    coalesce(bool_or(visible_at > %(moment)s and receipt is not null), false)
+    or exists (select from live_fetches where platform = 'YouTube') as more_to_come
+from high_priority_queue
+where done_at is null and parked_at is null
+""",
+    Queue.THUMBNAILS: """
+with live_fetches as ({live_fetches})
+select
+    count(*) filter (where visible_at <= %(moment)s) as items,
+    min(created_at) filter (where visible_at <= %(moment)s) as oldest,
+    exists (select from live_fetches) as more_to_come
+from thumbnail_queue
+where done_at is null and parked_at is null
+""",
+}
+
+WAITING_VIDEOS = sql.SQL("""
+    select coalesce(sum(cardinality(videos) - cardinality(acknowledged)), 0)
+    from high_priority_queue
+    where done_at is null and parked_at is null
+""")
+"""Subquery: number of queued videos that are not acknowledged yet, in visible and invisible messages."""
+
+# A message at the attempt limit is visible again only if its last consumer did not answer. Such a message presumably
+# kills its consumers (a poison message), and is parked instead of taken once more.
 _TAKE = """
 with waiting as (
     select id
@@ -84,7 +159,7 @@ taken as (
         receipt = %(receipt)s,
         parked_at = case when message.attempts >= %(max_attempts)s then %(moment)s end,
         last_error = case
-            when message.attempts >= %(max_attempts)s then 'no consumer that took it ever answered'
+            when message.attempts >= %(max_attempts)s then 'no answer within the visibility timeout'
             else message.last_error
         end
     from waiting
@@ -97,6 +172,27 @@ where parked_at is null
 order by id
 """
 
+_LOCK_TAKEN = """
+select id
+from {queue}
+where id = any(%(ids)s) and receipt = %(receipt)s and done_at is null and parked_at is null
+order by id
+for update
+"""
+
+_ACKNOWLEDGE_VIDEOS = """
+update high_priority_queue as message
+set
+    acknowledged = message.acknowledged || answered.videos,
+    done_at = case when message.videos <@ (message.acknowledged || answered.videos) then %(moment)s end
+from (
+    select message_id, array_agg(distinct external_video_id) as videos
+    from unnest(%(messages)s::bigint[], %(videos)s::text[]) as queued (message_id, external_video_id)
+    group by message_id
+) as answered
+where message.id = answered.message_id
+"""
+
 _FINISH = """
 update {queue}
 set done_at = %(moment)s
@@ -107,7 +203,7 @@ _FAIL = """
 update {queue} as message
 set
     parked_at = case when failure.final or message.attempts >= %(max_attempts)s then %(moment)s end,
-    visible_at = coalesce(%(moment)s + (%(pauses)s::interval[])[message.attempts], message.visible_at),
+    visible_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.attempts], message.visible_at),
     last_error = failure.reason,
     receipt = null
 from unnest(%(ids)s::bigint[], %(reasons)s::text[], %(finals)s::boolean[]) as failure (id, reason, final)
@@ -117,7 +213,7 @@ where message.id = failure.id
   and message.parked_at is null
 """
 
-_GIVE_BACK = """
+_RELEASE = """
 update {queue}
 set
     attempts = attempts - 1,
@@ -135,7 +231,7 @@ order by parked_at desc, id desc
 limit %(limit)s
 """
 
-# Of several parked messages about one picture only the newest comes back, and none beside one that still waits.
+# Of several parked messages about one thumbnail only the newest is requeued, and none if another message waits.
 _REQUEUE = {
     Queue.VIDEO_BATCHES: """
 update high_priority_queue
@@ -173,8 +269,34 @@ from {queue}
 """
 
 
-def take(connection: Connection, queue: Queue, moment: datetime, *, limit: int, visibility: timedelta) -> Delivery:
-    """Take up to `limit` messages, those that wait longest first. Others do not see them until `visibility` is over."""
+def enqueue_video_batches(connection: Connection, fetch_id: int, video_ids: Sequence[str]) -> None:
+    """Enqueue messages that ask for the statistics of a fetch's YouTube videos."""
+    parameters = {"fetch_id": fetch_id, "ids": list(video_ids), "videos_per_message": VIDEOS_PER_MESSAGE}
+    connection.execute(_ENQUEUE_VIDEO_BATCHES, parameters)
+
+
+def enqueue_thumbnails(connection: Connection, fetch_id: int, platform: Platform, video_ids: Sequence[str]) -> None:
+    """Enqueue a message for each of these saved videos that has a thumbnail URL and no stored thumbnail.
+
+    A video whose message still waits gets no second one; the waiting message gets the new URL.
+    """
+    parameters = {"fetch_id": fetch_id, "platform": platform, "ids": list(video_ids)}
+    connection.execute(_ENQUEUE_THUMBNAILS, parameters)
+
+
+def read_backlog(connection: Connection, queue: Queue, moment: datetime) -> Backlog:
+    """Return the work that waits in a queue."""
+    statement = sql.SQL(_BACKLOG[queue]).format(live_fetches=_LIVE_FETCHES)
+    return fetch_one(connection, Backlog, statement, {"moment": moment})
+
+
+def take_messages(
+    connection: Connection, queue: Queue, moment: datetime, *, limit: int, visibility: timedelta
+) -> Delivery:
+    """Take up to `limit` messages, the longest visible first, and hide the messages for the time `visibility`.
+
+    Each message counts one attempt more. Messages beyond MAX_ATTEMPTS are parked instead of returned.
+    """
     receipt = uuid4()
     parameters = {
         "moment": moment,
@@ -183,25 +305,48 @@ def take(connection: Connection, queue: Queue, moment: datetime, *, limit: int, 
         "receipt": receipt,
         "max_attempts": MAX_ATTEMPTS,
     }
-    cursor = connection.cursor(row_factory=class_row(Message))
-    return Delivery(receipt, cursor.execute(_on(queue, _TAKE), parameters).fetchall())
+    return Delivery(receipt, fetch_all(connection, Message, _on(queue, _TAKE), parameters))
 
 
-def finish(connection: Connection, queue: Queue, receipt: UUID, message_ids: Collection[int], moment: datetime) -> None:
-    """Note that messages are done; those that somebody else has taken meanwhile are left alone."""
+def lock_taken_messages(connection: Connection, queue: Queue, receipt: UUID, message_ids: Collection[int]) -> set[int]:
+    """Lock the messages that still belong to this receipt, until the end of the transaction; return their ids."""
+    parameters = {"ids": list(message_ids), "receipt": receipt}
+    return set(fetch_values(connection, _on(queue, _LOCK_TAKEN), parameters))
+
+
+def acknowledge_videos(connection: Connection, videos: Sequence[QueuedVideo], moment: datetime) -> None:
+    """Acknowledge videos in their messages, and finish the messages of which no video is left.
+
+    The caller has locked the messages: see `lock_taken_messages`.
+    """
+    parameters = {
+        "messages": [video.message_id for video in videos],
+        "videos": [video.external_video_id for video in videos],
+        "moment": moment,
+    }
+    connection.execute(_ACKNOWLEDGE_VIDEOS, parameters)
+
+
+def finish_messages(
+    connection: Connection, queue: Queue, receipt: UUID, message_ids: Collection[int], moment: datetime
+) -> None:
+    """Mark messages as done, except those that another consumer has taken meanwhile."""
     parameters = {"ids": list(message_ids), "receipt": receipt, "moment": moment}
     connection.execute(_on(queue, _FINISH), parameters)
 
 
-def fail(
+def fail_messages(
     connection: Connection, queue: Queue, receipt: UUID, failures: Sequence[FailedMessage], moment: datetime
 ) -> None:
-    """Let messages rest after a failed attempt, or park them: see PAUSES and MAX_ATTEMPTS."""
+    """Hide failed messages for their retry delay, or park them (RETRY_DELAYS, MAX_ATTEMPTS).
+
+    Messages that another consumer has taken meanwhile do not change.
+    """
     parameters = {
         "ids": [failure.message_id for failure in failures],
         "reasons": [failure.reason for failure in failures],
         "finals": [failure.final for failure in failures],
-        "pauses": list(PAUSES),
+        "retry_delays": list(RETRY_DELAYS),
         "max_attempts": MAX_ATTEMPTS,
         "receipt": receipt,
         "moment": moment,
@@ -209,12 +354,12 @@ def fail(
     connection.execute(_on(queue, _FAIL), parameters)
 
 
-def give_back(
+def release_messages(
     connection: Connection, queue: Queue, delivery: Delivery, visible_at: datetime, reason: str | None = None
 ) -> int:
-    """Return what is not finished of a delivery, to be seen again from `visible_at`. It counts as no attempt.
+    """Release the unfinished messages of a delivery, to be visible from `visible_at`; return the number of messages.
 
-    Returns how many messages that are.
+    The attempt of a released message is not counted.
     """
     parameters = {
         "ids": [message.id for message in delivery.messages],
@@ -222,27 +367,27 @@ def give_back(
         "visible_at": visible_at,
         "reason": reason,
     }
-    return connection.execute(_on(queue, _GIVE_BACK), parameters).rowcount
+    return connection.execute(_on(queue, _RELEASE), parameters).rowcount
 
 
-def list_parked(connection: Connection, queue: Queue, limit: int, since: datetime | None = None) -> list[ParkedMessage]:
-    """Messages parked since a moment (None: ever), the newest first."""
-    cursor = connection.cursor(row_factory=class_row(ParkedMessage))
-    return cursor.execute(_on(queue, _PARKED), {"limit": limit, "since": since}).fetchall()
+def list_parked_messages(
+    connection: Connection, queue: Queue, limit: int, since: datetime | None = None
+) -> list[ParkedMessage]:
+    """Return up to `limit` messages parked since a moment (None: ever), newest first."""
+    return fetch_all(connection, ParkedMessage, _on(queue, _PARKED), {"limit": limit, "since": since})
 
 
-def requeue_parked(
+def requeue_parked_messages(
     connection: Connection, queue: Queue, moment: datetime, message_ids: Collection[int] | None = None
 ) -> list[int]:
-    """Let parked messages (None: all) be tried again from the start; return the ids of those that wait now."""
+    """Make parked messages (None: all) visible with no attempts counted; return the ids of the requeued messages."""
     parameters = {"moment": moment, "ids": None if message_ids is None else list(message_ids)}
-    cursor = connection.cursor(row_factory=scalar_row)
-    return sorted(cursor.execute(_REQUEUE[queue].encode(), parameters).fetchall())
+    return sorted(fetch_values(connection, _REQUEUE[queue].encode(), parameters))
 
 
 def count_messages(connection: Connection, queue: Queue) -> QueueCounts:
-    """How a queue stands."""
-    return connection.cursor(row_factory=class_row(QueueCounts)).execute(_on(queue, _COUNT)).fetchall()[0]
+    """Return the number of messages by state."""
+    return fetch_one(connection, QueueCounts, _on(queue, _COUNT))
 
 
 def _on(queue: Queue, statement: str) -> sql.Composed:

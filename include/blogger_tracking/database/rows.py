@@ -1,4 +1,4 @@
-"""Reading rows: one value, one row or all rows of a statement, in one line."""
+"""Helpers that read one value, one row or all rows of a statement in one line."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def fetch_all(
 
 def _only(rows: list[Row]) -> Row:
     if not rows:
-        raise LookupError("The statement returned no row, where one was expected.")
+        raise LookupError("The statement returned no row, but one row was expected.")
     return rows[0]

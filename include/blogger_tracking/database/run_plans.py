@@ -1,4 +1,4 @@
-"""The statements of planning: what it reads, and how its decision is written."""
+"""Statements of planning: read accounts and constraints, write the plan."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from datetime import datetime
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row
 
+from blogger_tracking.database.platform_suspensions import suspended_platforms
+from blogger_tracking.database.rows import fetch_all, fetch_value, fetch_values
 from blogger_tracking.database.youtube_units import units_left
 from blogger_tracking.domain.fan_out import Placement
-from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.planning import Plan, PlanningConstraints, Quota, TrackedAccount
 from blogger_tracking.settings import get_settings
 
 
 @dataclass(frozen=True, slots=True)
 class RunScope:
-    """Which tracked accounts a run looks at; None means all."""
+    """Restriction of a run to some tracked accounts; None restricts nothing."""
 
     organizations: tuple[UUID, ...] | None = None
     platforms: tuple[str, ...] | None = None
     bloggers: tuple[UUID, ...] | None = None
 
     def parameters(self) -> dict[str, list[UUID] | list[str] | None]:
-        """The scope as parameters of a statement."""
+        """Return the scope as parameters of a statement."""
         return {
             "organizations": None if self.organizations is None else list(self.organizations),
             "platforms": None if self.platforms is None else list(self.platforms),
@@ -34,16 +34,16 @@ class RunScope:
         }
 
 
-# The table lock comes before the first snapshot: whoever plans next sees all of this plan, and no claim or settlement
-# moves a usage while it is being planned with. Reading is not held up.
+# The table lock is taken before the snapshot: the next planner sees all of this plan, and no claim or settlement
+# changes a usage row while this planner computes with it. The lock does not block readers.
 _SERIALIZE = """
 set transaction isolation level repeatable read;
 lock table subscription_usage in exclusive mode;
 """
 
-_MOMENT = "select clock_timestamp()"
+_NOW = "select clock_timestamp()"
 
-_OPEN_USAGE = """
+_INSERT_MISSING_USAGE = """
 insert into subscription_usage (organization_id, period_start)
 select organization_id, period_start
 from subscriptions
@@ -73,7 +73,7 @@ select
     view.daily_videos_count as videos_count,
     view.is_active,
     view.pending_initial_fetch,
-    last.last_attempt_at
+    newest.last_attempt_at
 from tracked_bloggers_view as view
 left join lateral (
     select last_attempt_at
@@ -81,14 +81,14 @@ left join lateral (
     where tracked_account_id = view.tracking_id and last_attempt_at is not null
     order by last_attempt_at desc
     limit 1
-) as last on true
+) as newest on true
 where view.is_active
   and (%(organizations)s::uuid[] is null or view.organization_id = any(%(organizations)s))
   and (%(platforms)s::text[] is null or view.platform = any(%(platforms)s))
   and (%(bloggers)s::uuid[] is null or view.blogger_id = any(%(bloggers)s))
 """
 
-_COUNT_ACTIVE = """
+_COUNT_ACTIVE_ACCOUNTS = """
 select count(*)
 from tracked_bloggers_view
 where is_active
@@ -98,8 +98,6 @@ where is_active
 """
 
 _LIVE_BLOGGERS = "select blogger_id from fetches where state in ('planned', 'running')"
-
-_SUSPENDED = "select platform, reason from platform_suspensions where suspended_until > %(moment)s"
 
 _INSERT_RUN_ACCOUNTS = """
 insert into run_accounts (run_id, tracked_account_id, decision, reason)
@@ -167,36 +165,40 @@ where usage.organization_id = planned.organization_id and usage.period_start = p
 
 
 def serialize_planning(connection: Connection) -> datetime:
-    """Hold every other planner, claim and settlement until this transaction ends; return the moment of planning.
+    """Block all other planners, claims and settlements until this transaction ends; return the time of planning.
 
     Must be the first statement of a transaction.
     """
     connection.execute(_SERIALIZE)
-    moment: datetime = connection.cursor(row_factory=scalar_row).execute(_MOMENT).fetchall()[0]
+    moment: datetime = fetch_value(connection, _NOW)
     return moment
 
 
 def read_accounts(connection: Connection, scope: RunScope) -> list[TrackedAccount]:
-    """The active tracked accounts in the scope."""
-    cursor = connection.cursor(row_factory=class_row(TrackedAccount))
-    return cursor.execute(_ACCOUNTS, scope.parameters()).fetchall()
+    """Return the active tracked accounts in the scope."""
+    return fetch_all(connection, TrackedAccount, _ACCOUNTS, scope.parameters())
 
 
 def count_active_accounts(connection: Connection, scope: RunScope) -> int:
-    """How many accounts the view holds as active in the scope, by a query of its own (invariant 1)."""
-    return int(connection.cursor(row_factory=scalar_row).execute(_COUNT_ACTIVE, scope.parameters()).fetchall()[0])
+    """Return the number of active tracked accounts in the scope.
+
+    The query is independent of `read_accounts`, so that the invariant `lost` finds accounts that planning overlooked.
+    """
+    return int(fetch_value(connection, _COUNT_ACTIVE_ACCOUNTS, scope.parameters()))
 
 
 def read_planning_constraints(connection: Connection, moment: datetime) -> PlanningConstraints:
-    """Quotas of the periods that cover the moment, bloggers of other live runs, suspended platforms, units left."""
-    connection.execute(_OPEN_USAGE, {"moment": moment})
-    quotas = connection.cursor(row_factory=class_row(Quota)).execute(_QUOTAS, {"moment": moment}).fetchall()
-    live = connection.cursor(row_factory=scalar_row).execute(_LIVE_BLOGGERS).fetchall()
-    suspended = connection.execute(_SUSPENDED, {"moment": moment}).fetchall()
+    """Return the constraints of planning at `moment`.
+
+    These are the quotas of the current periods, the bloggers of live runs, the suspended platforms, and the YouTube
+    units left. Inserts the usage row of a period that has none.
+    """
+    connection.execute(_INSERT_MISSING_USAGE, {"moment": moment})
+    quotas = fetch_all(connection, Quota, _QUOTAS, {"moment": moment})
     return PlanningConstraints(
         quotas={quota.organization_id: quota for quota in quotas},
-        live_bloggers=frozenset(live),
-        suspended_platforms={Platform(platform): reason for platform, reason in suspended},
+        live_bloggers=frozenset(fetch_values(connection, _LIVE_BLOGGERS)),
+        suspended_platforms=suspended_platforms(connection, moment),
         youtube_units_left=units_left(connection, moment, get_settings().youtube_daily_units),
     )
 
@@ -204,7 +206,7 @@ def read_planning_constraints(connection: Connection, moment: datetime) -> Plann
 def write_plan(
     connection: Connection, run_id: int, moment: datetime, plan: Plan, placements: Sequence[Placement]
 ) -> None:
-    """Write decisions, fetches with their task instances, allocations, and the reservations."""
+    """Write the decisions, the fetches with their task instances, the allocations, and the reservations."""
     _write_decisions(connection, run_id, plan)
     _write_fetches(connection, run_id, moment, placements)
     _write_allocations(connection, run_id, plan)
@@ -241,18 +243,18 @@ def _write_fetches(connection: Connection, run_id: int, moment: datetime, placem
 
 
 def _write_allocations(connection: Connection, run_id: int, plan: Plan) -> None:
-    shares = [(fetch, allocation) for fetch in plan.fetches for allocation in fetch.allocations]
+    allocations = [(fetch, allocation) for fetch in plan.fetches for allocation in fetch.allocations]
     connection.execute(
         _INSERT_ALLOCATIONS,
         {
             "run_id": run_id,
-            "bloggers": [fetch.blogger_id for fetch, _ in shares],
-            "organizations": [share.account.organization_id for _, share in shares],
-            "accounts": [share.account.tracking_id for _, share in shares],
-            "period_starts": [share.quota.period_start for _, share in shares],
-            "period_ends": [share.quota.period_end for _, share in shares],
-            "asked": [share.account.videos_count for _, share in shares],
-            "granted": [share.grant.videos for _, share in shares],
-            "decisions": [share.grant.decision for _, share in shares],
+            "bloggers": [fetch.blogger_id for fetch, _ in allocations],
+            "organizations": [allocation.account.organization_id for _, allocation in allocations],
+            "accounts": [allocation.account.tracking_id for _, allocation in allocations],
+            "period_starts": [allocation.quota.period_start for _, allocation in allocations],
+            "period_ends": [allocation.quota.period_end for _, allocation in allocations],
+            "asked": [allocation.account.videos_count for _, allocation in allocations],
+            "granted": [allocation.grant.videos for _, allocation in allocations],
+            "decisions": [allocation.grant.decision for _, allocation in allocations],
         },
     )

@@ -1,4 +1,4 @@
-"""What became of a run, per platform and per organization."""
+"""Summaries of a run, per platform and per organization."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
+from blogger_tracking.database.rows import fetch_all
 from blogger_tracking.domain.ledger import FetchState, SkipReason
 from blogger_tracking.domain.run_outcome import PlatformTally
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformSummary:
-    """One platform's part of a run. `seconds` is from the first start to the last end."""
+    """One platform's part of a run.
+
+    `states` counts fetches by state. `videos`, `videos_new` and `seconds` (from the first start to the last end) are
+    those of each fetch's conclusive attempt, or of its newest attempt if it has no conclusive one.
+    """
 
     platform: str
     states: dict[str, int]
@@ -26,9 +30,12 @@ class PlatformSummary:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationSummary:
-    """One organization's part of a run. The period's figures are None without a subscription that covers now.
+    """One organization's part of a run, in videos.
 
-    `used_before` is what the period had used when the run charged nothing yet.
+    `fetched` counts the videos that the organization received from the attempts that `PlatformSummary` counts; it is
+    never above `charged`, which is never above `granted`. `used_before` is the use of the current period without the
+    charges of this run. `video_limit` and `used_before` are None without a current subscription. `skipped` counts
+    tracked accounts by reason.
     """
 
     organization_id: UUID
@@ -41,11 +48,16 @@ class OrganizationSummary:
     skipped: dict[str, int]
 
 
+# A fetch with a conclusive attempt counts by it alone, also while or after another attempt of the fetch is made.
 _STATES = """
-select platform, state, count(*), count(*) filter (where reason = %(suspended)s)
+select
+    platform,
+    coalesce(conclusive_state, state) as state,
+    count(*),
+    count(*) filter (where conclusive_state is null and state = 'skipped' and reason = %(suspended)s)
 from fetches
 where run_id = %(run_id)s
-group by platform, state
+group by platform, coalesce(conclusive_state, state)
 """
 
 _PLATFORMS = """
@@ -56,14 +68,17 @@ with attempts as (
         sum(fetch_attempts.videos_new) as videos_new,
         extract(epoch from max(fetch_attempts.finished_at) - min(fetch_attempts.started_at))::float8 as seconds
     from fetches
-    join fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
+    join fetch_attempts on fetch_attempts.id = coalesce(fetches.conclusive_attempt_id, fetches.current_attempt_id)
     where fetches.run_id = %(run_id)s
     group by fetches.platform
 ),
 states as (
     select platform, jsonb_object_agg(state, fetches order by state) as states
     from (
-        select platform, state, count(*) as fetches from fetches where run_id = %(run_id)s group by platform, state
+        select platform, coalesce(conclusive_state, state) as state, count(*) as fetches
+        from fetches
+        where run_id = %(run_id)s
+        group by platform, coalesce(conclusive_state, state)
     ) as counted
     group by platform
 )
@@ -79,15 +94,16 @@ order by states.platform
 """
 
 _ORGANIZATIONS = """
-with shares as (
+with allocations as (
     select
         fetch_allocations.organization_id,
         sum(fetch_allocations.granted) as granted,
         sum(fetch_allocations.charged) as charged,
-        sum(least(fetch_allocations.granted, fetch_attempts.videos_returned)) as fetched
+        sum(least(fetch_allocations.charged, fetch_attempts.videos_returned)) as fetched
     from fetch_allocations
     join fetches on fetches.id = fetch_allocations.fetch_id
-    left join fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
+    left join fetch_attempts
+        on fetch_attempts.id = coalesce(fetches.conclusive_attempt_id, fetches.current_attempt_id)
     where fetches.run_id = %(run_id)s
     group by fetch_allocations.organization_id
 ),
@@ -109,13 +125,13 @@ select
     organizations.id as organization_id,
     organizations.name,
     subscriptions.video_limit,
-    usage.opening + usage.videos_fetched - coalesce(shares.charged, 0) as used_before,
-    coalesce(shares.granted, 0)::integer as granted,
-    coalesce(shares.fetched, 0)::integer as fetched,
-    coalesce(shares.charged, 0)::integer as charged,
+    usage.opening + usage.videos_fetched - coalesce(allocations.charged, 0) as used_before,
+    coalesce(allocations.granted, 0)::integer as granted,
+    coalesce(allocations.fetched, 0)::integer as fetched,
+    coalesce(allocations.charged, 0)::integer as charged,
     coalesce(skipped.reasons, '{}') as skipped
 from organizations
-left join shares on shares.organization_id = organizations.id
+left join allocations on allocations.organization_id = organizations.id
 left join skipped on skipped.organization_id = organizations.id
 left join subscriptions
     on subscriptions.organization_id = organizations.id
@@ -123,29 +139,27 @@ left join subscriptions
     and subscriptions.period_end > now()
 left join subscription_usage as usage
     on usage.organization_id = subscriptions.organization_id and usage.period_start = subscriptions.period_start
-where shares.organization_id is not null or skipped.organization_id is not null
+where allocations.organization_id is not null or skipped.organization_id is not null
 order by organizations.name, organizations.id
 """
 
 
 def read_tallies(connection: Connection, run_id: int) -> dict[str, PlatformTally]:
-    """How the fetches of each platform ended."""
+    """Return the number of fetches by state for each platform."""
     states: dict[str, dict[FetchState, int]] = defaultdict(dict)
     suspended: dict[str, int] = defaultdict(int)
     parameters = {"run_id": run_id, "suspended": SkipReason.PLATFORM_SUSPENDED}
-    for platform, state, fetches, of_them_suspended in connection.execute(_STATES, parameters):
+    for platform, state, fetches, suspended_fetches in connection.execute(_STATES, parameters):
         states[platform][FetchState(state)] = fetches
-        suspended[platform] += of_them_suspended
+        suspended[platform] += suspended_fetches
     return {platform: PlatformTally(states[platform], suspended[platform]) for platform in sorted(states)}
 
 
 def read_platform_summaries(connection: Connection, run_id: int) -> list[PlatformSummary]:
-    """Each platform's part of a run, as its newest starts left it."""
-    cursor = connection.cursor(row_factory=class_row(PlatformSummary))
-    return cursor.execute(_PLATFORMS, {"run_id": run_id}).fetchall()
+    """Return the summary of each platform that the run fetched from."""
+    return fetch_all(connection, PlatformSummary, _PLATFORMS, {"run_id": run_id})
 
 
 def read_organization_summaries(connection: Connection, run_id: int) -> list[OrganizationSummary]:
-    """Each organization's part of a run, of those that had any."""
-    cursor = connection.cursor(row_factory=class_row(OrganizationSummary))
-    return cursor.execute(_ORGANIZATIONS, {"run_id": run_id}).fetchall()
+    """Return the summary of each organization with an allocation or a skipped account in the run."""
+    return fetch_all(connection, OrganizationSummary, _ORGANIZATIONS, {"run_id": run_id})

@@ -1,22 +1,47 @@
-"""Saving the videos of a fetch: one statement per table, whatever the number of videos."""
+"""Statements on `videos` and on the organizations' links to videos; none runs once per video."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote
 from uuid import UUID
 
 from psycopg import Connection
 
+from blogger_tracking.database.message_queues import enqueue_thumbnails, enqueue_video_batches
+from blogger_tracking.database.rows import fetch_all
+from blogger_tracking.database.video_statistics import save_statistics
 from blogger_tracking.domain.claims import Claim
-from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
+from blogger_tracking.domain.models import CommonVideo, Platform, YouTubeVideo
 
-VIDEOS_PER_MESSAGE = 50
-"""How many ids one message of the high priority queue holds (contract of the queue)."""
 
-# Sorted, so that two fetches that share videos lock them in the same order. A date that is known stays: the listing's
-# is an approximation on YouTube. The address of a picture that is stored already is of no further use.
-_VIDEOS = """
+@dataclass(frozen=True, slots=True)
+class RemovalRule:
+    """Rule that a video missing from `lookups` lookups in a row is removed; lookups within `apart` count as one."""
+
+    lookups: int
+    apart: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class VideoThumbnail:
+    """A video's stored thumbnail; `thumbnail_path` is None unless the thumbnail is in object storage."""
+
+    id: int
+    platform: str
+    external_video_id: str
+    thumbnail_path: str | None
+
+    def storage_key(self, extension: str) -> str:
+        """Return the thumbnail's key in object storage: one key per video and file extension."""
+        return f"{Platform(self.platform).slug}/{quote(self.external_video_id, safe='')}.{extension}"
+
+
+# Sorted by id: every transaction locks videos in this order, which prevents deadlocks. A known publication date stays,
+# because YouTube's listing has an approximation only. A new thumbnail URL is of no use once the thumbnail is stored.
+_SAVE = """
 insert into videos (
     platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at, first_seen_at
 )
@@ -41,30 +66,13 @@ where videos.url <> excluded.url
    )
 """
 
-_STATISTICS = """
-insert into video_statistics (video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts)
-select
-    videos.id, fetches.id, fetches.fetched_on, %(moment)s, found.views, found.likes, found.comments, found.reposts
-from unnest(
-    %(ids)s::text[], %(views)s::bigint[], %(likes)s::bigint[], %(comments)s::bigint[], %(reposts)s::bigint[]
-) as found (external_video_id, views, likes, comments, reposts)
-join videos on videos.platform = %(platform)s and videos.external_video_id = found.external_video_id
-join fetches on fetches.id = %(fetch_id)s
-on conflict (video_id, fetch_id, fetched_on) do update
-set
-    captured_at = excluded.captured_at,
-    views = coalesce(excluded.views, video_statistics.views),
-    likes = coalesce(excluded.likes, video_statistics.likes),
-    comments = coalesce(excluded.comments, video_statistics.comments),
-    reposts = coalesce(excluded.reposts, video_statistics.reposts)
-"""
-
-# Each organization gets the newest videos of its share; all starts of one fetch together link no more than is charged.
-_LINKS = """
-with shares as (
+# Each organization gets the newest videos up to its allocation. All attempts of a fetch together link no more videos
+# than the allocation is charged for.
+_LINK = """
+with allocations as (
     select organization_id, videos, charged
-    from unnest(%(organizations)s::uuid[], %(shares)s::integer[], %(charges)s::integer[])
-        as shares (organization_id, videos, charged)
+    from unnest(%(organizations)s::uuid[], %(allocated)s::integer[], %(charges)s::integer[])
+        as allocations (organization_id, videos, charged)
 ),
 linked_before as (
     select organization_id, count(*) as links
@@ -72,56 +80,83 @@ linked_before as (
     where fetch_id = %(fetch_id)s
     group by organization_id
 ),
-wanted as (
+candidates as (
     select
-        shares.organization_id,
+        allocations.organization_id,
         videos.id as video_id,
-        shares.charged - coalesce(linked_before.links, 0) as links_left,
-        row_number() over (partition by shares.organization_id order by newest.rank) as link
-    from shares
-    join unnest(%(ids)s::text[]) with ordinality as newest (external_video_id, rank) on newest.rank <= shares.videos
+        allocations.charged - coalesce(linked_before.links, 0) as links_left,
+        row_number() over (partition by allocations.organization_id order by newest.rank) as link
+    from allocations
+    join unnest(%(ids)s::text[]) with ordinality as newest (external_video_id, rank)
+        on newest.rank <= allocations.videos
     join videos on videos.platform = %(platform)s and videos.external_video_id = newest.external_video_id
-    left join linked_before on linked_before.organization_id = shares.organization_id
+    left join linked_before on linked_before.organization_id = allocations.organization_id
     where not exists (
         select
         from organization_videos
-        where organization_videos.organization_id = shares.organization_id
+        where organization_videos.organization_id = allocations.organization_id
           and organization_videos.video_id = videos.id
     )
 )
 insert into organization_videos (organization_id, video_id, fetch_id, linked_at)
 select organization_id, video_id, %(fetch_id)s, %(moment)s
-from wanted
+from candidates
 where link <= links_left
 on conflict (organization_id, video_id) do nothing
 """
 
-_QUEUE_STATISTICS = """
-insert into high_priority_queue (fetch_id, videos)
-select %(fetch_id)s, array_agg(external_video_id order by rank)
-from unnest(%(ids)s::text[]) with ordinality as found (external_video_id, rank)
-group by (rank - 1) / %(videos_per_message)s
+_LOCK = """
+select
+from videos
+where platform = %(platform)s and external_video_id = any(%(ids)s)
+order by external_video_id
+for update
 """
 
-# An address that was parked once is not asked again; a new address of the same picture is.
-_QUEUE_THUMBNAILS = """
-insert into thumbnail_queue (fetch_id, video_id, thumbnail_url)
-select %(fetch_id)s, videos.id, videos.thumbnail_url
-from videos
-where videos.platform = %(platform)s
-  and videos.external_video_id = any(%(ids)s)
-  and videos.thumbnail_url is not null
-  and videos.thumbnail_path is null
-  and not exists (
-      select
-      from thumbnail_queue
-      where thumbnail_queue.video_id = videos.id
-        and thumbnail_queue.thumbnail_url = videos.thumbnail_url
-        and thumbnail_queue.parked_at is not null
+# The date of a broadcast that is announced or live moves, so that the newest response wins.
+_RECORD_SEEN = """
+update videos
+set
+    published_at = coalesce(seen.published_at, videos.published_at),
+    duration_seconds = coalesce(seen.duration_seconds, videos.duration_seconds),
+    unseen_lookups = 0,
+    unseen_at = null,
+    removed_at = null
+from unnest(%(ids)s::text[], %(dates)s::timestamptz[], %(durations)s::integer[])
+    as seen (external_video_id, published_at, duration_seconds)
+where videos.platform = 'YouTube'
+  and videos.external_video_id = seen.external_video_id
+  and (
+      videos.unseen_at is not null
+      or videos.published_at is distinct from coalesce(seen.published_at, videos.published_at)
+      or videos.duration_seconds is distinct from coalesce(seen.duration_seconds, videos.duration_seconds)
   )
-order by videos.id
-on conflict (video_id) where done_at is null and parked_at is null do update
-set thumbnail_url = excluded.thumbnail_url
+"""
+
+_RECORD_MISSING = """
+update videos
+set
+    unseen_lookups = unseen_lookups + 1,
+    unseen_at = %(moment)s,
+    removed_at = case when unseen_lookups + 1 >= %(lookups)s then coalesce(removed_at, %(moment)s) end
+where platform = 'YouTube'
+  and external_video_id = any(%(ids)s)
+  and (unseen_at is null or unseen_at <= %(moment)s - %(apart)s)
+"""
+
+_THUMBNAILS = """
+select id, platform, external_video_id, thumbnail_path from videos where id = any(%(ids)s)
+"""
+
+_LOCK_BY_ID = """
+select from videos where id = any(%(ids)s) order by platform, external_video_id for update
+"""
+
+_SAVE_THUMBNAIL_PATHS = """
+update videos
+set thumbnail_path = stored.path
+from unnest(%(ids)s::bigint[], %(paths)s::text[]) as stored (video_id, path)
+where videos.id = stored.video_id
 """
 
 
@@ -132,55 +167,69 @@ def save_videos(
     moment: datetime,
     charges: Mapping[UUID, int],
 ) -> None:
-    """Write videos, their statistics, the organizations' links and the messages for what is still to be done.
+    """Save videos, their statistics and the organizations' links, and enqueue the messages that follow up.
 
-    `videos` are newest first and unique by id. Part of the settling transaction.
+    `videos` are newest first and unique by id; `charges` are the charged videos by organization. Part of the
+    transaction that settles the fetch.
     """
-    common = {
+    platform = claim.account.platform
+    video_ids = [video.external_video_id for video in videos]
+    parameters = {
         "fetch_id": claim.fetch_id,
         "blogger_id": claim.blogger_id,
-        "platform": claim.account.platform,
+        "platform": platform,
         "moment": moment,
-        "ids": [video.external_video_id for video in videos],
+        "ids": video_ids,
+        "urls": [video.video_url for video in videos],
+        "titles": [video.title for video in videos],
+        "thumbnails": [video.thumbnail_url for video in videos],
+        "dates": [video.published_at for video in videos],
+        "organizations": [allocation.organization_id for allocation in claim.allocations],
+        "allocated": [allocation.videos for allocation in claim.allocations],
+        "charges": [charges[allocation.organization_id] for allocation in claim.allocations],
     }
-    connection.execute(
-        _VIDEOS,
-        common
-        | {
-            "urls": [video.video_url for video in videos],
-            "titles": [video.title for video in videos],
-            "thumbnails": [video.thumbnail_url for video in videos],
-            "dates": [video.published_at for video in videos],
-        },
-    )
-    _save_statistics(connection, common, [video.statistics for video in videos if video.statistics])
-    connection.execute(
-        _LINKS,
-        common
-        | {
-            "organizations": [share.organization_id for share in claim.allocations],
-            "shares": [share.videos for share in claim.allocations],
-            "charges": [charges[share.organization_id] for share in claim.allocations],
-        },
-    )
-    if claim.account.platform is Platform.YOUTUBE:
-        connection.execute(_QUEUE_STATISTICS, common | {"videos_per_message": VIDEOS_PER_MESSAGE})
-    connection.execute(_QUEUE_THUMBNAILS, common)
+    connection.execute(_SAVE, parameters)
+    captured = [(claim.fetch_id, video.statistics) for video in videos if video.statistics]
+    if captured:
+        save_statistics(connection, platform, captured, moment)
+    connection.execute(_LINK, parameters)
+    if platform is Platform.YOUTUBE:
+        enqueue_video_batches(connection, claim.fetch_id, video_ids)
+    enqueue_thumbnails(connection, claim.fetch_id, platform, video_ids)
 
 
-def _save_statistics(
-    connection: Connection, common: Mapping[str, object], statistics: Sequence[VideoStatistics]
+def lock_videos(connection: Connection, platform: Platform, video_ids: Sequence[str]) -> None:
+    """Lock saved videos until the end of the transaction, in the order in which `save_videos` locks videos."""
+    connection.execute(_LOCK, {"platform": platform, "ids": list(video_ids)})
+
+
+def record_seen_videos(connection: Connection, videos: Sequence[YouTubeVideo]) -> None:
+    """Update publication date and length of YouTube videos that a lookup returned; such videos are not removed."""
+    parameters = {
+        "ids": [video.external_video_id for video in videos],
+        "dates": [video.published_at for video in videos],
+        "durations": [video.duration_seconds for video in videos],
+    }
+    connection.execute(_RECORD_SEEN, parameters)
+
+
+def record_missing_videos(
+    connection: Connection, video_ids: Sequence[str], moment: datetime, rule: RemovalRule
 ) -> None:
-    if not statistics:
-        return
-    connection.execute(
-        _STATISTICS,
-        {
-            **common,
-            "ids": [each.external_video_id for each in statistics],
-            "views": [each.views for each in statistics],
-            "likes": [each.likes for each in statistics],
-            "comments": [each.comments for each in statistics],
-            "reposts": [each.reposts for each in statistics],
-        },
-    )
+    """Count one more lookup that did not return these YouTube videos, and mark videos as removed by the rule."""
+    parameters = {"ids": list(video_ids), "moment": moment, "lookups": rule.lookups, "apart": rule.apart}
+    connection.execute(_RECORD_MISSING, parameters)
+
+
+def read_video_thumbnails(connection: Connection, video_ids: Collection[int]) -> dict[int, VideoThumbnail]:
+    """Return the videos' thumbnails by video id (`videos.id`)."""
+    thumbnails = fetch_all(connection, VideoThumbnail, _THUMBNAILS, {"ids": list(video_ids)})
+    return {thumbnail.id: thumbnail for thumbnail in thumbnails}
+
+
+def save_thumbnail_paths(connection: Connection, paths: Mapping[int, str]) -> None:
+    """Save the storage paths of thumbnails by video id (`videos.id`). Part of a transaction of the caller."""
+    parameters = {"ids": list(paths), "paths": list(paths.values())}
+    # In the order in which `save_videos` locks videos.
+    connection.execute(_LOCK_BY_ID, parameters)
+    connection.execute(_SAVE_THUMBNAIL_PATHS, parameters)

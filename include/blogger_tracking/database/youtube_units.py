@@ -1,26 +1,27 @@
-"""YouTube's daily units as they are spent, and what is left of them."""
+"""Statements on `youtube_units`: units of YouTube's daily quota that were spent, and units that are left."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
 
-from psycopg import Connection
-from psycopg.rows import scalar_row
+from psycopg import Connection, sql
 
+from blogger_tracking.database.message_queues import WAITING_VIDEOS
+from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, quota_day
 
 
 class UnitUse(StrEnum):
-    """What units were spent for."""
+    """Purpose of spent units."""
 
     LISTING = "listing"
     STATISTICS = "statistics"
     PROFILE = "profile"
 
 
-# Only those who may be refused wait for each other. What was spent without asking is counted all the same.
-_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.youtube_units', 0))"
+# Serializes reservations only. `record_units` takes no lock: units that are spent already are counted in any case.
+_LOCK_RESERVATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.youtube_units', 0))"
 
 _RESERVE = """
 insert into youtube_units (pacific_day, spent_at, call, units, run_id)
@@ -34,7 +35,7 @@ insert into youtube_units (pacific_day, spent_at, call, units, run_id)
 select %(day)s, %(moment)s, %(use)s, %(units)s, (select run_id from fetches where id = %(fetch_id)s)
 """
 
-# Set aside: what fetches that are still under way will list, and statistics that are still waiting for their call.
+# The budget minus spent units, minus future listings and statistics of live fetches, minus statistics of queued videos.
 _LEFT = """
 select
     %(budget)s
@@ -49,18 +50,14 @@ select
         from fetches
         where platform = 'YouTube' and state in ('planned', 'running')
     )::numeric / %(videos_per_call)s)
-    - ceil((
-        select coalesce(sum(cardinality(videos) - cardinality(acknowledged)), 0)
-        from high_priority_queue
-        where done_at is null and parked_at is null
-    )::numeric / %(videos_per_call)s)
+    - ceil(({waiting_videos})::numeric / %(videos_per_call)s)
 """
 
 _OF_RUN = "select call, sum(units) from youtube_units where run_id = %(run_id)s group by call"
 
 
 def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id: int) -> bool:
-    """Spend a unit for a call for statistics, unless the day's `budget` is used up."""
+    """Spend one unit on a call for statistics; return False if the day's `budget` is used up."""
     parameters = {
         "day": quota_day(moment),
         "moment": moment,
@@ -69,7 +66,7 @@ def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id
         "budget": budget,
     }
     with connection.pipeline(), connection.transaction():
-        connection.execute(_ONE_AT_A_TIME)
+        connection.execute(_LOCK_RESERVATIONS)
         reserved = connection.execute(_RESERVE, parameters)
     return bool(reserved.fetchall())
 
@@ -77,17 +74,21 @@ def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id
 def record_units(
     connection: Connection, moment: datetime, use: UnitUse, units: int, fetch_id: int | None = None
 ) -> None:
-    """Note units that were spent, for the run of a fetch if there is one."""
+    """Record spent units, for the run of a fetch if there is one."""
     parameters = {"day": quota_day(moment), "moment": moment, "use": use, "units": units, "fetch_id": fetch_id}
     connection.execute(_RECORD, parameters)
 
 
 def units_left(connection: Connection, moment: datetime, budget: int) -> int:
-    """What is left of the day's `budget` beyond what is spent and set aside; below zero when that is too much."""
+    """Return the units of the day's `budget` that are neither spent nor needed by fetches and messages that exist.
+
+    Negative if more units are needed than are left.
+    """
+    statement = sql.SQL(_LEFT).format(waiting_videos=WAITING_VIDEOS)
     parameters = {"day": quota_day(moment), "budget": budget, "videos_per_call": VIDEOS_PER_CALL}
-    return int(connection.cursor(row_factory=scalar_row).execute(_LEFT, parameters).fetchall()[0])
+    return int(fetch_value(connection, statement, parameters))
 
 
 def read_run_units(connection: Connection, run_id: int) -> dict[UnitUse, int]:
-    """The units that a run's fetches and their statistics cost so far."""
+    """Return the units spent so far on a run's fetches and their statistics."""
     return {UnitUse(call): int(units) for call, units in connection.execute(_OF_RUN, {"run_id": run_id})}

@@ -1,1 +1,1 @@
-"""What we know: models, quotas, errors. No I/O and no Airflow."""
+"""Rules and models of the domain: pure functions and values, no I/O and no Airflow."""

@@ -1,8 +1,8 @@
-"""Warnings that somebody should see: records of this logger become Sentry events.
+"""Logger of the warnings that become Sentry events.
 
-Ordinary warnings stay in the log. Whoever initialises Sentry attaches its event handler to this logger, from WARNING
-up; the code that warns knows nothing of Sentry. Messages are constant, so that Sentry groups them; what varies goes
-into the arguments.
+Sentry's initialisation attaches its event handler to this logger, from WARNING up; warnings of all other loggers stay
+in the log. Code that warns does not depend on Sentry. Messages are constant, so that Sentry groups them; variable parts
+go into the arguments.
 """
 
 from __future__ import annotations

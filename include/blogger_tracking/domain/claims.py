@@ -1,4 +1,4 @@
-"""Claiming and settling a fetch: what a start may take, and what it charges. Pure."""
+"""Rules of claiming and settling a fetch: the videos that an attempt may take, and the charge for them. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from blogger_tracking.domain.quotas import QuotaDecision, decide
 
 @dataclass(frozen=True, slots=True)
 class LockedAllocation:
-    """One organization's allocation with its usage as it is now, both locked.
+    """One organization's allocation in a fetch with the organization's current usage, both rows locked.
 
-    `video_limit` and `period_end_now` are None when the subscription is gone. `period_end` is what planning saw.
+    `video_limit` and `period_end_now` are None if the subscription was deleted. `period_end` is the end of the period
+    as planning read it. `reserved_in_period` includes this allocation's own `reserved`.
     """
 
     organization_id: UUID
@@ -35,18 +36,24 @@ class LockedAllocation:
 
     @property
     def available(self) -> int:
-        """The limit minus everything that other allocations used or hold."""
+        """The subscription's limit minus everything that other allocations used or reserve, in videos."""
         used_by_others = self.opening + (self.videos_fetched - self.charged) + (self.reserved_in_period - self.reserved)
         return (self.video_limit or 0) - used_by_others
 
-    def was_ended(self, moment: datetime) -> bool:
-        """Whether the subscription was ended early. A period that ran out as planned still pays."""
+    def subscription_ended_early(self, moment: datetime) -> bool:
+        """Return True if the subscription was ended before the end that planning read.
+
+        A period that ran out as planned still pays for its fetches.
+        """
         return self.period_end_now is None or self.period_end_now <= moment < self.period_end
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationClaim:
-    """What one organization gets of this start: the newest `videos`, of which `reserved` are not charged yet."""
+    """One organization's part in an attempt: its newest `videos`, `reserved` of which are not charged yet.
+
+    `reason` is None unless the organization is skipped.
+    """
 
     organization_id: UUID
     tracked_account_id: UUID
@@ -58,7 +65,10 @@ class AllocationClaim:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A start of a fetch that holds its reservations. `attempt_id` is the token that saving must show."""
+    """An attempt at a fetch that holds its reservations.
+
+    `attempt_id` is the token that saving must present: only the newest attempt of a fetch may save.
+    """
 
     fetch_id: int
     attempt_id: int
@@ -68,19 +78,19 @@ class Claim:
 
     @property
     def target_count(self) -> int:
-        """The largest count any organization gets."""
-        return max(share.videos for share in self.allocations)
+        """The largest number of videos that any organization gets."""
+        return max(allocation.videos for allocation in self.allocations)
 
 
-def claim_share(allocation: LockedAllocation, moment: datetime) -> AllocationClaim:
-    """Apply the subscription rule again, to what is available to this allocation now."""
+def claim_allocation(allocation: LockedAllocation, moment: datetime) -> AllocationClaim:
+    """Apply the subscription rule again, to the videos that are available to this allocation now."""
     if not allocation.is_active:
-        return skip_share(allocation, SkipReason.INACTIVE)
-    if allocation.video_limit is None or allocation.was_ended(moment):
-        return skip_share(allocation, SkipReason.NO_ACTIVE_SUBSCRIPTION)
+        return skip_allocation(allocation, SkipReason.INACTIVE)
+    if allocation.video_limit is None or allocation.subscription_ended_early(moment):
+        return skip_allocation(allocation, SkipReason.NO_ACTIVE_SUBSCRIPTION)
     grant = decide(allocation.granted, allocation.available)
     if grant.decision is QuotaDecision.SKIP:
-        return skip_share(allocation, SkipReason.SUBSCRIPTION_LIMIT)
+        return skip_allocation(allocation, SkipReason.SUBSCRIPTION_LIMIT)
     return AllocationClaim(
         allocation.organization_id,
         allocation.tracked_account_id,
@@ -90,14 +100,14 @@ def claim_share(allocation: LockedAllocation, moment: datetime) -> AllocationCla
     )
 
 
-def charge_after(charged: int, share_videos: int, returned: int) -> int:
-    """The charge of an allocation once `returned` videos came for a share of `share_videos`.
-
-    Charges of one allocation do not add up: the larger count stands.
-    """
-    return max(charged, min(share_videos, returned))
-
-
-def skip_share(allocation: LockedAllocation, reason: SkipReason) -> AllocationClaim:
-    """A share that gets nothing, and why."""
+def skip_allocation(allocation: LockedAllocation, reason: SkipReason) -> AllocationClaim:
+    """Return a claim without videos, with the reason."""
     return AllocationClaim(allocation.organization_id, allocation.tracked_account_id, QuotaDecision.SKIP, 0, 0, reason)
+
+
+def charge_after(charged: int, claimed: int, returned: int) -> int:
+    """Return an allocation's charge after an attempt that claimed `claimed` videos and got `returned` of them.
+
+    `charged` is the charge of earlier attempts. Charges of one allocation do not add up: the larger count stands.
+    """
+    return max(charged, min(claimed, returned))

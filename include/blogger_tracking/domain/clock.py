@@ -1,4 +1,4 @@
-"""Time as the clients and the queue consumers see it."""
+"""Clock of the platform clients and the queue consumers, replaceable in tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The current moment (UTC) and the way to wait; tests bring their own."""
+    """Source of the current moment (UTC) and the function that waits, in seconds."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep

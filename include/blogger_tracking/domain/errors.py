@@ -1,30 +1,36 @@
-"""Exceptions of the project. Those of platforms and of people's requests have modules of their own."""
+"""Exceptions of the project, except those of platforms (`platform_errors`) and of API requests (`request_errors`)."""
 
 from __future__ import annotations
 
 
 class BloggerTrackingError(Exception):
-    """Anything this project raises on purpose. The message says what happened, what was kept and what to do."""
+    """Base of every exception that the project raises on purpose.
+
+    Its message says what happened, what was kept and what to do.
+    """
 
 
 class ConfigurationError(BloggerTrackingError):
-    """A connection or a setting is missing or wrong."""
+    """A missing or wrong Airflow Connection or setting."""
 
 
 class DatabaseStateError(BloggerTrackingError):
-    """The database is not as the code needs it: not migrated, newer than the code, or not visible to the pipeline."""
+    """A database that is not migrated, is newer than the code, or hides its rows from the pipeline's role."""
 
 
 class StaleClaimError(BloggerTrackingError):
-    """A newer start of the same fetch has taken over: this one may save nothing."""
+    """An attempt that a newer attempt of the same fetch has replaced; the older attempt may save nothing."""
 
 
 class UnplannedInstanceError(BloggerTrackingError):
-    """A task instance was started that the ledger has nothing for."""
+    """A task instance without a row in the ledger."""
 
 
 class ThumbnailError(BloggerTrackingError):
-    """An address gave no thumbnail. `final`: asking the address again makes no sense."""
+    """A thumbnail's address that gave no image.
+
+    `final` is True if another request to the address cannot succeed.
+    """
 
     def __init__(self, reason: str, *, final: bool) -> None:
         super().__init__(reason)
@@ -32,4 +38,4 @@ class ThumbnailError(BloggerTrackingError):
 
 
 class StorageError(BloggerTrackingError):
-    """The object storage did not take an object; it may later."""
+    """An object that the object storage did not accept; a later attempt may succeed."""

@@ -1,4 +1,4 @@
-"""The initial fetch of a tracked account: its message, its wish, and which run may have it. Pure."""
+"""Initial fetch of a tracked account: its message, and the rule for assigning it to a run. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from blogger_tracking.domain.quotas import MAX_VIDEOS_COUNT
 
 INITIAL_FETCH_DAG_ID = "blogger_initial_fetch"
 
-# Airflow checks no `format: date-time`, so the form is a pattern; the model checks the moment itself.
+# Airflow does not check `format: date-time`, so the schema has a pattern; the model parses the timestamp.
 _ISO_8601 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _Timestamp = Annotated[AwareDatetime, WithJsonSchema({"type": "string", "pattern": _ISO_8601})]
 _IDENTIFIER = r"^[!-~]{1,200}$"
@@ -25,21 +25,21 @@ _OptionalIdentifier = Annotated[
 ]
 
 
-def _refuse_lookalikes(value: object) -> object:
-    """A text of digits or a truth value is no number; 30.0 is one, in JSON."""
+def _require_number(value: object) -> object:
+    """Reject strings of digits and booleans, which pydantic would convert; 30.0 is an integer in JSON."""
     if isinstance(value, str | bool):
         raise ValueError("a number is expected")  # noqa: TRY004 - pydantic reports ValueError as a fault of the input
     return value
 
 
-VideosCount = Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT), BeforeValidator(_refuse_lookalikes)]
-"""How many videos a fetch may ask for, as JSON has it."""
+VideosCount = Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT), BeforeValidator(_require_number)]
+"""Number of videos that a fetch may ask for, as an integer in JSON."""
 
 _PlatformName = Annotated[Platform, WithJsonSchema({"type": "string", "enum": [each.value for each in Platform]})]
 
 
 class InitialFetchMessage(BaseModel):
-    """The run conf of the DAG `blogger_initial_fetch`. Unknown keys are refused, none may be left out."""
+    """Run conf of the DAG `blogger_initial_fetch`. Every key is required and unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +63,7 @@ class InitialFetchMessage(BaseModel):
 
 
 def message_schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each key of the message, complete in itself."""
+    """Return the JSON Schema of each key of the message, without references to other schemas."""
     properties: dict[str, dict[str, Any]] = InitialFetchMessage.model_json_schema()["properties"]
     return {
         name: {key: value for key, value in schema.items() if key != "title"} for name, schema in properties.items()
@@ -71,18 +71,19 @@ def message_schemas() -> dict[str, dict[str, Any]]:
 
 
 class MessageMismatchError(BloggerTrackingError):
-    """The message does not fit what the database says, and the database wins."""
+    """A message that contradicts the database; the database takes precedence."""
 
 
 class BloggerBusyError(BloggerTrackingError):
-    """Another run is fetching this blogger just now; asking again in a moment makes sense."""
+    """A blogger that another run is fetching now; a later attempt may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingInitialFetch:
-    """The state of a tracked account's wish for its initial fetch.
+    """State of a tracked account's initial fetch: an entry of the transactional outbox, and the run that owns it.
 
-    `owner_id` is the ledger run that took it last; `owner_over` says that this run has ended or expired.
+    `owner_id` is the `run_id` of the run to which the initial fetch was assigned last, `owner_dag_run_id` Airflow's id
+    of that run; `owner_over` is True if that run has ended or expired. `attempt` numbers the runs triggered for it.
     """
 
     pending: bool
@@ -93,26 +94,27 @@ class PendingInitialFetch:
     owner_dag_run_id: str | None
 
     def rejection_reason(self, run_id: int | None) -> str | None:
-        """Why this run (None: one the ledger does not know yet) may not have the wish; None if it may.
+        """Return the reason for not assigning the initial fetch to a run; None if the run may have it.
 
-        The owner may always go on: a retry after a crash is not a duplicate.
+        `run_id` is None for a run that the ledger does not know yet. The owner may always go on: a retry after a crash
+        is not a duplicate.
         """
         if self.owner_id is not None and self.owner_id == run_id:
             return None
         if self.fetched:
-            return f"duplicate: the initial fetch was done by {self.owner_dag_run_id or 'an earlier run'}"
+            return f"duplicate: {self.owner_dag_run_id or 'an earlier run'} has fetched the first videos already"
         if self.owner_id is not None and not self.owner_over:
-            return f"duplicate: the initial fetch belongs to {self.owner_dag_run_id}"
+            return f"duplicate: the initial fetch is assigned to the active run {self.owner_dag_run_id}"
         return None
 
 
 def initial_dag_run_id(tracking_id: UUID, attempt: int) -> str:
-    """The DAG run id of an attempt at a tracked account's initial fetch."""
+    """Return the DAG run id of an attempt at a tracked account's initial fetch."""
     return f"initial__{tracking_id}__{attempt}"
 
 
 class InitialFetchState(StrEnum):
-    """How far a tracked account's initial fetch is, as people are told."""
+    """State of a tracked account's initial fetch, as the HTTP API shows it."""
 
     NONE = "none"
     WAITING = "waiting"

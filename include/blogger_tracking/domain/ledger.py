@@ -1,4 +1,4 @@
-"""The words of the fetch ledger: states of a fetch and reasons for leaving an account out."""
+"""Vocabulary of the fetch ledger: states of a fetch and reasons for skipping an account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FetchState(StrEnum):
-    """The state of one blogger's fetch in one run."""
+    """State of one blogger's fetch in one run."""
 
     PLANNED = "planned"
     RUNNING = "running"
@@ -21,7 +21,7 @@ class FetchState(StrEnum):
 
     @property
     def conclusive(self) -> bool:
-        """Whether the platform gave an answer that settles the fetch."""
+        """True if the platform answered the fetch."""
         return self in CONCLUSIVE_STATES
 
 
@@ -35,7 +35,7 @@ CONCLUSIVE_STATES = frozenset({
 
 
 class SkipReason(StrEnum):
-    """Why a tracked account is left out of a run or of a start of its fetch."""
+    """Reason for which a tracked account is left out of a run or of an attempt."""
 
     INACTIVE = "inactive"
     INVALID = "invalid"

@@ -1,4 +1,4 @@
-"""The things the system speaks of: platforms, accounts, videos and their statistics."""
+"""Models of the domain: platforms, accounts, videos and their statistics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_COUNT = 2**63 - 1
-"""The largest counter Postgres' bigint holds."""
+"""Largest value of Postgres' bigint, in which counters are stored."""
 
 
 def storable(text: str) -> str:
-    """Text as Postgres can hold it: without NUL characters and without halves of surrogate pairs."""
+    """Return the text as Postgres can store it: without NUL characters and without unpaired surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -24,7 +24,7 @@ NonEmptyText = Annotated[Text, StringConstraints(min_length=1, strip_whitespace=
 
 
 class Platform(StrEnum):
-    """A platform, written the same in code, database, messages and UI."""
+    """A platform; its name is the same in code, database, messages and UI."""
 
     TIKTOK = "TikTok"
     INSTAGRAM = "Instagram"
@@ -32,7 +32,7 @@ class Platform(StrEnum):
 
     @property
     def slug(self) -> str:
-        """The name as it stands in task ids, connection ids and storage keys."""
+        """The name as used in task ids, Connection ids and storage keys."""
         return self.value.lower()
 
 
@@ -46,12 +46,12 @@ class Role(StrEnum):
 
     @property
     def may_add(self) -> bool:
-        """Whether this role may add bloggers."""
+        """True if the role may add bloggers."""
         return self is not Role.VIEWER
 
     @property
     def may_manage(self) -> bool:
-        """Whether this role may pause a tracked account or change its count; the database's policies say the same."""
+        """True if the role may pause a tracked account or change its count, as the row level policies do."""
         return self in {Role.OWNER, Role.ADMIN}
 
 
@@ -60,7 +60,7 @@ class _Frozen(BaseModel):
 
 
 class Account(_Frozen):
-    """A blogger as a platform client needs it. TikTok lists by `sec_id`; the others by `external_id`."""
+    """A blogger's ids on a platform. TikTok lists videos by `sec_id`; Instagram and YouTube list by `external_id`."""
 
     platform: Platform
     external_id: NonEmptyText
@@ -69,7 +69,7 @@ class Account(_Frozen):
 
 
 class BloggerProfile(_Frozen):
-    """What a platform says of a blogger. `subscribers` is None when hidden."""
+    """A blogger's profile as the platform returned it. `subscribers` is None when hidden."""
 
     platform: Platform
     external_id: NonEmptyText
@@ -82,7 +82,7 @@ class BloggerProfile(_Frozen):
 
 
 class VideoStatistics(_Frozen):
-    """Counters of one video. None means hidden or lacking, never zero."""
+    """Counters of one video. None means that the platform hides or lacks the counter, never zero."""
 
     external_video_id: NonEmptyText
     views: Count | None = None
@@ -92,7 +92,7 @@ class VideoStatistics(_Frozen):
 
 
 class CommonVideo(_Frozen):
-    """A video of any platform. `statistics` is None where the listing has none (YouTube)."""
+    """A video of any platform. `statistics` is None if the platform's listing has none (YouTube)."""
 
     external_video_id: NonEmptyText
     platform: Platform
@@ -104,7 +104,7 @@ class CommonVideo(_Frozen):
 
 
 class LiveState(StrEnum):
-    """Whether a video is a broadcast. The date of an upcoming or live one still moves."""
+    """State of a video as a broadcast. The date of an upcoming or live broadcast may still change."""
 
     NONE = "none"
     UPCOMING = "upcoming"
@@ -112,14 +112,14 @@ class LiveState(StrEnum):
 
 
 class YouTubeVideo(CommonVideo):
-    """A video as `videos.list` has it: with statistics, its true publication date, its length and its live state."""
+    """A video as `videos.list` returns it, with statistics, true publication date, duration and live state."""
 
     live_state: LiveState = LiveState.NONE
     duration_seconds: int | None = None
 
 
 def newest_first(videos: Iterable[CommonVideo]) -> list[CommonVideo]:
-    """Videos by publication date, newest first; those without a date keep their place at the end."""
+    """Sort videos by publication date, newest first; videos without a date keep their order at the end."""
     return sorted(videos, key=_publication_timestamp, reverse=True)
 
 

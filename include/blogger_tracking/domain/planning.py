@@ -1,4 +1,4 @@
-"""Planning a run: which accounts are fetched, for how many videos, at whose expense. Pure."""
+"""Planning of a run: the bloggers to fetch, the number of videos, and the organizations that pay. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TrackedAccount:
-    """A row of `tracked_bloggers_view` with the time of its last attempt in the ledger. Nothing in it is trusted."""
+    """A row of `tracked_bloggers_view`, not validated yet, with the time of its last attempt in the ledger."""
 
     tracking_id: UUID
     organization_id: UUID
@@ -33,7 +33,7 @@ class TrackedAccount:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is left of an organization's subscription period that covers now."""
+    """Videos that remain in the period of an organization's subscription that covers now."""
 
     organization_id: UUID
     period_start: datetime
@@ -42,8 +42,8 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
-    """An account that is left out, and why. `detail` says more where the reason alone does not."""
+class SkippedAccount:
+    """An account that is left out of the run, with the reason and, if the reason is not enough, a detail."""
 
     account: TrackedAccount
     reason: SkipReason
@@ -55,7 +55,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """One organization's share of a fetch."""
+    """One organization's part in a fetch."""
 
     account: TrackedAccount
     quota: Quota
@@ -64,7 +64,7 @@ class Allocation:
 
 @dataclass(slots=True)
 class PlannedFetch:
-    """One blogger to fetch, once, for every organization that was granted some of it."""
+    """One blogger to fetch once in the run, for every organization that was granted videos."""
 
     blogger_id: UUID
     platform: Platform
@@ -73,21 +73,25 @@ class PlannedFetch:
 
     @property
     def target_count(self) -> int:
-        """The largest count any organization was granted."""
+        """The largest number of videos that any organization was granted."""
         return max(allocation.grant.videos for allocation in self.allocations)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole decision: every account is either in a fetch's allocations or among the skips."""
+    """The planner's decision: every account is either in an allocation of a fetch or among the skipped accounts."""
 
     fetches: list[PlannedFetch]
-    skips: list[Skip]
+    skips: list[SkippedAccount]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanningConstraints:
-    """What planning has to respect besides the accounts themselves. `youtube_units_left`: None is no bound."""
+    """Constraints of a plan besides the accounts themselves.
+
+    `live_bloggers` are the bloggers of other active runs. `suspended_platforms` maps a platform to the reason of its
+    suspension. `youtube_units_left` of None means no bound.
+    """
 
     quotas: Mapping[UUID, Quota]
     live_bloggers: Collection[UUID] = frozenset()
@@ -98,16 +102,16 @@ class PlanningConstraints:
 def plan(accounts: Iterable[TrackedAccount], constraints: PlanningConstraints) -> Plan:
     """Apply the subscription rule to each organization's accounts, least recently attempted first.
 
-    Inactive accounts, those with an open initial fetch and those of a blogger that another live run has are left
-    out, as are rows that make no sense; none of them uses up anything.
+    Skipped without using up any quota: inactive accounts, accounts with a pending initial fetch, accounts of a blogger
+    that another active run fetches, accounts of a suspended platform, and invalid rows.
     """
-    skips: list[Skip] = []
+    skips: list[SkippedAccount] = []
     fetches: dict[UUID, PlannedFetch] = {}
     remaining = {quota.organization_id: quota.remaining for quota in constraints.quotas.values()}
     units = UnitBudget(constraints.youtube_units_left)
-    for account in sorted(accounts, key=_fairness):
-        outcome = _within_units(_consider(account, constraints, remaining), fetches, units)
-        if isinstance(outcome, Skip):
+    for account in sorted(accounts, key=_planning_order):
+        outcome = _apply_unit_budget(_allocate(account, constraints, remaining), fetches, units)
+        if isinstance(outcome, SkippedAccount):
             skips.append(outcome)
             continue
         remaining[account.organization_id] -= outcome.grant.videos
@@ -115,68 +119,70 @@ def plan(accounts: Iterable[TrackedAccount], constraints: PlanningConstraints) -
     return Plan(list(fetches.values()), skips)
 
 
-def _fairness(account: TrackedAccount) -> tuple[datetime, UUID]:
+def _planning_order(account: TrackedAccount) -> tuple[datetime, UUID]:
     return account.last_attempt_at or _NEVER, account.tracking_id
 
 
-def _consider(
+def _allocate(
     account: TrackedAccount, constraints: PlanningConstraints, remaining: Mapping[UUID, int]
-) -> Allocation | Skip:
-    for rule in _RULES:
-        skip = rule(account, constraints)
-        if skip:
-            return skip
+) -> Allocation | SkippedAccount:
+    for rule in _SKIP_RULES:
+        skipped = rule(account, constraints)
+        if skipped:
+            return skipped
     quota = constraints.quotas[account.organization_id]
     left = remaining[account.organization_id]
-    grant = decide(_asked(account), left)
+    # The rules have skipped accounts without a count.
+    grant = decide(account.videos_count or 0, left)
     if grant.decision is QuotaDecision.SKIP:
-        return Skip(account, SkipReason.SUBSCRIPTION_LIMIT, f"asked {account.videos_count}, {left} left")
+        return SkippedAccount(account, SkipReason.SUBSCRIPTION_LIMIT, f"asked {account.videos_count}, {left} left")
     return Allocation(account, quota, grant)
 
 
-def _within_units(
-    outcome: Allocation | Skip, fetches: Mapping[UUID, PlannedFetch], units: UnitBudget
-) -> Allocation | Skip:
-    """The same, unless YouTube's units left for the day do not cover it."""
-    if isinstance(outcome, Skip) or outcome.account.platform != Platform.YOUTUBE:
+def _apply_unit_budget(
+    outcome: Allocation | SkippedAccount, fetches: Mapping[UUID, PlannedFetch], units: UnitBudget
+) -> Allocation | SkippedAccount:
+    """Skip a YouTube account whose fetch the units left for the day do not cover; return any other outcome as is."""
+    if isinstance(outcome, SkippedAccount) or outcome.account.platform != Platform.YOUTUBE:
         return outcome
     planned = fetches.get(outcome.account.blogger_id)
     before = planned.target_count if planned else 0
     after = max(before, outcome.grant.videos)
     if not units.covers(after, instead_of=before):
-        return Skip(outcome.account, SkipReason.DAILY_UNITS, f"{units.units_left} left for the whole run")
+        return SkippedAccount(outcome.account, SkipReason.DAILY_UNITS, f"{units.units_left} left for the whole run")
     units.spend(after, instead_of=before)
     return outcome
 
 
-def _skip_inactive(account: TrackedAccount, _: PlanningConstraints) -> Skip | None:
-    return None if account.is_active else Skip(account, SkipReason.INACTIVE)
+def _skip_inactive(account: TrackedAccount, _: PlanningConstraints) -> SkippedAccount | None:
+    return None if account.is_active else SkippedAccount(account, SkipReason.INACTIVE)
 
 
-def _skip_invalid(account: TrackedAccount, _: PlanningConstraints) -> Skip | None:
-    fault = _fault(account)
-    return Skip(account, SkipReason.INVALID, fault) if fault else None
+def _skip_invalid(account: TrackedAccount, _: PlanningConstraints) -> SkippedAccount | None:
+    problem = _problem_of(account)
+    return SkippedAccount(account, SkipReason.INVALID, problem) if problem else None
 
 
-def _skip_pending_initial_fetch(account: TrackedAccount, _: PlanningConstraints) -> Skip | None:
-    return Skip(account, SkipReason.PENDING_INITIAL_FETCH) if account.pending_initial_fetch else None
+def _skip_pending_initial_fetch(account: TrackedAccount, _: PlanningConstraints) -> SkippedAccount | None:
+    return SkippedAccount(account, SkipReason.PENDING_INITIAL_FETCH) if account.pending_initial_fetch else None
 
 
-def _skip_already_running(account: TrackedAccount, constraints: PlanningConstraints) -> Skip | None:
-    return Skip(account, SkipReason.ALREADY_RUNNING) if account.blogger_id in constraints.live_bloggers else None
+def _skip_already_running(account: TrackedAccount, constraints: PlanningConstraints) -> SkippedAccount | None:
+    running = account.blogger_id in constraints.live_bloggers
+    return SkippedAccount(account, SkipReason.ALREADY_RUNNING) if running else None
 
 
-def _skip_suspended(account: TrackedAccount, constraints: PlanningConstraints) -> Skip | None:
+def _skip_suspended(account: TrackedAccount, constraints: PlanningConstraints) -> SkippedAccount | None:
     reason = constraints.suspended_platforms.get(Platform(account.platform))
-    return Skip(account, SkipReason.PLATFORM_SUSPENDED, reason) if reason else None
+    return SkippedAccount(account, SkipReason.PLATFORM_SUSPENDED, reason) if reason else None
 
 
-def _skip_without_subscription(account: TrackedAccount, constraints: PlanningConstraints) -> Skip | None:
+def _skip_without_subscription(account: TrackedAccount, constraints: PlanningConstraints) -> SkippedAccount | None:
     covered = account.organization_id in constraints.quotas
-    return None if covered else Skip(account, SkipReason.NO_ACTIVE_SUBSCRIPTION)
+    return None if covered else SkippedAccount(account, SkipReason.NO_ACTIVE_SUBSCRIPTION)
 
 
-_RULES: tuple[Callable[[TrackedAccount, PlanningConstraints], Skip | None], ...] = (
+_SKIP_RULES: tuple[Callable[[TrackedAccount, PlanningConstraints], SkippedAccount | None], ...] = (
     _skip_inactive,
     _skip_invalid,
     _skip_pending_initial_fetch,
@@ -186,7 +192,7 @@ _RULES: tuple[Callable[[TrackedAccount, PlanningConstraints], Skip | None], ...]
 )
 
 
-def _fault(account: TrackedAccount) -> str | None:
+def _problem_of(account: TrackedAccount) -> str | None:
     if account.platform not in set(Platform):
         return f"unknown platform {account.platform!r}"
     if not (account.external_id or "").strip():
@@ -196,15 +202,12 @@ def _fault(account: TrackedAccount) -> str | None:
     return None
 
 
-def _asked(account: TrackedAccount) -> int:
-    return account.videos_count or 0
-
-
 def _fetch_of(account: TrackedAccount, fetches: dict[UUID, PlannedFetch]) -> PlannedFetch:
-    known = fetches.get(account.blogger_id)
-    if known is None:
-        known = PlannedFetch(
+    """Return the planned fetch of the account's blogger; add an empty one for the blogger's first account."""
+    fetch = fetches.get(account.blogger_id)
+    if fetch is None:
+        fetch = PlannedFetch(
             account.blogger_id, Platform(account.platform), account.username or str(account.external_id)
         )
-        fetches[account.blogger_id] = known
-    return known
+        fetches[account.blogger_id] = fetch
+    return fetch

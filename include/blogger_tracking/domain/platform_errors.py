@@ -1,4 +1,4 @@
-"""Errors of platforms, classified once: what each kind means and what follows from it."""
+"""Errors of platforms, classified once: the kinds, and the handling of each kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blogger_tracking.settings import Settings
 
 
 class ErrorKind(StrEnum):
-    """What a platform's answer means, whatever the platform."""
+    """Meaning of a platform's response, the same for every platform."""
 
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
@@ -29,37 +29,78 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorHandling:
-    """What follows from a kind of error.
+    """Handling of one kind of error.
 
-    `retried`: the same request may be sent again at once. `retryable`: a later fetch may succeed.
-    `suspends`: no request to the platform makes sense until somebody acts or a quota is reset.
+    `advice` is one sentence for the person on call. `retry_request`: the same request is sent again after a backoff.
+    `retry_fetch`: a later attempt at the fetch may succeed. `suspends`: the platform is suspended, because every
+    further request would fail until the key is mended or the quota is reset.
     """
 
+    advice: str
     retry_request: bool = False
     retry_fetch: bool = False
     suspends: bool = False
 
 
 HANDLING: dict[ErrorKind, ErrorHandling] = {
-    ErrorKind.RATE_LIMITED: ErrorHandling(retry_request=True, retry_fetch=True),
-    ErrorKind.UNAVAILABLE: ErrorHandling(retry_request=True, retry_fetch=True),
-    ErrorKind.MALFORMED_RESPONSE: ErrorHandling(retry_request=True, retry_fetch=True),
-    ErrorKind.BLOCKED: ErrorHandling(retry_fetch=True),
-    ErrorKind.STALE_CURSOR: ErrorHandling(retry_fetch=True),
-    ErrorKind.NO_ENTRIES: ErrorHandling(),
-    ErrorKind.QUOTA_EXCEEDED: ErrorHandling(suspends=True),
-    ErrorKind.INVALID_CREDENTIALS: ErrorHandling(suspends=True),
-    ErrorKind.BAD_REQUEST: ErrorHandling(),
-    ErrorKind.NOT_FOUND: ErrorHandling(),
-    ErrorKind.PRIVATE: ErrorHandling(),
+    ErrorKind.RATE_LIMITED: ErrorHandling(
+        "Wait for the automatic retries; if the error persists, lower the platform's requests per second in the "
+        "settings or buy a higher rate limit.",
+        retry_request=True,
+        retry_fetch=True,
+    ),
+    ErrorKind.UNAVAILABLE: ErrorHandling(
+        "Wait for the automatic retries; if every fetch fails, check the platform's status page and the network of "
+        "the workers.",
+        retry_request=True,
+        retry_fetch=True,
+    ),
+    ErrorKind.MALFORMED_RESPONSE: ErrorHandling(
+        "Wait for the automatic retries; if every fetch fails, check whether the platform's response format has "
+        "changed and adapt the platform's client.",
+        retry_request=True,
+        retry_fetch=True,
+    ),
+    ErrorKind.BLOCKED: ErrorHandling(
+        "Wait for the automatic retries; if most fetches of the platform are blocked, ask the API's provider for the "
+        "reason.",
+        retry_fetch=True,
+    ),
+    ErrorKind.STALE_CURSOR: ErrorHandling(
+        "Do nothing: the next attempt lists the videos from the first page again.",
+        retry_fetch=True,
+    ),
+    ErrorKind.NO_ENTRIES: ErrorHandling(
+        "Do nothing unless the blogger's page shows videos; in that case check the platform's client.",
+    ),
+    ErrorKind.QUOTA_EXCEEDED: ErrorHandling(
+        "Wait for the quota's reset or buy more quota for the API key; the platform is asked again when the "
+        "suspension ends.",
+        suspends=True,
+    ),
+    ErrorKind.INVALID_CREDENTIALS: ErrorHandling(
+        "Check the API key in the Airflow Connection of the platform; the platform is asked again when the suspension "
+        "ends.",
+        suspends=True,
+    ),
+    ErrorKind.BAD_REQUEST: ErrorHandling(
+        "Check the host in the Airflow Connection of the platform, and whether the platform's API has changed; a "
+        "retry alone does not help.",
+    ),
+    ErrorKind.NOT_FOUND: ErrorHandling(
+        "Do nothing, or pause the tracked account if the blogger's account is gone for good.",
+    ),
+    ErrorKind.PRIVATE: ErrorHandling(
+        "Do nothing, or pause the tracked account if the blogger's account stays private.",
+    ),
 }
 
 
 class PlatformError(BloggerTrackingError):
-    """A platform did not give what was asked.
+    """A platform's failure to give what was requested.
 
-    `retry_at` is the earliest moment at which asking again makes sense, where the platform named one or its rules
-    imply one (UTC). `detail` is the platform's own word, shortened, without secrets.
+    `detail` is the platform's own message, shortened and without secrets. `retry_at` is the earliest moment (UTC) at
+    which a new request may succeed, if the platform named a moment or its rules imply one.
     """
 
     def __init__(
@@ -80,15 +121,21 @@ class PlatformError(BloggerTrackingError):
 
     @property
     def handling(self) -> ErrorHandling:
-        """What follows from this error."""
+        """The handling of the error's kind."""
         return HANDLING[self.kind]
+
+    @property
+    def advice(self) -> str:
+        """One sentence that tells the person on call the thing to do."""
+        return self.handling.advice
 
 
 def suspended_until(error: PlatformError, now: datetime, settings: Settings) -> datetime | None:
-    """Until when no fetch should ask the platform again; None when the error concerns one fetch only.
+    """Return the end of the suspension that an error causes; None if the error concerns a single fetch.
 
-    A platform that names a moment is left alone until then. A refused key or used-up credit without one pauses the
-    platform just long enough to spare a run the same answer a thousand times: nobody tells us when it is mended.
+    A platform that names a moment is suspended until that moment. A refused key or an exceeded quota without a moment
+    suspends the platform for `suspension_minutes`: long enough to spare a run a thousand equal failures, and short
+    enough to notice soon that the cause was removed.
     """
     if error.retry_at is not None:
         return error.retry_at if error.retry_at > now else None

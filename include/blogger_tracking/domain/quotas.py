@@ -1,4 +1,4 @@
-"""The subscription rule: how many videos may be fetched for one tracked account."""
+"""The subscription rule: the number of videos that may be fetched for one tracked account."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MIN_PARTIAL_FETCH = 10
-"""A partial fetch below this is not worth a request (rule of the domain)."""
+"""Smallest partial fetch, in videos; fewer are not worth a request (rule of the domain)."""
 
 MAX_VIDEOS_COUNT = 500
-"""The largest count an account may ask for in one fetch."""
+"""Largest number of videos that an account may ask for in one fetch."""
 
 
 class QuotaDecision(StrEnum):
-    """What a tracked account gets of what it asked for."""
+    """Decision of the subscription rule: everything asked for, a part of it, or nothing."""
 
     FULL = "full"
     PARTIAL = "partial"
@@ -22,14 +22,14 @@ class QuotaDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A decision with the number of videos it reserves; 0 when skipped."""
+    """A decision with the number of videos to reserve; 0 when skipped."""
 
     decision: QuotaDecision
     videos: int
 
 
 def decide(asked: int, remaining: int) -> Grant:
-    """Apply the rule to one account that asks for `asked` videos (>= 1) when `remaining` are left."""
+    """Apply the subscription rule to one account that asks for `asked` videos (>= 1) when `remaining` are left."""
     if remaining >= asked:
         return Grant(QuotaDecision.FULL, asked)
     if remaining >= MIN_PARTIAL_FETCH:

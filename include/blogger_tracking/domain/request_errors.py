@@ -1,4 +1,4 @@
-"""Why a person's request is refused, as types. Each has a code for programs and a sentence for people."""
+"""Errors of a person's API request, as types. Each has a code for programs and a sentence for people."""
 
 from __future__ import annotations
 
@@ -9,99 +9,99 @@ from blogger_tracking.domain.models import Platform
 
 
 class RequestError(BloggerTrackingError):
-    """A request that is understood and not granted. Nothing was changed. The message may be shown to anybody."""
+    """A valid request that is not granted. Nothing was changed, and the message may be shown to the caller."""
 
     code: ClassVar[str] = "refused"
 
 
 class InvalidUsernameError(RequestError):
-    """The username is no name and no profile address of the platform."""
+    """A username that is neither a name nor a profile URL of the platform."""
 
     code = "invalid_username"
 
 
 class NotAuthenticatedError(RequestError):
-    """There is no access token, or not one that is valid here."""
+    """A missing or invalid access token."""
 
     code = "not_authenticated"
 
 
 class NotAMemberError(RequestError):
-    """The caller does not belong to the organization."""
+    """A caller who does not belong to the organization."""
 
     code = "not_a_member"
 
 
 class RoleNotAllowedError(RequestError):
-    """The caller's role in the organization does not allow this."""
+    """A caller whose role in the organization does not allow the request."""
 
     code = "role_not_allowed"
 
 
 class NoActiveSubscriptionError(RequestError):
-    """No subscription of the organization covers now."""
+    """An organization without a subscription whose period covers now."""
 
     code = "no_active_subscription"
 
 
 class BloggerLimitReachedError(RequestError):
-    """The organization already tracks as many bloggers as its subscription allows."""
+    """An organization that already tracks as many bloggers as its subscription allows."""
 
     code = "blogger_limit_reached"
 
 
 class TrackedAccountNotFoundError(RequestError):
-    """There is no such tracked account."""
+    """A tracked account that does not exist."""
 
     code = "tracked_account_not_found"
 
 
 class BloggerUnknownError(RequestError):
-    """The organization does not know this blogger."""
+    """A blogger that the organization does not know."""
 
     code = "blogger_unknown"
 
 
 class CampaignNotFoundError(RequestError):
-    """The organization has no such campaign."""
+    """A campaign that the organization does not have."""
 
     code = "campaign_not_found"
 
 
-class PlatformPausedError(RequestError):
-    """A platform is left alone for now. `retry_after` is in whole seconds."""
+class PlatformSuspendedError(RequestError):
+    """A suspended platform. `retry_after` is in whole seconds."""
 
-    code = "platform_paused"
+    code = "platform_suspended"
 
     def __init__(self, platform: Platform, retry_after: int) -> None:
-        super().__init__(f"{platform} cannot be asked just now. Try again in {retry_after} s.")
+        super().__init__(f"{platform} is suspended at the moment. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
 class KeyReusedError(RequestError):
-    """An idempotency key came again with another body."""
+    """An idempotency key that was used before with another body."""
 
     code = "idempotency_key_reused"
 
 
 class InProgressError(RequestError):
-    """The first request with this idempotency key has not been answered yet."""
+    """An idempotency key whose first request has not been answered yet."""
 
     code = "request_in_progress"
 
 
 class RateLimitedError(RequestError):
-    """The organization has sent too many requests. `retry_after` is in whole seconds, at least 1."""
+    """An organization that exceeds its request rate. `retry_after` is in whole seconds, at least 1."""
 
     code = "rate_limited"
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many requests of this organization. Try again in {retry_after} s.")
+        super().__init__(f"This organization sends too many requests. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
 class BusyError(RequestError):
-    """So many look-ups are waiting for platforms already that another one would only wait as well."""
+    """A look-up rejected because the allowed number of look-ups is already waiting for platforms."""
 
     code = "busy"
 

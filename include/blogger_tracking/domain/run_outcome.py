@@ -1,4 +1,4 @@
-"""The verdict on a run: green, or red and why. Pure."""
+"""Rule for the outcome of a run: the problems that make it red. Pure."""
 
 from __future__ import annotations
 
@@ -7,31 +7,44 @@ from dataclasses import dataclass
 
 from blogger_tracking.domain.ledger import FetchState
 
+_UNANSWERED = (FetchState.FAILED, FetchState.PLANNED, FetchState.RUNNING, FetchState.RELEASED)
+
 
 @dataclass(frozen=True, slots=True)
 class PlatformTally:
-    """How the fetches of one platform ended. `suspended` is how many were skipped because the platform is."""
+    """Number of one platform's fetches in a run, by final state.
+
+    `suspended` is the number of skipped fetches whose reason is the platform's suspension. A number above that of the
+    skipped fetches is lowered to it, so that no fetch counts twice and `failed` never exceeds `fetches`.
+    """
 
     states: Mapping[FetchState, int]
     suspended: int = 0
 
     @property
     def fetches(self) -> int:
-        """How many a platform had to answer, or would have had if it were not suspended."""
-        skipped_otherwise = self.states.get(FetchState.SKIPPED, 0) - self.suspended
-        return sum(self.states.values()) - skipped_otherwise
+        """Number of fetches that the platform had to answer, those skipped by its suspension included."""
+        return sum(self.states.values()) - self._skipped + self._skipped_by_suspension
 
     @property
     def failed(self) -> int:
-        """How many have no answer: failed, suspended, or never finished."""
-        without_answer = (FetchState.FAILED, FetchState.PLANNED, FetchState.RUNNING, FetchState.RELEASED)
-        return sum(self.states.get(state, 0) for state in without_answer) + self.suspended
+        """Number of fetches without an answer: failed, never finished, or skipped by the suspension."""
+        return sum(self.states.get(state, 0) for state in _UNANSWERED) + self._skipped_by_suspension
+
+    @property
+    def _skipped(self) -> int:
+        return self.states.get(FetchState.SKIPPED, 0)
+
+    @property
+    def _skipped_by_suspension(self) -> int:
+        return min(self.suspended, self._skipped)
 
 
 def run_problems(tallies: Mapping[str, PlatformTally], failed_share_limit: float) -> list[str]:
-    """Why a run is red; empty when it is green.
+    """Return the problems that make a run red; an empty list for a green run.
 
-    A blogger that is private, gone or empty is an outcome, not a failure; so is one without room in its subscription.
+    `failed_share_limit` is the tolerated share of failed fetches, 0 to 1. A blogger that is private, gone or empty is
+    a result, not a failure; so is a blogger without room in the subscriptions.
     """
     problems = [
         f"every fetch of {platform} failed ({tally.failed})"

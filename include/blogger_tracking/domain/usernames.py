@@ -1,6 +1,6 @@
-"""The names people type for a blogger: a name, `@name`, or the address of a profile. Pure.
+"""Parsing of the names that people type for a blogger: a name, `@name`, or the URL of a profile. Pure.
 
-Sources: the platforms' own rules for names, and the forms of profile addresses that their apps and sites share.
+Sources: the platforms' own rules for names, and the forms of profile URLs that the platforms' apps and sites share.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import InvalidUsernameError
 
 LONGEST_INPUT = 2048
-"""Characters of a name or an address; longer ones are refused unread."""
+"""Maximum length of a name or a URL, in characters; longer input is rejected unparsed."""
 
 _HOSTS: dict[Platform, tuple[str, ...]] = {
     Platform.TIKTOK: ("tiktok.com",),
@@ -23,11 +23,11 @@ _HOSTS: dict[Platform, tuple[str, ...]] = {
 _NAMES: dict[Platform, re.Pattern[str]] = {
     Platform.TIKTOK: re.compile(r"[A-Za-z0-9_.]{1,24}"),
     Platform.INSTAGRAM: re.compile(r"[A-Za-z0-9_.]{1,30}"),
-    # Handles are written in many scripts; a channel id is a name too.
+    # Handles may use any script; a channel id is accepted as a name.
     Platform.YOUTUBE: re.compile(r"[\w.\-·]{1,100}"),
 }
 
-# What follows the host. `name` is the part that a platform is asked for; anything after it is a tab or a video.
+# Paths of profile URLs. The group `name` is the blogger's name; the rest of the path is a tab or a video.
 _PATHS: dict[Platform, re.Pattern[str]] = {
     Platform.TIKTOK: re.compile(r"/@(?P<name>[^/]+)(/.*)?"),
     Platform.INSTAGRAM: re.compile(
@@ -40,11 +40,11 @@ _PATHS: dict[Platform, re.Pattern[str]] = {
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def read_username(text: str, platform: Platform) -> str:
-    """What to ask the platform for: a name without `@`, or a YouTube handle with it, or a YouTube channel id.
+def parse_username(text: str, platform: Platform) -> str:
+    """Return the name to look up: a name without `@`, a YouTube handle with `@`, or a YouTube channel id.
 
-    Raises InvalidUsernameError, which says what was expected, for anything that is no name and no profile of that
-    platform.
+    Raises InvalidUsernameError, whose message says what was expected, for anything but a name or a profile URL of
+    that platform.
     """
     typed = text.strip()
     if not typed or len(typed) > LONGEST_INPUT:
@@ -62,7 +62,7 @@ def _name_in_address(typed: str, platform: Platform) -> str:
     address = _split(typed)
     owner = _platform_of_host(address.hostname or "")
     if owner is None or address.scheme not in {"http", "https"}:
-        raise InvalidUsernameError(f"This is no address of a {platform} profile.")
+        raise InvalidUsernameError(f"This is not the address of a {platform} profile.")
     if owner is not platform:
         raise InvalidUsernameError(f"This is an address of {owner}, but the platform is {platform}.")
     found = _PATHS[platform].fullmatch(address.path.replace("%40", "@").rstrip("/"))
@@ -78,7 +78,7 @@ def _split(typed: str) -> SplitResult:
     try:
         return urlsplit(typed if _SCHEME.match(typed) else f"https://{typed.lstrip('/')}")
     except ValueError:
-        raise InvalidUsernameError("This address cannot be read.") from None
+        raise InvalidUsernameError("This is not a valid address.") from None
 
 
 def _platform_of_host(host: str) -> Platform | None:
@@ -92,7 +92,7 @@ def _platform_of_host(host: str) -> Platform | None:
 def _checked(name: str, platform: Platform) -> str:
     bare = name.removeprefix("@")
     if not _NAMES[platform].fullmatch(bare):
-        raise InvalidUsernameError(f"This is no name that {platform} knows: {_NAME_RULES[platform]}.")
+        raise InvalidUsernameError(f"This is not a valid name on {platform}: {_NAME_RULES[platform]}.")
     return name if platform is Platform.YOUTUBE else bare
 
 

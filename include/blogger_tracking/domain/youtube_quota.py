@@ -1,4 +1,4 @@
-"""YouTube's daily units: when they come back, and what fetches will cost.
+"""YouTube's daily quota: its reset, and the units that planned fetches will cost.
 
 Source: YouTube Data API, "Quota Calculator": daily quotas reset at midnight Pacific Time.
 """
@@ -13,23 +13,23 @@ from zoneinfo import ZoneInfo
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 VIDEOS_PER_CALL = 50
-"""Videos on a page of `playlistItems`, and ids in a call of `videos`. Either costs one unit."""
+"""Maximum of videos on a page of `playlistItems`, and of ids in a call of `videos`. Either costs one unit."""
 
 
 def quota_day(now: datetime) -> date:
-    """The day whose units a request at this moment (aware) is counted against."""
+    """Return the Pacific day whose units a request at `now` (aware) is counted against."""
     return now.astimezone(PACIFIC).date()
 
 
 def next_quota_reset(now: datetime) -> datetime:
-    """The first midnight in California after `now` (aware), in UTC."""
+    """Return the first midnight in California after `now` (aware), in UTC."""
     tomorrow = quota_day(now) + timedelta(days=1)
     return datetime.combine(tomorrow, time(), tzinfo=PACIFIC).astimezone(UTC)
 
 
 @dataclass(slots=True)
 class UnitBudget:
-    """What is left of the day's units while fetches are planned; None is no bound.
+    """Units of the day that are left while fetches are planned; `units_left` of None means no bound.
 
     A fetch of V videos costs ⌈V/50⌉ units for its listing, and all fetches together one unit per 50 videos for
     their statistics.
@@ -40,12 +40,12 @@ class UnitBudget:
     _videos: int = 0
 
     def covers(self, videos: int, instead_of: int = 0) -> bool:
-        """Whether a fetch of `videos` can be paid as well, where it replaces one of `instead_of`."""
+        """Return True if the units left pay for a fetch of `videos` too, where it replaces one of `instead_of`."""
         pages, total = self._after(videos, instead_of)
         return self.units_left is None or pages + ceil(total / VIDEOS_PER_CALL) <= self.units_left
 
     def spend(self, videos: int, instead_of: int = 0) -> None:
-        """Set its units aside."""
+        """Reserve the units of a fetch of `videos`, where it replaces one of `instead_of`."""
         self._pages, self._videos = self._after(videos, instead_of)
 
     def _after(self, videos: int, instead_of: int) -> tuple[int, int]:

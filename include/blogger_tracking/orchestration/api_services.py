@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
-from blogger_tracking.api.rate_limit import OrganizationRateLimit
 from blogger_tracking.orchestration.connections import airflow_api, fetch_services, get_connection
 from blogger_tracking.orchestration.process_cache import cached_in_process
+from blogger_tracking.rate_limit import OrganizationRateLimiter
 from blogger_tracking.settings import get_settings
 
 SUPABASE_AUTH = "supabase_auth"
@@ -33,7 +33,7 @@ def services() -> ApiServices:
         fetch_services=fetch_services(),
         airflow=airflow_api(),
         tokens=TokenVerifier(_auth_config(), timeout_seconds=settings.auth_timeout_seconds),
-        rate_limit=OrganizationRateLimit(settings.organization_requests_per_minute),
+        rate_limit=OrganizationRateLimiter(settings.organization_requests_per_minute),
         look_ups=threading.BoundedSemaphore(settings.concurrent_look_ups),
     )
 

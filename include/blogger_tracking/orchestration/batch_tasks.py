@@ -1,21 +1,22 @@
-"""The tasks of the batch run around its fan-out: planning before it, the gate after it.
+"""Tasks of the batch run around its fan-out: `plan_<platform>` before the fetches, `gate` after them.
 
-Airflow parses DAG files again and again, in every worker too: what only a running task needs is imported when it runs.
+DAG files import this module and Airflow parses them again and again, in every worker too: imports that only a running
+task needs are inside its functions.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from blogger_tracking.domain.fan_out import fetch_task_id, place_by_platform
+from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.assets import QUEUES
+from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
+from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 BATCH_DAG_ID = "blogger_batch_fetch"
 
-# The triggerer checks params and their schemas for every instance; the newest draft takes it three times as long.
+# The triggerer validates the params against their schemas for every task instance; the newest draft takes three times
+# as long as this one.
 _DRAFT: dict[str, Any] = {"$schema": "http://json-schema.org/draft-07/schema#"}
 _IDS: dict[str, Any] = {
     **_DRAFT,
@@ -46,36 +48,32 @@ BATCH_PARAMS = {
     ),
     "bloggers": Param(None, title="Only these bloggers", description="Blogger ids; empty: all.", **_IDS),
 }
-"""What a run by hand may be restricted to; Airflow refuses anything else when the run is triggered."""
+"""Restrictions of a run that is triggered by hand. Airflow refuses to trigger a run whose conf does not fit."""
 
 
-@task(outlets=QUEUES, retries=2, retry_delay=timedelta(seconds=30))
+@task(outlets=QUEUE_ASSETS, **RESTART_TOLERANCE)
 def plan_platform(platform: str) -> list[str]:
-    """Plan the run, unless another platform's task has; give this platform's instances by their labels.
+    """Plan the whole run, unless the task of another platform has done so; return this platform's instance labels.
 
-    One task for each platform: a mapped task can expand a whole XCom only.
+    Each platform has a plan task of its own, because a mapped task can only expand the whole XCom of one task.
     """
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.plan_run import plan_run
 
     context = get_current_context()
-    settings = get_settings()
     planned = plan_run(
         database_pool(),
         run_key(context["ti"]),
-        scope_of(context["params"]),
-        timedelta(minutes=settings.run_timeout_minutes),
-        partial(
-            place_by_platform, max_instances=settings.max_instances_per_platform, fixed=settings.bloggers_per_instance
-        ),
+        run_scope(context["params"]),
+        timedelta(minutes=get_settings().run_timeout_minutes),
     )
     return planned.labels(fetch_task_id(Platform(platform)))
 
 
-@task(task_id="gate", trigger_rule="all_done", retries=2, retry_delay=timedelta(seconds=30))
+@task(trigger_rule="all_done", **RESTART_TOLERANCE)
 def gate() -> None:
-    """End the run in the ledger, log what became of it, and fail if too much of it failed."""
+    """Finish the run in the ledger, log its summary, and fail if too many fetches failed."""
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.finish_run import finish_run
@@ -83,12 +81,13 @@ def gate() -> None:
     problems = finish_run(database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit)
     if problems:
         raise AirflowFailException(
-            f"The run is red: {'; '.join(problems)}. What was fetched is saved. Clear what failed to try it again."
+            f"Too many fetches failed: {'; '.join(problems)}. All fetched videos are saved. To fetch the failed "
+            "bloggers again, clear the failed instances; this task runs again by itself."
         )
 
 
-def scope_of(params: dict[str, Any]) -> RunScope:
-    """What the run is restricted to."""
+def run_scope(params: dict[str, Any]) -> RunScope:
+    """Return the restrictions of a run, from its params."""
     from blogger_tracking.database.run_plans import RunScope
 
     return RunScope(

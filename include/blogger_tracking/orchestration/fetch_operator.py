@@ -1,43 +1,55 @@
-"""The operator that fetches bloggers: in a worker, or straight in the triggerer.
+"""Operator that fetches the bloggers of one task instance.
 
-DAG files import it: what only a running task needs is imported when it runs.
+DAG files import this module and Airflow parses them again and again, in every worker too: imports that only a running
+task needs are inside its functions.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.configuration import conf
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
-from airflow.triggers.base import StartTriggerArgs
+
+from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER, starts_in_triggerer
+
+REASONS_SHOWN = 5
+"""Failed bloggers that the exception of an instance names; the log has all of them."""
 
 
 class FetchBloggersOperator(BaseOperator):
-    """Fetches the bloggers that the ledger assigned to this task instance, and saves what came.
+    """Fetch the bloggers that the ledger assigned to this task instance, and save their videos.
 
-    Which bloggers is looked up by run, task and map index; `instance_label` only says it to people. With `[operators]
-    default_deferrable` the instance starts straight in the triggerer and never sees a worker. The XCom is a summary
-    of counts. Fails when any of its bloggers failed; what the others got is saved.
+    The ledger is queried by DAG run, task id and map index. The instance fails if any of its bloggers failed; the
+    videos of the other bloggers are saved. Its XCom is a summary of counts.
+
+    :param instance_label: who the instance is for, for people; the operator does not use the label itself.
+    :param deferrable: do the work in the triggerer; by default `[operators] default_deferrable`.
+    :param start_from_trigger: start there, without a worker; by default as `deferrable`. Airflow decides about
+        a *mapped* task before the operator exists: give `partial()` both arguments, or neither.
     """
 
     template_fields = ()
     ui_color = "#d9f0e3"
-    start_trigger_args = StartTriggerArgs(
-        trigger_cls="blogger_tracking.orchestration.fetch_trigger.FetchBloggersTrigger",
-        trigger_kwargs={},
-        next_method="execute",
-    )
-    start_from_trigger = conf.getboolean("operators", "default_deferrable", fallback=False)
+    start_trigger_args = FETCH_TRIGGER
+    start_from_trigger = starts_in_triggerer()
 
-    def __init__(self, *, instance_label: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments
+    def __init__(
+        self,
+        *,
+        instance_label: str = "",
+        deferrable: bool = starts_in_triggerer(),
+        start_from_trigger: bool | None = None,
+        **kwargs: Any,  # noqa: ANN401 - BaseOperator's own arguments
+    ) -> None:
         super().__init__(**kwargs)
         self.instance_label = instance_label
+        self.start_from_trigger = deferrable if start_from_trigger is None else start_from_trigger
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Fetch in this worker, several bloggers at once.
+        """Fetch in this worker, several bloggers at once, and return the summary.
 
-        Raises AirflowException when any failed, AirflowSkipException when none was allowed to start.
+        Raises AirflowException if any blogger failed, AirflowSkipException if no fetch was allowed to begin.
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -47,14 +59,16 @@ class FetchBloggersOperator(BaseOperator):
         from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
 
         instance = context["ti"]
-        with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
-            started = submit_fetches(
-                executor, fetch_services(), run_key(instance), instance.task_id, instance.map_index or 0
-            )
-            reports = [future.result() for future in started]
+        map_index = instance.map_index or 0
+        with ThreadPoolExecutor(get_settings().threads_per_instance) as threads:
+            fetches = submit_fetches(threads, fetch_services(), run_key(instance), instance.task_id, map_index)
+            reports = [fetch.result() for fetch in fetches]
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:
-            raise AirflowException(f"{len(failed)} of {len(reports)} bloggers failed: {'; '.join(failed[:5])}")
+            raise AirflowException(
+                f"{len(failed)} of {len(reports)} bloggers failed: {'; '.join(failed[:REASONS_SHOWN])}. The videos of "
+                "the others are saved. Airflow tries the failed ones again; afterwards, clear this instance."
+            )
         if all_skipped(reports):
             raise AirflowSkipException(f"Nothing was fetched: {reports[0].reason}")
         return summarize(reports)

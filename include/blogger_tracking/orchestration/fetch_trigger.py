@@ -1,4 +1,4 @@
-"""The trigger that does in the triggerer what the operator does in a worker."""
+"""Trigger that does in the triggerer the work that the operator does in a worker."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from airflow.triggers.base import (
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
+from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
 from blogger_tracking.orchestration.connections import fetch_services
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.settings import get_settings
@@ -29,57 +30,63 @@ from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 0.5
-"""Instances that end within it tell Airflow together, which costs the triggerer one round instead of many."""
+EVENT_INTERVAL_SECONDS = 0.5
+"""Instances that end within the same interval send their events together: one round of the triggerer's loop."""
 
 
 class FetchBloggersTrigger(BaseTrigger):
-    """Fetches the bloggers of its task instance in a bounded pool of threads and ends the instance itself.
+    """Fetch the bloggers of a task instance in a bounded pool of threads, and end the instance.
 
-    An exception that left `run` would send the instance through a worker to fail there: it is logged and yielded.
+    `run` catches every exception, logs it and yields a failure: Airflow would send an instance whose trigger raises
+    through a worker, only to fail there.
     """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Nothing but the class: the ledger knows the rest by the task instance."""
+        """Return the class path without arguments: the ledger knows the bloggers of the task instance."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event, the end of the task instance."""
+        drop_trigger_announcements()
         try:
             yield await self._fetch()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the instance has to end, and its log says it
-            told = "Nothing more was saved by this start; the next one goes on where it ended."
-            await asyncio.to_thread(logger.error, told, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the instance has to end, whatever the error is
+            message = (
+                "The instance failed before all of its bloggers were fetched. Videos that were saved stay saved; "
+                "the next attempt fetches the remaining bloggers."
+            )
+            await asyncio.to_thread(logger.error, message, exc_info=error)
             yield TaskFailedEvent()
 
     async def _fetch(self) -> TriggerEvent:
         instance = self.task_instance
         if instance is None:
-            raise ConfigurationError("This trigger ends a task instance and was started without one.")
-        key = run_key(instance)
-        lines = LogBuffer()
-        started = await asyncio.wrap_future(
-            _threads().submit(lines.context().run, _start, key, instance.task_id, instance.map_index)
+            raise ConfigurationError("This trigger ends a task instance, but was created without one.")
+        log = LogBuffer()
+        submitting = _threads().submit(
+            log.context().run, _submit, run_key(instance), instance.task_id, instance.map_index
         )
-        await _all_done(started, lines)
-        reports = [future.result() for future in started]
+        fetches = await asyncio.wrap_future(submitting)
+        await _wait_for_all(fetches, log)
+        reports = [fetch.result() for fetch in fetches]
+        summary = {"return_value": summarize(reports)}
         if any(report.failed for report in reports):
-            return TaskFailedEvent(xcoms={"return_value": summarize(reports)})
+            return TaskFailedEvent(xcoms=summary)
         if all_skipped(reports):
-            return TaskSkippedEvent(xcoms={"return_value": summarize(reports)})
-        return TaskSuccessEvent(xcoms={"return_value": summarize(reports)})
+            return TaskSkippedEvent(xcoms=summary)
+        return TaskSuccessEvent(xcoms=summary)
 
 
-async def _all_done(started: Iterable[Future[FetchReport]], lines: LogBuffer) -> None:
-    unfinished = set(map(asyncio.wrap_future, started))
+async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) -> None:
+    unfinished = set(map(asyncio.wrap_future, fetches))
     while unfinished:
         _, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.sleep(BEAT_SECONDS - time.monotonic() % BEAT_SECONDS)
-        # Airflow reads a trigger's lines only now and then: writing them may have to wait, and the loop must not.
-        await asyncio.to_thread(lines.flush)
+        await asyncio.sleep(EVENT_INTERVAL_SECONDS - time.monotonic() % EVENT_INTERVAL_SECONDS)
+        # The triggerer empties the log's pipe only now and then: a write may block, and must not block the event loop.
+        await asyncio.to_thread(log.flush)
 
 
-def _start(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
+def _submit(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
     return submit_fetches(_threads(), fetch_services(), key, task_id, map_index)
 
 

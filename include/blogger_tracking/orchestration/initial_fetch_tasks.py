@@ -18,8 +18,9 @@ from blogger_tracking.domain.initial_fetch import (
     MessageMismatchError,
     message_schemas,
 )
-from blogger_tracking.orchestration.batch_tasks import scope_of
+from blogger_tracking.orchestration.batch_tasks import run_scope
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 
 INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schemas().items()}
 """The keys of the message; Airflow refuses a run whose conf lacks one or does not fit."""
@@ -32,8 +33,11 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
     as failed, both with the reason; a blogger that another run is fetching just now is asked for again.
     """
 
-    # A worker has the conf; the triggerer would have to be told it.
     start_from_trigger = False
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments
+        # The run's conf is at hand in a worker, but not in the triggerer.
+        super().__init__(deferrable=False, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan, fetch, save. Raises AirflowSkipException, AirflowFailException, AirflowException."""
@@ -71,13 +75,13 @@ def release_failed_initial_fetch(context: Context) -> None:
     finish_initial_fetch(database_pool(), run_key(context["ti"]))
 
 
-@task(multiple_outputs=False, retries=2, retry_delay=timedelta(seconds=30))
+@task(multiple_outputs=False, **RESTART_TOLERANCE)
 def dispatch_initial_fetches() -> dict[str, int]:
     """Trigger the initial fetches that are still wished for; the number of wishes by what became of them."""
     from blogger_tracking.orchestration.connections import airflow_api, database_pool
     from blogger_tracking.usecases.dispatch_initial_fetches import dispatch_pending_initial_fetches
 
-    return dispatch_pending_initial_fetches(database_pool(), airflow_api, scope_of(get_current_context()["params"]))
+    return dispatch_pending_initial_fetches(database_pool(), airflow_api, run_scope(get_current_context()["params"]))
 
 
 def _message(conf: dict[str, Any]) -> InitialFetchMessage:

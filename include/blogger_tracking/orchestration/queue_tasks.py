@@ -1,29 +1,45 @@
-"""The tasks that consume the queues.
+"""The queues in Airflow: assets that announce messages, and the tasks that consume the messages.
 
-DAG files import it: what only a running task needs is imported when it runs.
+DAG files import this module: imports that only a running task needs stand inside the tasks.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import task
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, task
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue
+from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
-BEFORE_OTHER_WORK = 1000
-"""Priority weight of the consumers: they end what fetches began, and are few."""
+HIGH_PRIORITY_QUEUE = Asset(Queue.VIDEO_BATCHES.value)
+THUMBNAIL_QUEUE = Asset(Queue.THUMBNAILS.value)
+
+QUEUE_ASSETS = [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
+"""Outlets of a task before or in which fetches enqueue messages: a consumer that starts early waits for the fetches."""
+
+POLLING_CRON = "*/5 * * * *"
+"""Schedule on which consumers look for messages whose retry delay is over (contract of the queues)."""
+
+CONSUMER_PRIORITY = 1000
+"""Priority weight of the consumers: few tasks, which complete what fetches began, go before all other tasks."""
+
+
+def consumer_schedule(queue: Asset) -> AssetOrTimeSchedule:
+    """Return the schedule of a queue's consumer: when messages are announced, and every five minutes."""
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(POLLING_CRON, timezone="UTC"), assets=queue)
 
 
 @task(
     task_display_name="Statistics of queued videos",
     multiple_outputs=False,
-    priority_weight=BEFORE_OTHER_WORK,
+    priority_weight=CONSUMER_PRIORITY,
     weight_rule="absolute",
+    **RESTART_TOLERANCE,
 )
 def refresh_statistics() -> dict[str, int]:
-    """Ask YouTube for what is queued; give what was done, by name."""
+    """Request the statistics of queued videos from YouTube; return counts of what was done."""
     from blogger_tracking.orchestration.connections import database_pool, platform_service
     from blogger_tracking.platforms.youtube import YouTubeService
     from blogger_tracking.usecases.manage_queues import consume
@@ -31,19 +47,23 @@ def refresh_statistics() -> dict[str, int]:
 
     youtube = platform_service(Platform.YOUTUBE)
     if not isinstance(youtube, YouTubeService):
-        raise ConfigurationError(f"{Platform.YOUTUBE} is served by {type(youtube).__name__}, which looks up no videos.")
+        raise ConfigurationError(
+            f"{Platform.YOUTUBE} is served by {type(youtube).__name__}, which cannot look videos up. "
+            f"Messages stay in {Queue.VIDEO_BATCHES}. Register YouTubeService for {Platform.YOUTUBE}."
+        )
     refresher = StatisticsRefresher(database_pool(), youtube, get_settings())
     return consume(database_pool(), Queue.VIDEO_BATCHES, refresher.run)
 
 
 @task(
-    task_display_name="Pictures of queued videos",
+    task_display_name="Thumbnails of queued videos",
     multiple_outputs=False,
-    priority_weight=BEFORE_OTHER_WORK,
+    priority_weight=CONSUMER_PRIORITY,
     weight_rule="absolute",
+    **RESTART_TOLERANCE,
 )
 def store_thumbnails() -> dict[str, int]:
-    """Store the pictures that are queued; give what was done, by name."""
+    """Store queued thumbnails; return counts of what was done."""
     from blogger_tracking.orchestration.connections import database_pool
     from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
     from blogger_tracking.usecases.manage_queues import consume

@@ -1,4 +1,4 @@
-"""Pictures in whatever Airflow's ObjectStoragePath reaches: a local folder, S3 and others by configuration."""
+"""Storage of thumbnails through Airflow's ObjectStoragePath: a local folder, S3 and others by configuration."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from blogger_tracking.settings import get_settings
 
 
 class ObjectThumbnailStore:
-    """A PictureStore below one address, such as `file:///var/pictures` or `s3://connection_id@bucket/pictures`."""
+    """A ThumbnailStore below one path, such as `file:///var/thumbnails` or `s3://connection_id@bucket/thumbnails`."""
 
     def __init__(self, root: ObjectStoragePath) -> None:
         self._root = root
         self._folders: set[ObjectStoragePath] = set()
 
     def write(self, key: str, content: bytes) -> str:
-        """See `PictureStore`."""
+        """Write an object: see `ThumbnailStore`."""
         path = self._root / key
         try:
             self._make_folder(path.parent)
             path.write_bytes(content)
         except Exception as error:
-            # Every storage raises errors of its own library; the picture is tried again whatever it was.
+            # Each storage raises the errors of its own library; the message is tried again after any of these errors.
+            # The error's text is left out: it may hold secrets.
             raise StorageError(f"{self._root} did not take {key}: {type(error).__name__}") from error
         return str(path)
 
@@ -34,7 +35,7 @@ class ObjectThumbnailStore:
 
 
 def thumbnail_store() -> ObjectThumbnailStore:
-    """The store that the settings name."""
+    """Return the store at the configured path, or in a folder below AIRFLOW_HOME without one."""
     return ObjectThumbnailStore(
         ObjectStoragePath(get_settings().thumbnail_storage or f"file://{AIRFLOW_HOME}/thumbnails")
     )

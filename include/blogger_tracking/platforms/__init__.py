@@ -1,4 +1,7 @@
-"""The platforms: one service per platform behind one interface."""
+"""Clients of the platforms: one service per platform behind one interface, PlatformService.
+
+docs/platforms.md describes the wire formats, their traps and their errors.
+"""
 
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.registry import create_service

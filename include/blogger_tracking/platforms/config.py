@@ -1,4 +1,4 @@
-"""How a platform, or the gateway in front of it, is reached."""
+"""Configuration of a platform client."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from blogger_tracking.domain.errors import ConfigurationError
 
 
 class PlatformConfig(BaseModel):
-    """Address and key of one platform. The key appears in no repr and no error text.
+    """Address and API key of a platform, or of the gateway in front of it. No repr and no error text has the key.
 
-    `base_url` is everything before the call's name, for example `https://www.googleapis.com/youtube/v3`.
-    `gateway_host` is the value of the gateway's host header, by default the host of `base_url`.
-    `requests_per_second` is by default the platform's number in the settings.
+    `base_url` is everything before the path of a call, for example `https://www.googleapis.com/youtube/v3`.
+    `gateway_host` is the value of the gateway's host header; default: the host of `base_url`.
+    `requests_per_second` defaults to the platform's setting.
     Raises ConfigurationError for an address or a key that no request could use.
     """
 
@@ -27,26 +27,26 @@ class PlatformConfig(BaseModel):
 
     @field_validator("base_url")
     @classmethod
-    def _checked_address(cls, base_url: str) -> str:
+    def _validated_base_url(cls, base_url: str) -> str:
         try:
             parts = urlsplit(base_url.strip())
             _ = parts.port
         except ValueError:
-            raise ConfigurationError("The platform's base address cannot be read as a URL.") from None
+            raise ConfigurationError("The platform's base address is not a valid URL.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigurationError("The platform's base address must begin with http:// or https:// and name a host.")
         if parts.username is not None or parts.query or parts.fragment:
-            raise ConfigurationError("The platform's base address must not carry credentials, a query or a fragment.")
+            raise ConfigurationError("The platform's base address must not have credentials, a query or a fragment.")
         return parts.geturl().rstrip("/")
 
     @field_validator("api_key")
     @classmethod
-    def _checked_key(cls, api_key: SecretStr) -> SecretStr:
+    def _validated_api_key(cls, api_key: SecretStr) -> SecretStr:
         key = api_key.get_secret_value().strip()
         if not key:
-            raise ConfigurationError("The platform's API key is missing: it is the password of its connection.")
+            raise ConfigurationError("The platform's API key is missing. Set it as the password of the Connection.")
         if not (key.isascii() and key.isprintable()):
-            raise ConfigurationError("The platform's API key holds characters that no HTTP header can carry.")
+            raise ConfigurationError("The platform's API key has characters that are not allowed in an HTTP header.")
         return SecretStr(key)
 
     @property
@@ -56,5 +56,5 @@ class PlatformConfig(BaseModel):
 
     @property
     def key(self) -> str:
-        """The API key itself, for the header alone."""
+        """The API key in plain text, for the request header alone."""
         return self.api_key.get_secret_value()

@@ -1,7 +1,8 @@
-"""What an answer means: one table from (platform, HTTP status, code, words) to the kind of error.
+"""Error rules: one table from (platform, HTTP status, error code, message) to the kind of error.
 
-Sources: YouTube Data API "Errors" and Google's ErrorInfo reasons; the status codes in TikTok's own bodies and
-RapidAPI's gateway messages; HikerAPI's documented statuses with `{"detail", "exc_type"}` bodies.
+Sources: YouTube Data API v3 "Errors" and the reasons of Google's ErrorInfo; the status codes in TikTok's bodies and the
+messages of the RapidAPI gateway (tiktok-api23); HikerAPI v2's statuses with `{"detail", "exc_type"}` bodies.
+docs/platforms.md lists the errors by platform.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from blogger_tracking.platforms.json_values import Json, as_text, first_of, get_
 
 @dataclass(frozen=True, slots=True)
 class ResponseSummary:
-    """What of an answer tells its meaning: HTTP status, the platform's own codes, its message in words."""
+    """Parts of a response that classify it: HTTP status, the platform's error codes and its message."""
 
     status: int
     codes: tuple[str, ...] = ()
@@ -25,10 +26,11 @@ class ResponseSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A row of the table; an empty column fits everything.
+class ErrorRule:
+    """A row of ERROR_RULES. An empty column matches every response; `kind` None means that there is no error.
 
-    `code` must fit one of the answer's codes as a whole, `words` must occur in its codes or message (any case).
+    `code` is a pattern of one of the response's codes as a whole. `words` is a pattern to be found anywhere in the
+    codes or the message, in any case.
     """
 
     platform: Platform | None
@@ -37,13 +39,13 @@ class Rule:
     code: str = ""
     words: str = ""
 
-    def fits(self, platform: Platform, answer: ResponseSummary) -> bool:
-        """Whether this row speaks of that answer."""
+    def matches(self, platform: Platform, response: ResponseSummary) -> bool:
+        """Return True if this rule applies to the response."""
         return (
             self.platform in {None, platform}
-            and answer.status in self.statuses
-            and (not self.code or any(re.fullmatch(self.code, code) for code in answer.codes))
-            and bool(re.search(self.words, " ".join((*answer.codes, answer.message)), re.IGNORECASE))
+            and response.status in self.statuses
+            and (not self.code or any(re.fullmatch(self.code, code) for code in response.codes))
+            and bool(re.search(self.words, " ".join((*response.codes, response.message)), re.IGNORECASE))
         )
 
 
@@ -51,87 +53,88 @@ def _only(status: int) -> range:
     return range(status, status + 1)
 
 
-_ANY, _FINE, _REDIRECT, _CLIENT, _SERVER = (
-    range(100, 600),
-    range(200, 300),
-    range(300, 400),
-    range(400, 500),
-    range(500, 600),
-)
-_REFUSED = range(400, 600)
+_ANY = range(100, 600)
+_SUCCESS = range(200, 300)
+_REDIRECT = range(300, 400)
+_CLIENT_ERROR = range(400, 500)
+_SERVER_ERROR = range(500, 600)
+_ERROR = range(400, 600)
 _YOUTUBE, _TIKTOK, _INSTAGRAM = Platform.YOUTUBE, Platform.TIKTOK, Platform.INSTAGRAM
 
-# Read from the top: the first row that fits decides.
-TABLE: tuple[Rule, ...] = (
-    Rule(_YOUTUBE, _REFUSED, ErrorKind.QUOTA_EXCEEDED, code=r"quotaExceeded|dailyLimitExceeded"),
-    Rule(
+# The first rule that matches decides.
+ERROR_RULES: tuple[ErrorRule, ...] = (
+    ErrorRule(_YOUTUBE, _ERROR, ErrorKind.QUOTA_EXCEEDED, code=r"quotaExceeded|dailyLimitExceeded"),
+    ErrorRule(
         _YOUTUBE,
-        _REFUSED,
+        _ERROR,
         ErrorKind.QUOTA_EXCEEDED,
         code=r"rateLimitExceeded|RATE_LIMIT_EXCEEDED",
         words=r"\bper day\b",
     ),
-    Rule(_YOUTUBE, _REFUSED, ErrorKind.RATE_LIMITED, code=r"(userR|r)ateLimitExceeded|RATE_LIMIT_EXCEEDED"),
-    Rule(
+    ErrorRule(_YOUTUBE, _ERROR, ErrorKind.RATE_LIMITED, code=r"(userR|r)ateLimitExceeded|RATE_LIMIT_EXCEEDED"),
+    ErrorRule(
         _YOUTUBE,
-        _CLIENT,
+        _CLIENT_ERROR,
         ErrorKind.INVALID_CREDENTIALS,
         code=r"key(Invalid|Expired)|accessNotConfigured|ipRefererBlocked",
     ),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.INVALID_CREDENTIALS, code=r"API_KEY_[A-Z_]+|SERVICE_DISABLED"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.INVALID_CREDENTIALS, words=r"API key (not valid|expired)"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.STALE_CURSOR, code=r"invalidPageToken"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.NO_ENTRIES, code=r"playlistNotFound"),
-    Rule(_YOUTUBE, _CLIENT, ErrorKind.NOT_FOUND, code=r"channelNotFound"),
-    Rule(_TIKTOK, _ANY, ErrorKind.NOT_FOUND, code=r"10221|10202|10204"),
-    Rule(_TIKTOK, _ANY, ErrorKind.PRIVATE, code=r"10222|10216"),
-    # 10231: not shown in the gateway's region. -1: turned away, with an empty `userInfo` that looks like nobody.
-    # Codes that nobody has described are taken for a refusal of the same sort, too.
-    Rule(_TIKTOK, _FINE, ErrorKind.BLOCKED, code=r"-?[1-9][0-9]*"),
-    Rule(_TIKTOK, _only(429), ErrorKind.QUOTA_EXCEEDED, words=r"\b(monthly|daily) quota\b"),
-    Rule(_TIKTOK, _only(403), ErrorKind.INVALID_CREDENTIALS, words=r"not subscribed|invalid api key"),
-    Rule(_INSTAGRAM, _only(402), ErrorKind.QUOTA_EXCEEDED),
-    Rule(_INSTAGRAM, _only(403), ErrorKind.PRIVATE, words=r"private"),
-    Rule(_INSTAGRAM, _only(403), ErrorKind.BLOCKED),
-    Rule(_INSTAGRAM, _only(404), ErrorKind.NO_ENTRIES, words=r"entries ?not ?found"),
-    Rule(_INSTAGRAM, _only(404), ErrorKind.NOT_FOUND, words=r"user ?not ?found"),
-    Rule(_INSTAGRAM, _REDIRECT, ErrorKind.BLOCKED, words=r"login"),
-    Rule(None, _FINE, None),
-    Rule(None, _only(401), ErrorKind.INVALID_CREDENTIALS),
-    Rule(None, _only(408), ErrorKind.UNAVAILABLE),
-    Rule(None, _only(429), ErrorKind.RATE_LIMITED),
-    # Also a 404 without a known reason: a wrong base address must not turn every account into a missing one.
-    Rule(None, range(100, 500), ErrorKind.BAD_REQUEST),
-    Rule(None, _SERVER, ErrorKind.UNAVAILABLE),
+    ErrorRule(_YOUTUBE, _CLIENT_ERROR, ErrorKind.INVALID_CREDENTIALS, code=r"API_KEY_[A-Z_]+|SERVICE_DISABLED"),
+    ErrorRule(_YOUTUBE, _CLIENT_ERROR, ErrorKind.INVALID_CREDENTIALS, words=r"API key (not valid|expired)"),
+    ErrorRule(_YOUTUBE, _CLIENT_ERROR, ErrorKind.STALE_CURSOR, code=r"invalidPageToken"),
+    ErrorRule(_YOUTUBE, _CLIENT_ERROR, ErrorKind.NO_ENTRIES, code=r"playlistNotFound"),
+    ErrorRule(_YOUTUBE, _CLIENT_ERROR, ErrorKind.NOT_FOUND, code=r"channelNotFound"),
+    ErrorRule(_TIKTOK, _ANY, ErrorKind.NOT_FOUND, code=r"10221|10202|10204"),
+    ErrorRule(_TIKTOK, _ANY, ErrorKind.PRIVATE, code=r"10222|10216"),
+    # 10231: not available in the gateway's region. -1: blocked, with an empty `userInfo` like that of a missing user.
+    # Undocumented codes count as blocked, too.
+    ErrorRule(_TIKTOK, _SUCCESS, ErrorKind.BLOCKED, code=r"-?[1-9][0-9]*"),
+    ErrorRule(_TIKTOK, _only(429), ErrorKind.QUOTA_EXCEEDED, words=r"\b(monthly|daily) quota\b"),
+    ErrorRule(_TIKTOK, _only(403), ErrorKind.INVALID_CREDENTIALS, words=r"not subscribed|invalid api key"),
+    ErrorRule(_INSTAGRAM, _only(402), ErrorKind.QUOTA_EXCEEDED),
+    ErrorRule(_INSTAGRAM, _only(403), ErrorKind.PRIVATE, words=r"private"),
+    ErrorRule(_INSTAGRAM, _only(403), ErrorKind.BLOCKED),
+    ErrorRule(_INSTAGRAM, _only(404), ErrorKind.NO_ENTRIES, words=r"entries ?not ?found"),
+    ErrorRule(_INSTAGRAM, _only(404), ErrorKind.NOT_FOUND, words=r"user ?not ?found"),
+    ErrorRule(_INSTAGRAM, _REDIRECT, ErrorKind.BLOCKED, words=r"login"),
+    ErrorRule(None, _SUCCESS, None),
+    ErrorRule(None, _only(401), ErrorKind.INVALID_CREDENTIALS),
+    ErrorRule(None, _only(408), ErrorKind.UNAVAILABLE),
+    ErrorRule(None, _only(429), ErrorKind.RATE_LIMITED),
+    # A 404 without a known reason, too: a wrong base address must not make every account a missing one.
+    ErrorRule(None, range(100, 500), ErrorKind.BAD_REQUEST),
+    ErrorRule(None, _SERVER_ERROR, ErrorKind.UNAVAILABLE),
 )
 
 
-def classify(platform: Platform, answer: ResponseSummary) -> ErrorKind | None:
-    """The kind of error an answer is, or None for one that can be read. A status outside HTTP's is UNREADABLE."""
-    row = next((rule for rule in TABLE if rule.fits(platform, answer)), None)
-    return row.kind if row else ErrorKind.MALFORMED_RESPONSE
+def classify(platform: Platform, response: ResponseSummary) -> ErrorKind | None:
+    """Return the kind of error of a response, or None for a success.
+
+    A status that HTTP does not define is MALFORMED_RESPONSE.
+    """
+    rule = next((rule for rule in ERROR_RULES if rule.matches(platform, response)), None)
+    return rule.kind if rule else ErrorKind.MALFORMED_RESPONSE
 
 
 def summarize_response(status: int, body: Json) -> ResponseSummary:
-    """Find codes and message in a decoded body (None: not JSON), wherever the platforms put them."""
+    """Collect the error codes and the message of a decoded body (None: not JSON), in any platform's format."""
     return ResponseSummary(status, tuple(_codes(body)), _message(body))
 
 
 def _codes(body: Json) -> Iterator[str]:
     details = get_path(body, "error", "details")
-    found = [
+    candidates = [
         get_path(body, "error", "errors", 0, "reason"),
         *(get_path(detail, "reason") for detail in (details if isinstance(details, list) else ())),
         get_path(body, "error", "status"),
         get_path(body, "exc_type"),
         *(first_of(layer, ("statusCode", "status_code")) for layer in (body, get_path(body, "data"))),
     ]
-    for code in found:
+    for code in candidates:
         if isinstance(code, str | int) and code != "":
             yield str(code)
 
 
 def _message(body: Json) -> str:
     layers = (get_path(body, "error"), body, get_path(body, "data"))
-    words = (first_of(layer, ("message", "detail", "statusMsg", "status_msg", "error")) for layer in layers)
-    return next((as_text(text) for text in words if as_text(text)), "")
+    candidates = (first_of(layer, ("message", "detail", "statusMsg", "status_msg", "error")) for layer in layers)
+    return next((as_text(text) for text in candidates if as_text(text)), "")

@@ -1,17 +1,24 @@
-"""One way to ask a platform: paced, bounded, retried, with every fault turned into a PlatformError."""
+"""HTTP client of the platforms: rate limited, bounded in time and size, retried, every error a PlatformError."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
+from urllib.parse import quote
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from blogger_tracking.domain.clock import Clock
@@ -21,24 +28,31 @@ from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError
-from blogger_tracking.platforms.metering import note_request
-from blogger_tracking.platforms.pools import session_for
-from blogger_tracking.platforms.redaction import redact
-from blogger_tracking.platforms.retry_after import retry_moment
+from blogger_tracking.platforms.request_meter import note_request
 from blogger_tracking.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MAX_DETAIL_LENGTH = 200
+"""Characters of a platform's message that an error keeps."""
+
 _CHUNK_BYTES = 64 * 1024
-_RETRY_FACTOR = 4
+_BACKOFF_FACTOR = 4
+_LONGEST_RETRY_AFTER = timedelta(days=366)
+_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*")
 _QUOTA_RESETS: Mapping[Platform, Callable[[datetime], datetime]] = {Platform.YOUTUBE: next_quota_reset}
+_UNDECODABLE_BODY = (
+    requests.exceptions.ContentDecodingError,
+    urllib3.exceptions.DecodeError,
+    urllib3.exceptions.ProtocolError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it is spoken of in logs and errors: without address and key."""
+    """A GET request to a platform. Its text, for logs and errors, has neither address nor parameters."""
 
     path: str
     params: Mapping[str, str]
@@ -49,10 +63,10 @@ class Call:
 
 
 class HttpClient:
-    """Asks one platform. Thread-safe and meant to live long; connections are shared in the process.
+    """HTTP client of one platform. Thread-safe and long-lived; its connections are shared by the whole process.
 
-    Every request, a repeated one too, waits for its turn first. What `wait_for_turn` raises is let through as it is:
-    then nothing was sent, and nothing is asked again.
+    `acquire` waits for a slot of the rate limiter before every request, retries included. Exceptions from `acquire`
+    propagate: nothing is sent and nothing is retried then.
     """
 
     def __init__(
@@ -71,38 +85,39 @@ class HttpClient:
         self._headers = {"Accept": "application/json", "User-Agent": "blogger-tracking", **headers}
         self._acquire = acquire
         self._clock = clock or Clock()
-        self._backoff = wait_exponential(multiplier=self.settings.retry_base_seconds, exp_base=_RETRY_FACTOR)
+        self._backoff = wait_exponential(multiplier=self.settings.retry_base_seconds, exp_base=_BACKOFF_FACTOR)
 
     def get(self, call: Call, read: Callable[[Json], T]) -> T:
-        """Ask until the answer can be read, within the retry rule, and return what `read` makes of its body.
+        """Send the request, retry passing errors, and return the result of `read` on the decoded body.
 
-        `read` gets decoded JSON and raises UnreadableBodyError for a body of another shape.
-        Raises PlatformError; its `retry_at` is set where the platform or its quota rule names a moment.
+        `read` raises MalformedResponseError for a body of an unexpected shape.
+        Raises PlatformError. Its `retry_at` is set if the platform names a time or the platform's quota has one.
         """
         retrying = Retrying(
             stop=stop_after_attempt(1 + self.settings.request_retries),
-            wait=self._pause,
-            retry=retry_if_exception(self._may_ask_again),
+            wait=self._retry_delay,
+            retry=retry_if_exception(self._is_retryable),
             before_sleep=self._log_retry,
             sleep=self._clock.sleep,
             reraise=True,
         )
-        answer: T = retrying(self._ask, call, read)
-        return answer
+        result: T = retrying(self._get_once, call, read)
+        return result
 
-    def _ask(self, call: Call, read: Callable[[Json], T]) -> T:
+    def _get_once(self, call: Call, read: Callable[[Json], T]) -> T:
         self._acquire()
         response, body = self._send(call)
         try:
             decoded = _decode(body)
         except MalformedResponseError as error:
-            self._refuse_error_status(call, response, None)
-            raise self._unreadable(call, response, error) from None
-        self._refuse_error_status(call, response, decoded)
+            # An error page without JSON is classified by its status.
+            self._raise_for_error(call, response, None)
+            raise self._malformed_response(call, response, error) from None
+        self._raise_for_error(call, response, decoded)
         try:
             return read(decoded)
         except MalformedResponseError as error:
-            raise self._unreadable(call, response, error) from None
+            raise self._malformed_response(call, response, error) from None
 
     def _send(self, call: Call) -> tuple[requests.Response, bytes]:
         note_request()
@@ -113,13 +128,13 @@ class HttpClient:
                 params=call.params,
                 headers=self._headers,
                 timeout=self.settings.request_timeout_seconds,
-                # A redirect may lead to a foreign host, and the key's header would go with it.
+                # A redirect may lead to a foreign host, and the header with the key would be sent there.
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 body = self._read_body(response, started + self.settings.request_timeout_seconds)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._fault(call, error) from None
+            raise self._transport_error(call, error) from None
         seconds = time.monotonic() - started
         logger.debug("%s %s: HTTP %s, %s bytes, %.2f s.", self.platform, call, response.status_code, len(body), seconds)
         return response, body
@@ -130,53 +145,97 @@ class HttpClient:
             body += chunk
             if len(body) > self.settings.response_bytes_limit:
                 raise requests.exceptions.ContentDecodingError("longer than response_bytes_limit")
-            # The socket's timeout starts anew with every byte; the promise is about the whole answer.
+            # The timeout of the socket restarts with every byte; the setting bounds the whole response.
             if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("still coming")
+                raise requests.exceptions.ReadTimeout("body incomplete at the timeout")
         return bytes(body)
 
-    def _fault(self, call: Call, error: Exception) -> PlatformError:
-        # Only the name of the library's error is told: its text holds the whole address.
-        kind = ErrorKind.MALFORMED_RESPONSE if isinstance(error, _BROKEN_BODY) else ErrorKind.UNAVAILABLE
+    def _transport_error(self, call: Call, error: Exception) -> PlatformError:
+        # The class name alone: the text of the library's error has the whole address.
+        kind = ErrorKind.MALFORMED_RESPONSE if isinstance(error, _UNDECODABLE_BODY) else ErrorKind.UNAVAILABLE
         return PlatformError(kind, self.platform, f"{call}: {type(error).__name__}")
 
-    def _refuse_error_status(self, call: Call, response: requests.Response, decoded: Json) -> None:
-        answer = _answer(response, decoded)
-        kind = classify(self.platform, answer)
+    def _raise_for_error(self, call: Call, response: requests.Response, decoded: Json) -> None:
+        summary = _summarize(response, decoded)
+        kind = classify(self.platform, summary)
         if kind is None:
             return
         now = self._clock.now()
-        reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_EXCEEDED else None
-        retry_at = reset(now) if reset else retry_moment(response.headers.get("Retry-After"), now)
-        words = " ".join(("HTTP", str(answer.status), *answer.codes, answer.message))
+        quota_reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_EXCEEDED else None
+        retry_at = quota_reset(now) if quota_reset else parse_retry_after(response.headers.get("Retry-After"), now)
+        words = " ".join(("HTTP", str(summary.status), *summary.codes, summary.message))
         detail = redact(f"{call}: {words}", self._config.key)
-        raise PlatformError(kind, self.platform, detail, status=answer.status, retry_at=retry_at)
+        raise PlatformError(kind, self.platform, detail, status=summary.status, retry_at=retry_at)
 
-    def _unreadable(self, call: Call, response: requests.Response, error: MalformedResponseError) -> PlatformError:
+    def _malformed_response(
+        self, call: Call, response: requests.Response, error: MalformedResponseError
+    ) -> PlatformError:
         detail = redact(f"{call}: {error}", self._config.key)
         return PlatformError(ErrorKind.MALFORMED_RESPONSE, self.platform, detail, status=response.status_code)
 
-    def _may_ask_again(self, error: BaseException) -> bool:
+    def _is_retryable(self, error: BaseException) -> bool:
         if not isinstance(error, PlatformError) or not error.handling.retry_request:
             return False
         return self._seconds_until(error.retry_at) <= self.settings.retry_after_limit_seconds
 
-    def _pause(self, state: RetryCallState) -> float:
-        error = _raised(state)
+    def _retry_delay(self, state: RetryCallState) -> float:
+        error = _platform_error(state)
         return max(self._backoff(state), self._seconds_until(error.retry_at if error else None))
 
     def _seconds_until(self, moment: datetime | None) -> float:
         return (moment - self._clock.now()).total_seconds() if moment else 0
 
     def _log_retry(self, state: RetryCallState) -> None:
-        logger.warning("%s Asking again in %.1f s.", _raised(state), state.upcoming_sleep)
+        logger.warning("%s. Retrying in %.1f s.", _platform_error(state), state.upcoming_sleep)
 
 
-_BROKEN_BODY = (
-    requests.exceptions.ContentDecodingError,
-    urllib3.exceptions.DecodeError,
-    urllib3.exceptions.ProtocolError,
-)
+@cache
+def session_for(base_url: str) -> requests.Session:
+    """Return this process's session for an address: thread-safe, with a connection for every fetch thread."""
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=get_settings().fetch_threads)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    # Threads share the session: a cookie set for one fetch must not travel with another.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # With trust_env, requests would read the environment's proxies and certificates, and the passwords in the user's
+    # .netrc, for every single request.
+    environment = session.merge_environment_settings(base_url, {}, None, None, None)
+    session.proxies = dict(environment["proxies"])
+    session.verify = environment["verify"]
+    session.trust_env = False
+    return session
+
+
+# A forked child must not write to its parent's sockets, nor wait for a lock that a thread of the parent held.
+os.register_at_fork(after_in_child=session_for.cache_clear)
+
+
+def parse_retry_after(header: str | None, now: datetime) -> datetime | None:
+    """Return the time (UTC) of a Retry-After header in seconds or as an HTTP date, or None unless it lies ahead.
+
+    A time more than a year ahead becomes a year, so that no header can overflow a date.
+    """
+    moment = _retry_after_moment(header.strip(), now) if header else None
+    return min(moment, now + _LONGEST_RETRY_AFTER) if moment and moment > now else None
+
+
+def _retry_after_moment(value: str, now: datetime) -> datetime | None:
+    try:
+        if value.isascii() and value.isdigit():
+            return now + min(timedelta(seconds=int(value[:10])), _LONGEST_RETRY_AFTER)
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def redact(text: str, key: str) -> str:
+    """Return `text` on one line of at most MAX_DETAIL_LENGTH, without the key and the queries of addresses."""
+    for secret in (key, quote(key, safe="")):
+        text = text.replace(secret, "***")
+    line = " ".join(_QUERY.sub(r"\1?***", text).split())
+    return line if len(line) <= MAX_DETAIL_LENGTH else line[: MAX_DETAIL_LENGTH - 1] + "…"
 
 
 def _decode(body: bytes) -> Json:
@@ -189,14 +248,13 @@ def _decode(body: bytes) -> Json:
         raise MalformedResponseError(f"{kind} of {len(body)} bytes") from None
 
 
-def _answer(response: requests.Response, decoded: Json) -> ResponseSummary:
+def _summarize(response: requests.Response, decoded: Json) -> ResponseSummary:
     if response.is_redirect:
-        return ResponseSummary(
-            response.status_code, message=f"redirected to {response.headers['location'].split('?')[0]}"
-        )
+        target = response.headers["location"].split("?")[0]
+        return ResponseSummary(response.status_code, message=f"redirected to {target}")
     return summarize_response(response.status_code, decoded)
 
 
-def _raised(state: RetryCallState) -> PlatformError | None:
+def _platform_error(state: RetryCallState) -> PlatformError | None:
     error = state.outcome.exception() if state.outcome else None
     return error if isinstance(error, PlatformError) else None

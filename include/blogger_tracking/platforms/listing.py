@@ -1,4 +1,4 @@
-"""Pages and their entries, as every page reader hands them to the paging loop."""
+"""Entries and pages of a video list, and the batch of videos that paging makes of the pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blogger_tracking.platforms.json_values import Json, MalformedResponseError
 
 
 class EntrySkipReason(StrEnum):
-    """Why an entry of a list is not delivered as a video."""
+    """Reason for leaving an entry out of the batch."""
 
     ADVERTISEMENT = "advertisement"
     NO_ADDRESS = "no_address"
@@ -24,11 +24,35 @@ class EntrySkipReason(StrEnum):
     MALFORMED = "malformed"
 
 
-class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a list
-    """Videos of one account, newest first, unique by id, and how they were got.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a page: a video, or an entry left out of the batch for the reason `skipped`.
 
-    `interrupted_by` is the error that ended the paging early: what was read before is here all the same.
-    `skipped` counts entries that are no videos, by reason.
+    An entry with neither is a video that another list of the same account delivers; it counts toward the target.
+    `id` is None if the platform sent none. Pinned entries are out of date order.
+    """
+
+    id: str | None
+    video: CommonVideo | None = None
+    skipped: EntrySkipReason | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of entries. A next page is requested only if `has_more` and `next_cursor` both announce one."""
+
+    entries: Sequence[Entry]
+    next_cursor: str | None = None
+    has_more: bool = False
+
+
+class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a list
+    """Videos of one account, newest first, unique by id.
+
+    `pages` is the number of pages read. `skipped` counts the entries left out, by reason. `interrupted_by` is the error
+    that ended the paging early; the batch then has the videos of the pages before. `sec_id` is set if the service had
+    to look up the account's (TikTok).
     """
 
     def __init__(
@@ -47,39 +71,15 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
         self.sec_id = sec_id
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a page: a video, or (`video` is None) something that is not delivered.
-
-    `skipped` says why it is not delivered. An entry with neither is a video that another list of the same account
-    delivers: it counts toward the target. `id` is None where the platform gave none. Pinned entries stand out of
-    date order.
-    """
-
-    id: str | None
-    video: CommonVideo | None = None
-    skipped: EntrySkipReason | None = None
-    pinned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page. The next one is asked for only if `has_more` and `next_cursor` agree that it exists."""
-
-    entries: Sequence[Entry]
-    next_cursor: str | None = None
-    has_more: bool = False
-
-
 def read_entries(items: Sequence[Json], read: Callable[[Json], Entry]) -> list[Entry]:
-    """Read each item by itself: one that no video can be made of is skipped, and the others stay.
+    """Read the items one by one; an item that makes no valid video becomes a skipped entry.
 
-    Raises UnreadableBodyError when there are items and none can be read: then it is the shape that has changed,
-    and the account must not be taken for an empty one.
+    Raises MalformedResponseError if there are items and all are malformed: the platform's shape has changed, and the
+    account must not be taken for an empty one.
     """
     entries = [_read_entry(item, read) for item in items]
     if entries and all(entry.skipped is EntrySkipReason.MALFORMED for entry in entries):
-        raise MalformedResponseError(f"none of {len(entries)} entries can be read")
+        raise MalformedResponseError(f"all {len(entries)} entries are malformed")
     return entries
 
 

@@ -1,7 +1,7 @@
-"""The one paging loop. It knows no platform and no HTTP: a page reader gives it pages.
+"""Paging loop shared by all platforms, independent of HTTP: a `ReadPage` function supplies the pages.
 
-Platforms repeat cursors, repeat items, put pinned items first, promise more where there is nothing, and fail
-half-way. Whatever they say, the loop ends after `max_pages` pages with unique videos, newest first.
+Platforms repeat cursors and items, put pinned items first, announce pages that do not exist, and fail half-way.
+Whatever the pages say, the loop ends after at most `max_pages` pages with unique videos, newest first.
 """
 
 from __future__ import annotations
@@ -16,43 +16,46 @@ from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.listing import Entry, Page, VideoBatch
 
 ReadPage = Callable[[str | None, int], Page]
-"""Reads the page at a cursor (None: the first); the number, from 1, is for logs. Raises PlatformError."""
+"""Reads the page at a cursor (None: the first page). The page's number, from 1, is for logs. Raises PlatformError."""
 
 
 def pages_needed(target_count: int, page_size: int) -> int:
-    """Pages that hold `target_count` videos when every page is full. Raises ValueError for a target below one."""
+    """Return the number of full pages that hold `target_count` videos. Raises ValueError for a target below one."""
     if target_count < 1:
-        raise ValueError(f"target_count is {target_count}; at least one video has to be wanted.")
+        raise ValueError(f"target_count is {target_count}; it must be at least one.")
     return ceil(target_count / page_size)
 
 
 def collect(read_page: ReadPage, target_count: int, max_pages: int) -> VideoBatch:
-    """Read pages until the newest `target_count` videos are known, the list ends or `max_pages` are read.
+    """Read pages until `target_count` videos in date order are known, the list ends or `max_pages` pages are read.
 
-    Raises PlatformError when not even the first page can be read, ValueError for a bound below one.
+    Raises PlatformError if the first page cannot be read, ValueError for a `target_count` or `max_pages` below one.
     """
     if target_count < 1 or max_pages < 1:
         raise ValueError(f"target_count ({target_count}) and max_pages ({max_pages}) must be at least one.")
-    walk = _Walk(read_page, target_count, max_pages)
-    walk.run()
+    pager = _Pager(read_page, target_count, max_pages)
+    pager.run()
     return VideoBatch(
-        newest_first(walk.videos.values())[:target_count],
-        pages=walk.pages,
-        skipped=walk.skipped,
-        interrupted_by=walk.interrupted_by,
+        newest_first(pager.videos.values())[:target_count],
+        pages=pager.pages,
+        skipped=pager.skipped,
+        interrupted_by=pager.interrupted_by,
     )
 
 
 @dataclass(slots=True)
 class _Position:
-    """Where in the list we are, and where we have been since its start."""
+    """Position in the list: the cursor of the next page, and the cursors and ids seen since the start."""
 
     cursor: str | None = None
     cursors: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
 
     def advance(self, page: Page) -> bool:
-        """Go on after this page, or say that it was the last: nothing more, nothing new, or a cursor used before."""
+        """Move on to the page after this one.
+
+        Return False if this page is the last: it announces no next page, has no new id, or its cursor was used before.
+        """
         new_ids = {entry.id for entry in page.entries if entry.id} - self.ids
         if not (page.has_more and page.next_cursor and new_ids) or page.next_cursor in self.cursors:
             return False
@@ -63,7 +66,7 @@ class _Position:
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Pager:
     read_page: ReadPage
     target_count: int
     max_pages: int
@@ -76,15 +79,15 @@ class _Walk:
     _restarted: bool = False
 
     def run(self) -> None:
-        """Walk the list; a fault after its first page ends the walk and is kept."""
+        """Read the pages. An error after the first page ends the paging and is kept in `interrupted_by`."""
         try:
-            self._walk()
+            self._read_pages()
         except PlatformError as error:
             if not self.pages:
                 raise
             self.interrupted_by = error
 
-    def _walk(self) -> None:
+    def _read_pages(self) -> None:
         position = _Position()
         while self.pages < self.max_pages:
             try:
@@ -92,7 +95,7 @@ class _Walk:
             except PlatformError as error:
                 if error.kind is not ErrorKind.STALE_CURSOR or self._restarted or not self.pages:
                     raise
-                self._start_again()
+                self._restart()
                 position = _Position()
                 continue
             self.pages += 1
@@ -101,9 +104,9 @@ class _Walk:
             if len(self._in_date_order) >= self.target_count or not position.advance(page):
                 return
 
-    def _start_again(self) -> None:
+    def _restart(self) -> None:
         self._restarted = True
-        # The videos stay; entries that are none come by again and would be counted twice.
+        # The videos are kept by id; skipped entries will be read again and must not be counted twice.
         self.skipped.clear()
         self._seen.clear()
 
@@ -117,6 +120,6 @@ class _Walk:
             return
         if entry.video is not None:
             self.videos.setdefault(entry.video.external_video_id, entry.video)
-        # Pinned entries may be years old: the newest are known only once enough others have been seen.
+        # Pinned entries may be years old, so only the other entries count toward the target.
         if entry.id and not entry.pinned:
             self._in_date_order.add(entry.id)

@@ -1,4 +1,4 @@
-"""Which service speaks to which platform."""
+"""Registry of the platform services."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def create_service(
     clock: Clock | None = None,
     rate_limiter: RateLimiter | None = None,
 ) -> PlatformService:
-    """The service of a platform, by its name as it stands in the database.
+    """Create the service of a platform, given as an enum member or by its name in the database.
 
-    Services of one process share connections (per address), however often they are created, and keep the platform's
-    pace together; a SharedPace makes that all processes of a database.
-    Raises ConfigurationError for a platform that nobody speaks to.
+    Services of one process share connections (per address) and the process's rate limit, however often they are
+    created; a SharedRateLimiter keeps the limit across processes.
+    Raises ConfigurationError for an unknown platform.
     """
     try:
         service = _SERVICES[Platform(platform)]

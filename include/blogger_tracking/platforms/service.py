@@ -1,4 +1,4 @@
-"""What every platform answers, whatever its wire format."""
+"""Interface of the platform services, the same for every wire format."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from blogger_tracking.settings import Settings, get_settings
 
 
 class PlatformService(ABC):
-    """One platform. Thread-safe; meant to be created once and used for many fetches.
+    """Client of one platform. Thread-safe and long-lived: one service is used for many fetches.
 
-    Both questions raise PlatformError, and let through what the pace raises. PRIVATE and NOT_FOUND are answers about
-    the account; a service never returns an empty batch for them, nor for a body that it could not read.
+    Both calls raise PlatformError; exceptions from the rate limiter propagate. PRIVATE and NOT_FOUND are results about
+    the account. A service never returns an empty batch for them, nor for a malformed body.
     """
 
     platform: ClassVar[Platform]
@@ -47,27 +47,28 @@ class PlatformService(ABC):
 
     @abstractmethod
     def get_user_info(self, username: str) -> BloggerProfile:
-        """The profile of a blogger by name, with or without a leading `@`."""
+        """Return the profile of a blogger by username, with or without a leading `@`."""
 
     @abstractmethod
     def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
-        """The newest videos of an account, at most `target_count`, newest first, unique by id.
+        """Return the newest videos of an account, at most `target_count`, newest first, unique by id.
 
-        At most `max_pages` pages are read, by default what the target needs plus `extra_pages` of the settings.
-        A fault after the first page ends the reading and stands in the batch's `interrupted_by`.
-        An empty batch without it means: the account has no videos. Raises ValueError for a target below one.
+        `max_pages` defaults to the pages that the target needs plus the setting `extra_pages`.
+        An error after the first page ends the paging and is the batch's `interrupted_by`.
+        An empty batch without `interrupted_by` means that the account has no videos.
+        Raises ValueError for a target below one.
         """
 
-    def _page_bound(self, target_count: int, max_pages: int | None, page_size: int) -> int:
+    def _max_pages(self, target_count: int, max_pages: int | None, page_size: int) -> int:
         needed = pages_needed(target_count, page_size)
         return needed + self._settings.extra_pages if max_pages is None else max_pages
 
     @staticmethod
     @abstractmethod
     def _headers(config: PlatformConfig) -> Mapping[str, str]:
-        """The headers that carry the key."""
+        """Return the headers that authenticate a request."""
 
     @staticmethod
     @abstractmethod
     def _requests_per_second(settings: Settings) -> float:
-        """The pace of this platform when its connection names none."""
+        """Return the platform's rate limit for a Connection that sets none."""

@@ -1,7 +1,7 @@
-"""TikTok, through a gateway (default: RapidAPI's tiktok-api23).
+"""TikTok client, through a gateway (default: RapidAPI's tiktok-api23). Wire format: docs/platforms.md.
 
-Reads the web shape and the app's shape, wrapped in `data` or not. Lists by `secUid`, which like the numeric id
-survives a rename; the name does not.
+Reads the shapes of TikTok's web site and of its app, wrapped in `data` or not. Lists videos by `secUid`, which survives
+a rename of the account as its numeric id does.
 """
 
 from __future__ import annotations
@@ -32,41 +32,47 @@ from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.settings import Settings
 
 _PAGE_SIZE = 30
-"""Entries that a full page is sure to hold; up to 35 are asked for, and some pages hold as many."""
-_ASKED_PER_PAGE = 35
+"""Entries that a full page has at least."""
+
+_REQUESTED_PER_PAGE = 35
+"""The gateway's maximum; some pages have as many."""
+
 _FIRST_CURSOR = "0"
 _CARD_KEYS = ("user", "userInfo", "user_info", "userList", "user_list")
 
 
 class TikTokService(PlatformService):
-    """TikTok's profiles and videos."""
+    """Client of TikTok's profiles and videos."""
 
     platform: ClassVar[Platform] = Platform.TIKTOK
 
     def get_user_info(self, username: str) -> BloggerProfile:
-        """The profile behind a name. Raises PlatformError."""
+        """Return the profile of a username. Raises PlatformError."""
         call = Call("api/user/info", {"uniqueId": username.removeprefix("@")})
         return self._http.get(call, _read_profile)
 
     def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
-        """The newest videos; `sec_id` of the batch is set when it was looked up. Raises PlatformError, ValueError."""
-        page_bound = self._page_bound(target_count, max_pages, _PAGE_SIZE)
+        """Return the newest videos. Raises PlatformError, ValueError.
+
+        An account without `sec_id` costs one request more: the id is looked up by username and put into the batch.
+        """
+        page_limit = self._max_pages(target_count, max_pages, _PAGE_SIZE)
         sec_id = account.sec_id or self._look_up_sec_id(account)
 
         def read_page(cursor: str | None, number: int) -> Page:
-            params = {"secUid": sec_id, "count": str(_ASKED_PER_PAGE), "cursor": cursor or _FIRST_CURSOR}
+            params = {"secUid": sec_id, "count": str(_REQUESTED_PER_PAGE), "cursor": cursor or _FIRST_CURSOR}
             return self._http.get(Call("api/user/posts", params, number), lambda body: _read_page(body, account))
 
-        batch = collect(read_page, target_count, page_bound)
+        batch = collect(read_page, target_count, page_limit)
         batch.sec_id = None if account.sec_id else sec_id
         return batch
 
     def _look_up_sec_id(self, account: Account) -> str:
         if not account.username:
-            raise self._error(ErrorKind.BAD_REQUEST, "neither sec_id nor username of the account is known")
+            raise self._error(ErrorKind.BAD_REQUEST, "the account has neither sec_id nor username")
         profile = self.get_user_info(account.username)
         if profile.external_id != account.external_id:
-            raise self._error(ErrorKind.NOT_FOUND, f"@{account.username} is another account now")
+            raise self._error(ErrorKind.NOT_FOUND, f"@{account.username} is now the name of another account")
         if profile.is_private:
             raise self._error(ErrorKind.PRIVATE, f"@{account.username} is private")
         if not profile.sec_id:
@@ -95,7 +101,7 @@ def _read_profile(body: Json) -> BloggerProfile:
     user = get_path(info, "user")
     external_id, username = as_id(get_path(user, "id")), as_text(get_path(user, "uniqueId")).strip()
     if not external_id or not username:
-        raise MalformedResponseError("a profile without id or uniqueId")
+        raise MalformedResponseError("profile without id or uniqueId")
     avatars = (as_url(get_path(user, size)) for size in ("avatarLarger", "avatarMedium", "avatarThumb"))
     followers = (as_count(get_path(info, stats, "followerCount")) for stats in ("statsV2", "stats"))
     return BloggerProfile(
@@ -126,10 +132,10 @@ def _items(listing: Json, has_more: Json) -> list[Json]:
     items = first_of(listing, keys)
     if isinstance(items, list):
         return items
-    # An empty list is written as null by some gateways; a body that does not speak of a list at all is a block.
+    # Some gateways write an empty list as null. A body without any of the keys is a block, not an empty list.
     if keys and items is None and has_more is not None and not as_flag(has_more):
         return []
-    raise MalformedResponseError("no list of videos")
+    raise MalformedResponseError("response without a list of videos")
 
 
 def _read_entry(item: Json, account: Account) -> Entry:
@@ -159,7 +165,7 @@ def _statistics(item: Json, video_id: str) -> VideoStatistics:
         web = (as_count(get_path(item, stats, f"{name}Count")) for stats in ("statsV2", "stats"))
         return first_known((*web, as_count(get_path(item, "statistics", f"{name}_count"))))
 
-    # `repostCount` is "0" in every recorded answer: what people see as reposts is the share count.
+    # `repostCount` is "0" in every recorded response; the share count is the number shown to people.
     return VideoStatistics(
         external_video_id=video_id,
         views=count("play"),

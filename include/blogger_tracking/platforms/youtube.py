@@ -1,7 +1,7 @@
-"""YouTube, through the Data API v3.
+"""YouTube client, through the Data API v3. Wire format: docs/platforms.md.
 
-A channel is listed by its uploads playlist, never by search. The listing has no statistics: they, and the true
-publication date, come from `videos.list` (`get_videos`), 50 ids for one unit.
+Lists a channel by its uploads playlist, never by search. The playlist has no statistics: `videos.list` (`get_videos`)
+supplies statistics and the true publication date, 50 ids for one unit.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.settings import Settings
 
 MAX_VIDEO_IDS = 50
-"""Ids that one call of `videos.list` takes; more is an error."""
+"""Maximum number of ids in one call of `videos.list`."""
 
 _PAGE_SIZE = 50
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
@@ -48,42 +48,42 @@ _THUMBNAILS_LARGEST_FIRST = ("maxres", "standard", "high", "medium", "default")
 
 
 class YouTubeService(PlatformService):
-    """YouTube's channels and videos."""
+    """Client of YouTube's channels and videos."""
 
     platform: ClassVar[Platform] = Platform.YOUTUBE
 
     def get_user_info(self, username: str) -> BloggerProfile:
-        """The channel behind a handle, a legacy user name or a channel id. Raises PlatformError."""
+        """Return the channel of a handle, a legacy user name or a channel id. Raises PlatformError."""
         handle = f"@{username.removeprefix('@')}"
-        questions = [{"forHandle": handle}]
+        filters = [{"forHandle": handle}]
         if _CHANNEL_ID.fullmatch(username):
-            questions.insert(0, {"id": username})
+            filters.insert(0, {"id": username})
         elif not username.startswith("@"):
-            questions.append({"forUsername": username})
-        for question in questions:
-            channel = self._find_channel(question)
+            filters.append({"forUsername": username})
+        for channel_filter in filters:
+            channel = self._find_channel(channel_filter)
             if channel is not None:
                 return _read_profile(channel, username)
         raise self._channel_missing(username)
 
     def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
-        """The newest uploads, without statistics. Raises PlatformError, ValueError.
+        """Return the newest uploads, without statistics. Raises PlatformError, ValueError.
 
-        The id of the uploads list is derived from the channel's. If there is no such list, the channel is asked once:
-        it may keep its uploads elsewhere, have none (an empty batch), or be gone (NOT_FOUND).
+        Derives the id of the uploads playlist from the channel id. If that playlist does not exist, the channel is
+        requested once: it may name another playlist, have no uploads (an empty batch), or be gone (NOT_FOUND).
         """
-        page_bound = self._page_bound(target_count, max_pages, _PAGE_SIZE)
-        derived = _derived_uploads(account.external_id)
-        batch = self._list(derived, target_count, page_bound) if derived else None
+        page_limit = self._max_pages(target_count, max_pages, _PAGE_SIZE)
+        derived = _derived_uploads_playlist(account.external_id)
+        batch = self._list(derived, target_count, page_limit) if derived else None
         if batch is None:
-            actual = self._uploads_of(account.external_id)
-            batch = self._list(actual, target_count, page_bound) if actual and actual != derived else None
+            actual = self._uploads_playlist(account.external_id)
+            batch = self._list(actual, target_count, page_limit) if actual and actual != derived else None
         return VideoBatch() if batch is None else batch
 
     def get_videos(self, ids: Sequence[str]) -> dict[str, YouTubeVideo]:
-        """Up to 50 videos with statistics, by id. Videos that are private or gone are left out by YouTube.
+        """Return up to 50 videos with statistics, by id. YouTube omits videos that are private or gone.
 
-        Costs one unit, nothing for no ids. Raises PlatformError, and ValueError for more ids than one call takes.
+        Costs one unit, and nothing without ids. Raises PlatformError, and ValueError for more ids than MAX_VIDEO_IDS.
         """
         if len(ids) > MAX_VIDEO_IDS:
             raise ValueError(f"{len(ids)} ids; videos.list takes at most {MAX_VIDEO_IDS}.")
@@ -92,8 +92,8 @@ class YouTubeService(PlatformService):
         part = "snippet,statistics,contentDetails,liveStreamingDetails,status"
         return self._http.get(Call("videos", {"part": part, "id": ",".join(ids)}), _read_videos)
 
-    def _list(self, playlist_id: str, target_count: int, page_bound: int) -> VideoBatch | None:
-        """The newest videos of a playlist, or None if YouTube knows no such playlist."""
+    def _list(self, playlist_id: str, target_count: int, page_limit: int) -> VideoBatch | None:
+        """Return the newest videos of a playlist, or None if the playlist does not exist."""
         fixed = {"part": "snippet,contentDetails,status", "playlistId": playlist_id, "maxResults": str(_PAGE_SIZE)}
 
         def read_page(cursor: str | None, number: int) -> Page:
@@ -101,21 +101,21 @@ class YouTubeService(PlatformService):
             return self._http.get(Call("playlistItems", params, number), _read_page)
 
         try:
-            return collect(read_page, target_count, page_bound)
+            return collect(read_page, target_count, page_limit)
         except PlatformError as error:
             if error.kind is ErrorKind.NO_ENTRIES:
                 return None
             raise
 
-    def _uploads_of(self, external_id: str) -> str | None:
+    def _uploads_playlist(self, external_id: str) -> str | None:
         channel = self._find_channel({"id": external_id})
         if channel is None:
             raise self._channel_missing(external_id)
         return as_id(get_path(channel, "contentDetails", "relatedPlaylists", "uploads"))
 
-    def _find_channel(self, question: Mapping[str, str]) -> Json | None:
-        """The first channel of the answer. An unknown channel is a 200 without items, or a 404."""
-        params = {"part": "snippet,statistics,contentDetails", **question}
+    def _find_channel(self, channel_filter: Mapping[str, str]) -> Json | None:
+        """Return the channel that matches, or None: YouTube's response is a 200 without items, or a 404."""
+        params = {"part": "snippet,statistics,contentDetails", **channel_filter}
         try:
             return self._http.get(Call("channels", params), _first_channel)
         except PlatformError as error:
@@ -135,7 +135,7 @@ class YouTubeService(PlatformService):
         return settings.youtube_requests_per_second
 
 
-def _derived_uploads(external_id: str) -> str | None:
+def _derived_uploads_playlist(external_id: str) -> str | None:
     return f"UU{external_id[2:]}" if external_id.startswith("UC") else None
 
 
@@ -143,26 +143,26 @@ def _items(body: Json) -> list[Json]:
     items = get_path(body, "items")
     if isinstance(items, list):
         return items
-    # No result at all may lack the key; a body that does not even say what it is was not written by the API.
+    # A response without results may lack the key. A body without `kind` and `pageInfo` is not the API's.
     if items is None and (get_path(body, "kind") or get_path(body, "pageInfo")):
         return []
-    raise MalformedResponseError("no items")
+    raise MalformedResponseError("response without items")
 
 
 def _first_channel(body: Json) -> Json | None:
     channel = get_path(_items(body), 0)
     if channel is not None and not as_id(get_path(channel, "id")):
-        raise MalformedResponseError("a channel without id")
+        raise MalformedResponseError("channel without id")
     return channel
 
 
-def _read_profile(channel: Json, asked: str) -> BloggerProfile:
+def _read_profile(channel: Json, requested_name: str) -> BloggerProfile:
     snippet = get_path(channel, "snippet")
     return BloggerProfile(
         platform=Platform.YOUTUBE,
         external_id=as_text(get_path(channel, "id")),
         sec_id=None,
-        username=as_text(get_path(snippet, "customUrl")).removeprefix("@") or asked.removeprefix("@"),
+        username=as_text(get_path(snippet, "customUrl")).removeprefix("@") or requested_name.removeprefix("@"),
         channel_name=as_text(get_path(snippet, "title")),
         subscribers=_subscribers(get_path(channel, "statistics")),
         thumbnail_url=_thumbnail(snippet),
@@ -200,13 +200,16 @@ def _read_entry(item: Json) -> Entry:
 
 
 def _is_placeholder(snippet: Json, details: Json) -> bool:
-    """Whether a private or deleted video is meant. Its title is no sign: anybody may call a video `Private video`."""
-    signs_of_life = (
+    """Return True for a private or deleted video.
+
+    The title proves nothing: the title of a public video may be `Private video`.
+    """
+    parts_of_a_public_video = (
         get_path(snippet, "thumbnails"),
         get_path(snippet, "videoOwnerChannelId"),
         get_path(details, "videoPublishedAt"),
     )
-    return not any(signs_of_life)
+    return not any(parts_of_a_public_video)
 
 
 def _read_videos(body: Json) -> dict[str, YouTubeVideo]:
@@ -244,5 +247,5 @@ def _video_url(video_id: str) -> str:
 
 
 def _thumbnail(snippet: Json) -> str | None:
-    addresses = (as_url(get_path(snippet, "thumbnails", size, "url")) for size in _THUMBNAILS_LARGEST_FIRST)
-    return next(filter(None, addresses), None)
+    urls = (as_url(get_path(snippet, "thumbnails", size, "url")) for size in _THUMBNAILS_LARGEST_FIRST)
+    return next(filter(None, urls), None)

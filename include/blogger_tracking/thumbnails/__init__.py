@@ -1,1 +1,1 @@
-"""Downloading pictures from addresses that strangers chose."""
+"""SSRF-safe download of thumbnails from URLs that the project does not control."""

@@ -1,4 +1,7 @@
-"""Which addresses may be asked for a picture: public ones, decided on the address that is then connected to."""
+"""SSRF protection: resolve a URL once, and admit public IP addresses only.
+
+The download connects to the IP address that was checked, so that a second DNS answer cannot lead elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from blogger_tracking.domain.errors import ThumbnailError
 IpAddress = IPv4Address | IPv6Address
 
 Resolve = Callable[[str], Sequence[str]]
-"""The IP addresses of a host name. Raises OSError."""
+"""A function that returns the IP addresses of a host name. Raises OSError."""
 
-_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""Addresses that a translator turns into the IPv4 address in their last 32 bits (RFC 6052)."""
+"""IPv6 addresses that a NAT64 gateway translates to the IPv4 address in their last 32 bits (RFC 6052)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One request: the IP address to connect to, and what to ask for in whose name."""
+    """The checked target of one request: `ip` is connected to; `host` goes into TLS and the Host header."""
 
     scheme: str
     host: str
@@ -32,39 +35,38 @@ class Target:
 
 
 def resolve_host(host: str) -> list[str]:
-    """What the system's resolver says, IPv4 first: not every machine that has IPv6 addresses is connected by it."""
+    """Return the addresses from the system's resolver, IPv4 first: IPv6 is often configured without a route."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return [str(address[0]) for _, _, _, _, address in sorted(found, key=lambda each: each[0] != socket.AF_INET)]
 
 
 def resolve_target(url: str, resolve: Resolve, *, allow_loopback: bool) -> Target:
-    """Resolve an address once and check it: https only, and every IP address of its host is public.
+    """Resolve a URL's host once and check the URL: https, and every IP address of the host is public.
 
-    `allow_loopback` admits http and this machine's own loopback addresses as well: for the sandbox.
-    Raises PictureError.
+    `allow_loopback` also admits http and loopback addresses, for the platform sandbox. Raises ThumbnailError.
     """
     parts, port = _split(url)
     schemes = ("https", "http") if allow_loopback else ("https",)
     if parts.scheme not in schemes or not parts.hostname:
-        raise ThumbnailError(f"the address is not {' or '.join(schemes)} with a host", final=True)
+        raise ThumbnailError(f"the URL is not {' or '.join(schemes)} with a host", final=True)
     ips = _resolve(parts.hostname, resolve)
     for ip in ips:
         if not (is_public(ip) or (allow_loopback and ip.is_loopback)):
-            raise ThumbnailError(f"the host {parts.hostname} leads to {ip}, which is no public address", final=True)
+            raise ThumbnailError(f"the host {parts.hostname} resolves to {ip}, which is not public", final=True)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{_ascii(parts.query)}" if parts.query else "")
-    return Target(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], str(ips[0]), path)
+    return Target(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], str(ips[0]), path)
 
 
 def is_public(ip: IpAddress) -> bool:
-    """Whether an address belongs to the public internet, and so does the IPv4 address that it may stand for."""
+    """Return True for a public address; an IPv6 address that embeds an IPv4 address is judged by the latter."""
     if isinstance(ip, IPv6Address):
-        embedded = _embedded(ip)
+        embedded = _embedded_ipv4(ip)
         if embedded is not None:
             return is_public(embedded)
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
 
 
-def _embedded(ip: IPv6Address) -> IPv4Address | None:
+def _embedded_ipv4(ip: IPv6Address) -> IPv4Address | None:
     if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -75,7 +77,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ThumbnailError("the address cannot be read as a URL", final=True) from None
+        raise ThumbnailError("the URL is malformed", final=True) from None
     return parts, port
 
 
@@ -83,12 +85,12 @@ def _resolve(host: str, resolve: Resolve) -> list[IpAddress]:
     try:
         ips = [ip_address(text.partition("%")[0]) for text in resolve(host)]
     except UnicodeError:
-        raise ThumbnailError(f"{host} is no host name", final=True) from None
+        raise ThumbnailError(f"{host} is not a valid host name", final=True) from None
     except OSError as error:
         unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
         raise ThumbnailError(f"the host {host} was not found ({error.strerror})", final=unknown) from None
     if not ips:
-        raise ThumbnailError(f"the host {host} has no address", final=True)
+        raise ThumbnailError(f"the host {host} has no IP address", final=True)
     return ips
 
 

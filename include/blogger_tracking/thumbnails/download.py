@@ -1,4 +1,7 @@
-"""A download that trusts nothing: neither the address, nor where it leads, nor how much comes, nor its name."""
+"""Download of thumbnails from untrusted servers.
+
+The target of the URL and of every redirect, the size, the time and the content of the response are checked.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from urllib.parse import urljoin
 from blogger_tracking.domain.errors import ThumbnailError
 from blogger_tracking.thumbnails.addresses import Resolve, Target, resolve_host, resolve_target
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
-_PASSING = frozenset({408, 425, 429})
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _CHUNK_BYTES = 64 * 1024
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "blogger-tracking"}
 
@@ -32,12 +35,12 @@ SIGNATURES: dict[str, re.Pattern[bytes]] = {
     "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
     "avif": re.compile(rb".{4}ftypavi[fs]", re.DOTALL),
 }
-"""File extension of each kind that is accepted, and how its content begins."""
+"""Accepted image formats: file extension, and the signature that the content begins with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """The bytes of a picture, and the file extension that they deserve."""
+    """The bytes of an image, and the file extension of the format that the content has."""
 
     content: bytes
     extension: str
@@ -45,9 +48,10 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class ThumbnailDownloader:
-    """Downloads pictures. Thread-safe.
+    """Downloads thumbnails. Thread-safe.
 
-    `seconds` bounds one picture, its redirects included; a server that sends a byte now and then gains nothing.
+    `seconds` limits one download as a whole, redirects included: a server that trickles bytes does not extend the
+    limit.
     """
 
     bytes_limit: int
@@ -57,21 +61,21 @@ class ThumbnailDownloader:
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
     def download(self, url: str) -> Thumbnail:
-        """The picture at an address. No key is sent, to nobody. Raises PictureError."""
+        """Download an image. No credentials are sent. Raises ThumbnailError."""
         deadline = time.monotonic() + self.seconds
-        for _ in range(1 + _MOST_REDIRECTS):
+        for _ in range(1 + _MAX_REDIRECTS):
             target = resolve_target(url, self.resolve, allow_loopback=self.allow_loopback)
-            with self._asked(target, deadline) as response:
-                if response.status not in _REDIRECTS:
+            with self._response(target, deadline) as response:
+                if response.status not in _REDIRECT_STATUSES:
                     return self._read(response, deadline)
                 url = urljoin(url, response.headers.get("Location", ""))
-        raise ThumbnailError(f"redirected more than {_MOST_REDIRECTS} times", final=True)
+        raise ThumbnailError(f"redirected more than {_MAX_REDIRECTS} times", final=True)
 
     @contextmanager
-    def _asked(self, target: Target, deadline: float) -> Generator[HTTPResponse]:
-        """The answer to a request over a connection to exactly the IP address that was checked."""
+    def _response(self, target: Target, deadline: float) -> Generator[HTTPResponse]:
+        """Yield the response to a GET request, and translate network errors into ThumbnailError."""
         try:
-            with self._connected(target, deadline) as connected, _ask(target, connected) as response:
+            with self._connection(target, deadline) as connected, _get(target, connected) as response:
                 yield response
         except ssl.SSLCertVerificationError as error:
             raise ThumbnailError(
@@ -79,19 +83,22 @@ class ThumbnailDownloader:
             ) from None
         except (OSError, HTTPException) as error:
             if time.monotonic() >= deadline:
-                raise self._too_late() from None
+                raise self._timed_out() from None
             raise ThumbnailError(f"{type(error).__name__} from {target.host}", final=False) from None
 
     @contextmanager
-    def _connected(self, target: Target, deadline: float) -> Generator[socket.socket]:
-        """A connection that is cut at the deadline: a socket's own timeout starts anew with every byte."""
+    def _connection(self, target: Target, deadline: float) -> Generator[socket.socket]:
+        """Yield a connection to the checked IP address that is shut down at the deadline.
+
+        A socket's own timeout is no limit: the timeout starts again with every byte received.
+        """
         left = deadline - time.monotonic()
         if left <= 0:
-            raise self._too_late()
+            raise self._timed_out()
         connected = socket.create_connection((target.ip, target.port), timeout=left)
         if target.scheme == "https":
             connected = self.tls.wrap_socket(connected, server_hostname=target.host, do_handshake_on_connect=False)
-        watchdog = threading.Timer(max(0, deadline - time.monotonic()), _cut, [connected])
+        watchdog = threading.Timer(max(0, deadline - time.monotonic()), _shut_down, [connected])
         watchdog.daemon = True
         with connected:
             watchdog.start()
@@ -102,8 +109,8 @@ class ThumbnailDownloader:
 
     def _read(self, response: HTTPResponse, deadline: float) -> Thumbnail:
         if response.status != HTTPStatus.OK:
-            passing = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _PASSING
-            raise ThumbnailError(f"HTTP {response.status}", final=not passing)
+            transient = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _TRANSIENT_STATUSES
+            raise ThumbnailError(f"HTTP {response.status}", final=not transient)
         if (response.length or 0) > self.bytes_limit:
             raise self._too_large()
         received = bytearray()
@@ -112,18 +119,16 @@ class ThumbnailDownloader:
             if len(received) > self.bytes_limit:
                 raise self._too_large()
         if time.monotonic() >= deadline:
-            raise self._too_late()
+            raise self._timed_out()
         if response.length:
-            raise ThumbnailError("the answer ended early", final=False)
+            raise ThumbnailError("the response ended early", final=False)
         content = bytes(received)
         extension = image_extension(content)
         if extension is None:
-            raise ThumbnailError(
-                f"no picture of a known kind, but {len(content)} bytes that begin otherwise", final=True
-            )
+            raise ThumbnailError(f"not an image of an accepted format ({len(content)} bytes)", final=True)
         return Thumbnail(content, extension)
 
-    def _too_late(self) -> ThumbnailError:
+    def _timed_out(self) -> ThumbnailError:
         return ThumbnailError(f"took longer than {self.seconds:g} s", final=False)
 
     def _too_large(self) -> ThumbnailError:
@@ -131,7 +136,7 @@ class ThumbnailDownloader:
 
 
 @contextmanager
-def _ask(target: Target, connected: socket.socket) -> Generator[HTTPResponse]:
+def _get(target: Target, connected: socket.socket) -> Generator[HTTPResponse]:
     connection: HTTPConnection
     if isinstance(connected, ssl.SSLSocket):
         connected.do_handshake()
@@ -144,12 +149,13 @@ def _ask(target: Target, connected: socket.socket) -> Generator[HTTPResponse]:
         yield response
 
 
-def _cut(connected: socket.socket) -> None:
-    # Already closed is as good. Not SSLSocket's own method, which would go on reading without TLS.
+def _shut_down(connected: socket.socket) -> None:
+    # OSError: the socket is closed already. The method of `socket`, because that of SSLSocket would drop TLS and let
+    # the reading thread go on in plain text.
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def image_extension(content: bytes) -> str | None:
-    """The file extension of a picture, or None for anything else."""
-    return next((extension for extension, begins in SIGNATURES.items() if begins.match(content)), None)
+    """Return the file extension of an image in an accepted format, or None for anything else."""
+    return next((extension for extension, signature in SIGNATURES.items() if signature.match(content)), None)

@@ -24,8 +24,8 @@ from blogger_tracking.database.tracked_accounts import TrackedBlogger, read_trac
 from blogger_tracking.database.youtube_units import UnitUse, record_units
 from blogger_tracking.domain.models import BloggerProfile, Platform
 from blogger_tracking.domain.request_errors import BloggerLimitReachedError
-from blogger_tracking.domain.usernames import read_username
-from blogger_tracking.platforms.metering import count_requests
+from blogger_tracking.domain.usernames import parse_username
+from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 
@@ -50,7 +50,7 @@ def add_blogger(
     waits for the next batch run.
     Raises RefusalError, and PlatformError when the platform does not describe the blogger.
     """
-    name = read_username(username, platform)
+    name = parse_username(username, platform)
     with services.pool.connection() as connection:
         _refuse_early(connection, addition, platform, name)
     profile = _look_up(services, platform, name)

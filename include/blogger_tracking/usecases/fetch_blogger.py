@@ -1,4 +1,7 @@
-"""Use case: fetch a blogger's newest videos and save them. The only one, whoever calls it."""
+"""Use case: fetch a blogger's newest videos and save them.
+
+The batch, the initial fetch and every retry fetch a blogger through `fetch_blogger`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
-from blogger_tracking.database.fetch_settlement import FetchOutcome, settle_fetch, suspend_platform
+from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, settle_fetch
+from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.youtube_units import UnitUse, record_units
 from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.domain.claims import Claim
@@ -24,7 +28,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError, suspended_until
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.listing import VideoBatch
-from blogger_tracking.platforms.metering import count_requests
+from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FetchServices:
-    """What a fetch talks to. Safe to share between threads."""
+    """The database and the platforms' clients, safe to share between threads."""
 
     pool: ConnectionPool
     platforms: Mapping[Platform, PlatformService]
@@ -40,7 +44,10 @@ class FetchServices:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """How one start of one fetch ended. `reason` says why it did not simply succeed."""
+    """The result of one attempt of a fetch. `reason` says why the attempt did not simply succeed.
+
+    `state` is None if a newer attempt took over the fetch. `charged` is the sum of the added charges.
+    """
 
     fetch_id: int
     username: str
@@ -53,42 +60,58 @@ class FetchReport:
 
     @property
     def failed(self) -> bool:
-        """Whether another start may give what this one did not."""
+        """True if another attempt may get the videos that this attempt did not get."""
         return self.state is FetchState.FAILED
 
 
 def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
-    """Claim a planned fetch, ask the platform, and save the answer with its charges.
+    """Claim a planned fetch, request the videos from the platform, and save them with their charges.
 
-    A platform that does not answer ends in the report, not in an exception. What the database raises is let through:
-    then nothing was saved, and the reservation is released by the next start or the next planning.
+    Errors of the platform are part of the report. Exceptions of the database propagate: then nothing was saved, and
+    the next attempt or the next planning releases the reservation.
     """
     started = time.monotonic()
     with services.pool.connection() as connection:
         claim = claim_fetch(connection, fetch_id, timedelta(minutes=get_settings().lease_minutes), _executor())
     if isinstance(claim, ClaimRefused):
-        logger.info("Fetch %s (@%s) skipped: %s.", fetch_id, claim.username, claim.reason)
+        logger.info("@%s: skipped: %s. Nothing was requested or charged.", claim.username, claim.reason)
         return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
     with count_requests() as meter:
-        outcome = _ask(services, claim)
+        outcome = _request_videos(services, claim)
     if claim.account.platform is Platform.YOUTUBE and meter.requests:
-        # Apart from the saving: they are spent also when a newer start has taken over.
+        # In a transaction of its own: the units are spent even if a newer attempt has taken over the fetch.
         with services.pool.connection() as connection:
             record_units(connection, datetime.now(UTC), UnitUse.LISTING, meter.requests, claim.fetch_id)
-    return _settle(services, claim, outcome, started)
+    try:
+        settled = _save(services, claim, outcome)
+    except StaleClaimError as error:
+        logger.warning("@%s: %s", claim.account.username, error)
+        return FetchReport(fetch_id, claim.account.username, None, str(error))
+    seconds = time.monotonic() - started
+    _log_outcome(claim, outcome, settled, meter.requests, seconds)
+    return FetchReport(
+        fetch_id,
+        claim.account.username,
+        outcome.state,
+        outcome.reason,
+        videos_returned=len(outcome.videos),
+        videos_new=settled.videos_new,
+        charged=sum(settled.charged.values()),
+        seconds=seconds,
+    )
 
 
-def _ask(services: FetchServices, claim: Claim) -> FetchOutcome:
+def _request_videos(services: FetchServices, claim: Claim) -> FetchOutcome:
     try:
         service = services.platforms[claim.account.platform]
         batch = service.get_user_videos_batch(claim.account, claim.target_count)
     except PlatformError as error:
-        state = _STATES.get(error.kind, FetchState.FAILED)
+        state = _CONCLUSIVE_ERRORS.get(error.kind, FetchState.FAILED)
         return FetchOutcome(state, error=error, reason=str(error))
     except ConfigurationError as error:
         return FetchOutcome(FetchState.FAILED, reason=str(error))
     return FetchOutcome(
-        state=_state(batch),
+        state=_state_of(batch),
         videos=batch,
         pages=batch.pages,
         skipped=batch.skipped,
@@ -98,65 +121,65 @@ def _ask(services: FetchServices, claim: Claim) -> FetchOutcome:
     )
 
 
-_STATES = {ErrorKind.PRIVATE: FetchState.PRIVATE, ErrorKind.NOT_FOUND: FetchState.NOT_FOUND}
+_CONCLUSIVE_ERRORS = {ErrorKind.PRIVATE: FetchState.PRIVATE, ErrorKind.NOT_FOUND: FetchState.NOT_FOUND}
 
 
-def _state(batch: VideoBatch) -> FetchState:
+def _state_of(batch: VideoBatch) -> FetchState:
     if batch.interrupted_by:
         return FetchState.PARTIAL
     return FetchState.SUCCEEDED if batch else FetchState.EMPTY
 
 
-def _settle(services: FetchServices, claim: Claim, outcome: FetchOutcome, started: float) -> FetchReport:
-    username = claim.account.username
+def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
     with services.pool.connection() as connection:
         if outcome.error:
             _suspend(connection, outcome.error)
-        try:
-            settled = settle_fetch(connection, claim, outcome)
-        except StaleClaimError as error:
-            logger.warning("%s", error)
-            return FetchReport(claim.fetch_id, username, None, str(error))
-    report = FetchReport(
-        claim.fetch_id,
-        username,
-        outcome.state,
-        outcome.reason,
-        videos_returned=len(outcome.videos),
-        videos_new=settled.videos_new,
-        charged=sum(settled.charged.values()),
-        seconds=time.monotonic() - started,
-    )
-    _log_report(claim, report, outcome)
-    return report
+        return settle_fetch(connection, claim, outcome)
 
 
 def _suspend(connection: Connection, error: PlatformError) -> None:
     until = suspended_until(error, datetime.now(UTC), get_settings())
     if until and suspend_platform(connection, error.platform, until, str(error)):
-        alerts.warning("%s is left alone until %s: %s.", error.platform, until.isoformat(), error)
+        alerts.warning("%s is suspended until %s: %s.", error.platform, until.isoformat(), error)
 
 
-def _log_report(claim: Claim, report: FetchReport, outcome: FetchOutcome) -> None:
-    level = logging.ERROR if report.failed else logging.INFO
+def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, requests: int, seconds: float) -> None:
+    # A failure is one ERROR record, the first line: each ERROR record becomes an event in Sentry, and the triggerer
+    # writes ERROR records at once but buffers the others.
+    failed = outcome.state is FetchState.FAILED
     logger.log(
-        level,
-        "@%s (%s) %s in %.1f s: asked %s for the %s newest videos (granted: %s), %s came on %s pages, "
-        "%s of them new, %s charged%s%s.",
-        report.username,
+        logging.ERROR if failed else logging.INFO,
+        "@%s (%s): %s in %.1f s%s.",
+        claim.account.username,
         claim.account.external_id,
-        report.state,
-        report.seconds,
-        claim.account.platform,
-        claim.target_count,
-        ", ".join(f"{share.videos} for {share.organization_id}" for share in claim.allocations),
-        report.videos_returned,
-        outcome.pages,
-        report.videos_new,
-        report.charged,
-        f"; entries skipped: {outcome.skipped}" if outcome.skipped else "",
-        f"; {report.reason}" if report.reason else "",
+        outcome.state,
+        seconds,
+        f"; reason: {outcome.reason}" if outcome.reason else "",
     )
+    if outcome.error and outcome.error.advice:
+        logger.info("%s", outcome.error.advice)
+    logger.info("Asked %s for the %s newest videos.", claim.account.platform, claim.target_count)
+    logger.info(
+        "Received %s videos, %s of them new (pages: %s, requests: %s).",
+        len(outcome.videos),
+        settled.videos_new,
+        outcome.pages,
+        requests,
+    )
+    if outcome.skipped:
+        skipped = ", ".join(f"{count} {reason}" for reason, count in outcome.skipped.items())
+        logger.info("Skipped entries of the listing: %s.", skipped)
+    if failed:
+        logger.info("Saved nothing, charged nothing, released the reservation.")
+        return
+    for allocation in claim.allocations:
+        charged = settled.charged[allocation.organization_id]
+        logger.info(
+            "Charged %s of %s granted videos to organization %s.",
+            charged,
+            allocation.videos,
+            allocation.organization_id,
+        )
 
 
 def _executor() -> str:

@@ -18,16 +18,16 @@ from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, 
 def submit_fetches(
     executor: Executor, services: FetchServices, key: RunKey, task_id: str, map_index: int
 ) -> list[Future[FetchReport]]:
-    """Start what this task instance has to do: its bloggers without an understood state, or all if all have one.
+    """Submit the fetches of this task instance: those without a conclusive state, or all if all have one.
 
-    Each runs in the caller's context, so that its log lines find their way to the instance's log. Raises
-    UnplannedInstanceError when the ledger gives this instance nothing to do.
+    Each fetch runs in a copy of the caller's context, so that its log lines go to the log of the instance. Raises
+    UnplannedInstanceError if the ledger has no fetch for this instance.
     """
     with services.pool.connection() as connection:
         fetch_ids = read_instance_fetches(connection, key, task_id, map_index)
     if not fetch_ids:
         raise UnplannedInstanceError(
-            f"The ledger has no bloggers for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
+            f"The ledger has no fetch for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
             "Clear the platform's `plan` task, or start a new run."
         )
     return [
@@ -36,7 +36,7 @@ def submit_fetches(
 
 
 def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
-    """What an instance did, small enough for an XCom."""
+    """Return the counts of an instance as JSON, small enough for an XCom."""
     return {
         "bloggers": len(reports),
         "states": {**Counter(str(report.state or "superseded") for report in reports)},
@@ -47,5 +47,5 @@ def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
 
 
 def all_skipped(reports: Sequence[FetchReport]) -> bool:
-    """Whether nothing was fetched because every start was refused."""
+    """Return True if the claims of all fetches were refused, so that nothing was fetched."""
     return bool(reports) and all(report.state is FetchState.SKIPPED for report in reports)

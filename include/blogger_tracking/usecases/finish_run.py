@@ -1,4 +1,4 @@
-"""Use case: end a run, release what it left unfinished, and judge it."""
+"""Use case: finish a run, release its unfinished fetches, and report its problems."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database import runs
 from blogger_tracking.database.run_plans import serialize_planning
 from blogger_tracking.database.run_summaries import (
+    OrganizationSummary,
     read_organization_summaries,
     read_platform_summaries,
     read_tallies,
@@ -21,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> list[str]:
-    """End a run and log its summary; return why it is red, or nothing when it is green.
+    """Finish a run, log its summary, and return its problems; a run without problems is green.
 
-    Running it again changes nothing but the verdict, should somebody have cleared instances meanwhile.
+    Finishing a run again changes nothing. The problems may differ if instances were cleared in between.
     """
     with pool.connection() as connection:
         with connection.transaction():
@@ -33,28 +34,41 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
                 return ["it was never planned"]
             runs.finish_run(connection, run_id, moment)
             release_stale_fetches(connection, moment)
-        _log_summary(connection, run_id)
+        _log_platforms(connection, run_id)
+        for organization in read_organization_summaries(connection, run_id):
+            _log_organization(organization)
         return run_problems(read_tallies(connection, run_id), failed_share_limit)
 
 
-def _log_summary(connection: Connection, run_id: int) -> None:
-    for platform in read_platform_summaries(connection, run_id):
+def _log_platforms(connection: Connection, run_id: int) -> None:
+    for summary in read_platform_summaries(connection, run_id):
+        states = ", ".join(f"{count} {state}" for state, count in summary.states.items())
+        logger.info("%s: %s.", summary.platform, states)
         logger.info(
-            "%s: %s; %s videos, %s of them new, in %.1f s.",
-            platform.platform,
-            ", ".join(f"{count} {state}" for state, count in platform.states.items()),
-            platform.videos,
-            platform.videos_new,
-            platform.seconds,
+            "%s: %s videos in %.1f s, %s of them new.",
+            summary.platform,
+            summary.videos,
+            summary.seconds,
+            summary.videos_new,
         )
-    for organization in read_organization_summaries(connection, run_id):
+
+
+def _log_organization(summary: OrganizationSummary) -> None:
+    logger.info(
+        "%s: fetched %s of %s granted videos, charged %s.",
+        summary.name,
+        summary.fetched,
+        summary.granted,
+        summary.charged,
+    )
+    if summary.video_limit is None:
+        logger.info("%s: no current subscription.", summary.name)
+    else:
         logger.info(
-            "%s: limit %s, used before %s, granted %s, fetched %s, charged %s%s.",
-            organization.name,
-            organization.video_limit,
-            organization.used_before,
-            organization.granted,
-            organization.fetched,
-            organization.charged,
-            "".join(f"; skipped {count}: {reason}" for reason, count in organization.skipped.items()),
+            "%s: %s of %s videos of the period were used before the run.",
+            summary.name,
+            summary.used_before,
+            summary.video_limit,
         )
+    for reason, count in summary.skipped.items():
+        logger.info("%s: skipped %s tracked accounts: %s.", summary.name, count, reason)

@@ -1,4 +1,4 @@
-"""Use case: consume a queue and say what became of it, see how the queues stand, let parked messages be tried again."""
+"""Use cases of both queues: run a consumer and log a summary, read the queues' state, requeue parked messages."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from blogger_tracking.database.message_queues import (
     ParkedMessage,
     QueueCounts,
     count_messages,
-    list_parked,
-    requeue_parked,
+    list_parked_messages,
+    requeue_parked_messages,
 )
 from blogger_tracking.domain.queues import Queue
 
 logger = logging.getLogger(__name__)
 
-MOST_PARKED = 100
-"""How many parked messages of a queue are shown."""
+MAX_LISTED_PARKED = 100
+"""Number of a queue's parked messages that are listed at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One queue: its counts, and its parked messages, the newest first."""
+    """Counts of one queue, and its newest parked messages (at most MAX_LISTED_PARKED), newest first."""
 
     queue: Queue
     counts: QueueCounts
@@ -36,29 +36,34 @@ class QueueState:
 
 
 def consume(pool: ConnectionPool, queue: Queue, run: Callable[[], Counter[str]]) -> dict[str, int]:
-    """Let a consumer run; log a summary with every message that was parked, and give it, small enough for an XCom."""
+    """Run a consumer, and log a summary and every message parked meanwhile; return the counts, to be kept as an XCom.
+
+    `run` returns the consumer's own counts, to which `parked` is added; empty if there was no work.
+    """
     started = datetime.now(UTC)
-    done = run()
-    if not done:
-        logger.info("Nothing waits in %s.", queue)
+    counts = run()
+    if not counts:
+        logger.info("No work in %s.", queue)
         return {}
     with pool.connection() as connection:
-        parked = list_parked(connection, queue, MOST_PARKED, since=started)
+        parked = list_parked_messages(connection, queue, MAX_LISTED_PARKED, since=started)
     for message in parked:
-        logger.warning("Message %s of %s is parked: %s.", message.id, queue, message.last_error)
-    summary = {**done, "parked": len(parked)}
+        logger.warning(
+            "Message %s of %s is parked and not tried again unless requeued: %s.", message.id, queue, message.last_error
+        )
+    summary = {**counts, "parked": len(parked)}
     logger.info("%s: %s.", queue, ", ".join(f"{count} {name}" for name, count in summary.items()))
     return summary
 
 
 def read_queues(connection: Connection) -> list[QueueState]:
-    """How each queue stands."""
+    """Return the state of each queue."""
     return [
-        QueueState(queue, count_messages(connection, queue), list_parked(connection, queue, MOST_PARKED))
+        QueueState(queue, count_messages(connection, queue), list_parked_messages(connection, queue, MAX_LISTED_PARKED))
         for queue in Queue
     ]
 
 
 def requeue(connection: Connection, queue: Queue, message_ids: Collection[int] | None = None) -> list[int]:
-    """Let parked messages (None: all of the queue) be tried again at once; return the ids of those that wait now."""
-    return requeue_parked(connection, queue, datetime.now(UTC), message_ids)
+    """Requeue parked messages (None: all of the queue) to be tried at once; return the ids of the requeued messages."""
+    return requeue_parked_messages(connection, queue, datetime.now(UTC), message_ids)

@@ -1,4 +1,4 @@
-"""Use case: ask YouTube for the statistics of the videos that fetches have queued."""
+"""Use case: request the statistics of queued videos from YouTube."""
 
 from __future__ import annotations
 
@@ -14,35 +14,41 @@ from typing import Protocol
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_settlement import suspend_platform
-from blogger_tracking.database.message_queues import Delivery, FailedMessage, fail, give_back, take
-from blogger_tracking.database.video_lookups import UnseenRule, is_suspended, read_statistics_backlog, save_lookup
+from blogger_tracking.database.message_queues import (
+    Delivery,
+    FailedMessage,
+    fail_messages,
+    read_backlog,
+    release_messages,
+    take_messages,
+)
+from blogger_tracking.database.platform_suspensions import suspend_platform, suspended_platforms
+from blogger_tracking.database.video_lookups import save_lookup
+from blogger_tracking.database.videos import RemovalRule
 from blogger_tracking.database.youtube_units import UnitUse, record_units, reserve_unit
 from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.models import Platform, YouTubeVideo
 from blogger_tracking.domain.platform_errors import PlatformError, suspended_until
-from blogger_tracking.domain.queues import Backlog, Queue, WantedVideo, fill_calls
+from blogger_tracking.domain.queues import Backlog, Queue, QueuedVideo, TimeBudget, group_into_calls
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, next_quota_reset
-from blogger_tracking.platforms.metering import count_requests
+from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.settings import Settings
-from blogger_tracking.usecases.drain_queue import TimeBudget, drain
 
 logger = logging.getLogger(__name__)
 
 QUEUE = Queue.VIDEO_BATCHES
-NOTHING = Backlog(0, None, more_to_come=False)
 
 
 class VideoLookup(Protocol):
-    """What can tell about up to 50 videos at once."""
+    """A client that looks up to 50 videos up in one call."""
 
     def get_videos(self, ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
-        """The videos by id, without those that are private or gone. Raises PlatformError."""
+        """Return the videos by id; private and deleted videos are missing. Raises PlatformError."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Pause:
-    """Until when YouTube is asked nothing more, and why."""
+class _Postponement:
+    """The time before which YouTube gets no further calls, and the reason."""
 
     until: datetime
     reason: str
@@ -50,20 +56,20 @@ class _Pause:
 
 @dataclass(slots=True)
 class _DeliveryProgress:
-    """One delivery while its calls are made, by several threads."""
+    """State of one delivery, shared by the threads that make its calls; `lock` guards changes."""
 
     delivery: Delivery
-    paused: _Pause | None = None
+    postponement: _Postponement | None = None
     failures: dict[int, FailedMessage] = field(default_factory=dict)
-    done: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class StatisticsRefresher:
-    """A consumer of the high priority queue. Any number of them may work at once.
+    """A consumer of the high priority queue; any number of consumers may run at once.
 
-    Calls are filled across messages and bloggers. One that is not full is made only when nothing more is to come, so
-    that a run costs no more calls than its videos need.
+    Calls are filled across messages and bloggers. A partial call is made only if nothing more is expected, so that a
+    run costs no more units than its videos need.
     """
 
     def __init__(
@@ -73,127 +79,158 @@ class StatisticsRefresher:
         self._youtube = youtube
         self._settings = settings
         self._clock = clock or Clock()
-        self._partial_after = timedelta(minutes=settings.partial_call_after_minutes)
+        self._partial_call_after = timedelta(minutes=settings.partial_call_after_minutes)
 
     def run(self) -> Counter[str]:
-        """Refresh what waits, and what the fetches under way queue; return what was done, by name.
+        """Process the queue until nothing waits and nothing more is expected, or the time budget is spent.
 
-        Counts `calls`, `videos` (answered for), `unseen` (of them, left out by YouTube), `failed` and `postponed`
-        messages. What the database raises is let through: messages then come back after the visibility timeout.
+        Returns counts of `calls`, acknowledged `videos`, `unseen` videos (missing from YouTube's response), `failed`
+        and `postponed` messages. Database errors propagate: the messages in hand become visible again after the
+        visibility timeout. An empty queue costs one query.
         """
-        time_budget = TimeBudget(self._settings.queue_seconds_per_run, self._settings.queue_poll_seconds)
+        time_budget = TimeBudget(self._settings.queue_seconds_per_run)
+        counts: Counter[str] = Counter()
         with ThreadPoolExecutor(self._settings.statistics_threads, thread_name_prefix="statistics") as executor:
-            return drain(
-                self._look, self._is_ready, lambda backlog: self._work(backlog, executor), time_budget, self._clock
-            )
+            while True:
+                backlog = self._read_backlog()
+                if backlog.call_is_due(VIDEOS_PER_CALL, self._clock.now(), self._partial_call_after):
+                    counts.update(self._process_delivery(backlog, executor))
+                elif backlog.more_to_come:
+                    self._clock.sleep(self._settings.queue_poll_seconds)
+                else:
+                    break
+                if time_budget.is_spent():
+                    break
+        return counts
 
-    def _look(self) -> Backlog:
+    def _read_backlog(self) -> Backlog:
+        """Return the backlog of the queue, as empty while YouTube is suspended."""
         moment = self._clock.now()
         with self._pool.connection() as connection:
-            backlog = read_statistics_backlog(connection, moment)
-            if backlog.items and is_suspended(connection, moment):
-                logger.warning("YouTube is left alone for now: %s videos wait for their statistics.", backlog.items)
-                return NOTHING
+            backlog = read_backlog(connection, QUEUE, moment)
+            if backlog.items and Platform.YOUTUBE in suspended_platforms(connection, moment):
+                logger.warning(
+                    "YouTube is suspended. %s videos stay in %s and are requested once the suspension ends.",
+                    backlog.items,
+                    QUEUE,
+                )
+                return Backlog(items=0, oldest=None, more_to_come=False)
         return backlog
 
-    def _is_ready(self, backlog: Backlog) -> bool:
-        return backlog.fills_a_call(VIDEOS_PER_CALL, self._clock.now(), self._partial_after)
-
-    def _work(self, backlog: Backlog, executor: ThreadPoolExecutor) -> Counter[str]:
+    def _process_delivery(self, backlog: Backlog, executor: ThreadPoolExecutor) -> Counter[str]:
         moment = self._clock.now()
         limit = self._settings.statistics_messages
         visibility = timedelta(minutes=self._settings.queue_visibility_minutes)
         with self._pool.connection() as connection:
-            delivery = take(connection, QUEUE, moment, limit=limit, visibility=visibility)
-        current = _DeliveryProgress(delivery)
-        more_waits = len(delivery.messages) == limit or backlog.more_to_come
-        calls = fill_calls(_wanted(delivery), VIDEOS_PER_CALL)
-        if more_waits and not backlog.is_overdue(moment, self._partial_after):
-            calls = _without_partial(calls)
-        for future in [executor.submit(contextvars.copy_context().run, self._call, current, call) for call in calls]:
+            delivery = take_messages(connection, QUEUE, moment, limit=limit, visibility=visibility)
+        progress = _DeliveryProgress(delivery)
+        calls = group_into_calls(_queued_videos(delivery), VIDEOS_PER_CALL)
+        more_expected = len(delivery.messages) == limit or backlog.more_to_come
+        if more_expected and not backlog.is_overdue(moment, self._partial_call_after):
+            calls = _without_partial_call(calls)
+        futures = [
+            executor.submit(contextvars.copy_context().run, self._make_call, progress, requested) for requested in calls
+        ]
+        for future in futures:
             future.result()
-        self._close(current)
-        return current.done
+        self._fail_and_release(progress)
+        return progress.counts
 
-    def _call(self, current: _DeliveryProgress, wanted: Sequence[WantedVideo]) -> None:
-        if current.paused or not self._may_spend(current, wanted):
+    def _make_call(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo]) -> None:
+        if progress.postponement or not self._reserve_unit(progress, requested):
             return
-        ids = list(dict.fromkeys(each.external_video_id for each in wanted))
+        ids = list(dict.fromkeys(video.external_video_id for video in requested))
         with count_requests() as meter:
             try:
                 found = self._youtube.get_videos(ids)
             except PlatformError as error:
-                self._note_error(current, wanted, error)
+                self._handle_error(progress, requested, error)
                 return
             finally:
-                self._record_retries(wanted, meter.requests - 1)
-        rule = UnseenRule(self._settings.removed_after_lookups, timedelta(hours=self._settings.hours_between_unseen))
+                # One unit is reserved; each retry of the client costs another.
+                self._record_units(requested, meter.requests - 1)
+        rule = RemovalRule(self._settings.removed_after_lookups, timedelta(hours=self._settings.hours_between_unseen))
         with self._pool.connection() as connection:
-            saved = save_lookup(connection, current.delivery.receipt, wanted, found, self._clock.now(), rule)
+            saved = save_lookup(connection, progress.delivery.receipt, requested, found, self._clock.now(), rule)
         unseen = len(ids) - len(found)
-        logger.info("Asked YouTube for %s videos: %s left out, %s answers saved.", len(ids), unseen, saved)
-        with current.lock:
-            current.done.update(calls=1, videos=saved, unseen=unseen)
+        logger.info(
+            "Requested %s videos from YouTube: %s missing from the response, %s acknowledged.", len(ids), unseen, saved
+        )
+        with progress.lock:
+            progress.counts.update(calls=1, videos=saved, unseen=unseen)
 
-    def _may_spend(self, current: _DeliveryProgress, wanted: Sequence[WantedVideo]) -> bool:
+    def _reserve_unit(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo]) -> bool:
         now, budget = self._clock.now(), self._settings.youtube_daily_units
         with self._pool.connection() as connection:
-            if reserve_unit(connection, now, budget, wanted[0].fetch_id):
+            if reserve_unit(connection, now, budget, requested[0].fetch_id):
                 return True
-        self._pause(current, next_quota_reset(now), f"the day's {budget} units are spent")
+        self._postpone(progress, next_quota_reset(now), f"the day's {budget} units are spent")
         return False
 
-    def _record_retries(self, wanted: Sequence[WantedVideo], units: int) -> None:
+    def _record_units(self, requested: Sequence[QueuedVideo], units: int) -> None:
         if units > 0:
             with self._pool.connection() as connection:
-                record_units(connection, self._clock.now(), UnitUse.STATISTICS, units, wanted[0].fetch_id)
+                record_units(connection, self._clock.now(), UnitUse.STATISTICS, units, requested[0].fetch_id)
 
-    def _note_error(self, current: _DeliveryProgress, wanted: Sequence[WantedVideo], error: PlatformError) -> None:
+    def _handle_error(
+        self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo], error: PlatformError
+    ) -> None:
         until = suspended_until(error, self._clock.now(), self._settings)
         if until:
             with self._pool.connection() as connection:
                 suspend_platform(connection, Platform.YOUTUBE, until, str(error))
-            self._pause(current, until, str(error))
+            self._postpone(progress, until, str(error))
             return
-        logger.error("%s videos were not looked up: %s.", len(wanted), error)
+        logger.error(
+            "A request for %s videos failed; their messages are tried again later or parked: %s.", len(requested), error
+        )
         final = not error.handling.retry_fetch
-        with current.lock:
-            for each in wanted:
-                current.failures[each.message_id] = FailedMessage(each.message_id, str(error), final)
+        with progress.lock:
+            for video in requested:
+                progress.failures[video.message_id] = FailedMessage(video.message_id, str(error), final)
 
-    def _pause(self, current: _DeliveryProgress, until: datetime, reason: str) -> None:
-        with current.lock:
-            if current.paused is None:
-                current.paused = _Pause(until, reason)
-                logger.error("YouTube is asked nothing more until %s: %s.", until.isoformat(), reason)
+    def _postpone(self, progress: _DeliveryProgress, until: datetime, reason: str) -> None:
+        with progress.lock:
+            if progress.postponement is None:
+                progress.postponement = _Postponement(until, reason)
+                logger.error(
+                    "No further calls to YouTube until %s: %s. Unfinished messages stay in %s, no attempt is counted.",
+                    until.isoformat(),
+                    reason,
+                    QUEUE,
+                )
 
-    def _close(self, current: _DeliveryProgress) -> None:
-        """Report what failed, and give back what was not asked for: it counts as no attempt."""
-        now, paused = self._clock.now(), current.paused
+    def _fail_and_release(self, progress: _DeliveryProgress) -> None:
+        """Report the failed messages, and release those whose videos were not requested."""
+        now, postponement = self._clock.now(), progress.postponement
+        visible_at = postponement.until if postponement else now
+        reason = postponement.reason if postponement else None
         with self._pool.connection() as connection:
-            if current.failures:
-                failures = list(current.failures.values())
-                fail(connection, QUEUE, current.delivery.receipt, failures, now)
-                current.done.update(failed=len(failures))
-            reason = paused.reason if paused else None
-            given_back = give_back(connection, QUEUE, current.delivery, paused.until if paused else now, reason)
-            if paused:
-                current.done.update(postponed=given_back)
+            if progress.failures:
+                failures = list(progress.failures.values())
+                fail_messages(connection, QUEUE, progress.delivery.receipt, failures, now)
+                progress.counts.update(failed=len(failures))
+            released = release_messages(connection, QUEUE, progress.delivery, visible_at, reason)
+        if postponement:
+            progress.counts.update(postponed=released)
 
 
-def _wanted(delivery: Delivery) -> list[WantedVideo]:
+def _queued_videos(delivery: Delivery) -> list[QueuedVideo]:
     return [
-        WantedVideo(message.id, message.fetch_id, video_id)
+        QueuedVideo(message.id, message.fetch_id, video_id)
         for message in delivery.messages
         for video_id in message.row["videos"]
         if video_id not in message.row["acknowledged"]
     ]
 
 
-def _without_partial(calls: list[list[WantedVideo]]) -> list[list[WantedVideo]]:
-    """The full calls. Where the same videos were wanted so often that there is none, the only one there is."""
-    return [call for call in calls if _videos(call) == VIDEOS_PER_CALL] or calls
+def _without_partial_call(calls: list[list[QueuedVideo]]) -> list[list[QueuedVideo]]:
+    """Return the full calls, or all calls if none is full.
+
+    The backlog counts a video once per message, so what looked like a full call may be a partial one.
+    """
+    return [call for call in calls if _distinct_videos(call) == VIDEOS_PER_CALL] or calls
 
 
-def _videos(call: Sequence[WantedVideo]) -> int:
-    return len({each.external_video_id for each in call})
+def _distinct_videos(call: Sequence[QueuedVideo]) -> int:
+    return len({video.external_video_id for video in call})

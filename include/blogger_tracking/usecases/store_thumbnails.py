@@ -1,4 +1,4 @@
-"""Use case: copy pictures into object storage before their addresses expire."""
+"""Use case: copy thumbnails into object storage before their URLs expire."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from typing import Protocol
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.message_queues import Delivery, FailedMessage, Message, fail, finish, take
-from blogger_tracking.database.thumbnails import ThumbnailOwner, read_owners, read_thumbnail_backlog, record_paths
+from blogger_tracking.database.message_queues import (
+    Delivery,
+    FailedMessage,
+    Message,
+    fail_messages,
+    finish_messages,
+    read_backlog,
+    take_messages,
+)
+from blogger_tracking.database.videos import VideoThumbnail, read_video_thumbnails, save_thumbnail_paths
 from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.errors import StorageError, ThumbnailError
-from blogger_tracking.domain.queues import Backlog, Queue
+from blogger_tracking.domain.queues import Backlog, Queue, TimeBudget
 from blogger_tracking.settings import Settings
 from blogger_tracking.thumbnails.download import ThumbnailDownloader
-from blogger_tracking.usecases.drain_queue import TimeBudget, drain
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +34,18 @@ QUEUE = Queue.THUMBNAILS
 
 
 class ThumbnailStore(Protocol):
-    """An object storage. Safe to use from several threads."""
+    """An object storage. Thread-safe."""
 
     def write(self, key: str, content: bytes) -> str:
-        """Store an object under a key such as `youtube/id.jpg`, in place of an older one; return where it is.
+        """Write an object under a key such as `youtube/id.jpg`, replacing an older object; return the object's path.
 
         Raises StorageError.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """A message whose picture is in the storage; `path` is None where it was there before."""
+class _StoredThumbnail:
+    """A message whose thumbnail is in the storage; `path` is None if the thumbnail was stored before."""
 
     message_id: int
     video_id: int
@@ -46,7 +53,7 @@ class _Stored:
 
 
 class ThumbnailStorer:
-    """A consumer of the thumbnail queue. Any number of them may work at once."""
+    """A consumer of the thumbnail queue; any number of consumers may run at once."""
 
     def __init__(
         self, pool: ConnectionPool, store: ThumbnailStore, settings: Settings, clock: Clock | None = None
@@ -62,67 +69,79 @@ class ThumbnailStorer:
         )
 
     def run(self) -> Counter[str]:
-        """Store what waits, and what the fetches under way queue; return what was done, by name.
+        """Process the queue until nothing waits and nothing more is expected, or the time budget is spent.
 
-        Counts messages that were `stored`, `skipped` (the picture was stored before) and `failed`, parked ones
-        included. What the database raises is let through: messages then come back after the visibility timeout.
+        Returns counts of messages: `stored`, `skipped` (the thumbnail was stored before) and `failed`, parked ones
+        included. Database errors propagate: the messages in hand become visible again after the visibility timeout.
+        An empty queue costs one query.
         """
-        time_budget = TimeBudget(self._settings.queue_seconds_per_run, self._settings.queue_poll_seconds)
+        time_budget = TimeBudget(self._settings.queue_seconds_per_run)
+        counts: Counter[str] = Counter()
         with ThreadPoolExecutor(self._settings.thumbnail_threads, thread_name_prefix="thumbnails") as executor:
-            return drain(
-                self._look, lambda backlog: backlog.items > 0, lambda _: self._work(executor), time_budget, self._clock
-            )
+            while True:
+                backlog = self._read_backlog()
+                if backlog.items > 0:
+                    counts.update(self._process_delivery(executor))
+                elif backlog.more_to_come:
+                    self._clock.sleep(self._settings.queue_poll_seconds)
+                else:
+                    break
+                if time_budget.is_spent():
+                    break
+        return counts
 
-    def _look(self) -> Backlog:
+    def _read_backlog(self) -> Backlog:
         with self._pool.connection() as connection:
-            return read_thumbnail_backlog(connection, self._clock.now())
+            return read_backlog(connection, QUEUE, self._clock.now())
 
-    def _work(self, executor: ThreadPoolExecutor) -> Counter[str]:
-        delivery, owners = self._take()
-        outcomes = [
-            future.result()
-            for future in [
-                executor.submit(contextvars.copy_context().run, self._handle, message, owners[message.row["video_id"]])
-                for message in delivery.messages
-            ]
+    def _process_delivery(self, executor: ThreadPoolExecutor) -> Counter[str]:
+        delivery, thumbnails = self._take()
+        futures = [
+            executor.submit(
+                contextvars.copy_context().run, self._store_one, message, thumbnails[message.row["video_id"]]
+            )
+            for message in delivery.messages
         ]
-        stored = [outcome for outcome in outcomes if isinstance(outcome, _Stored)]
+        outcomes = [future.result() for future in futures]
+        stored = [outcome for outcome in outcomes if isinstance(outcome, _StoredThumbnail)]
         failures = [outcome for outcome in outcomes if isinstance(outcome, FailedMessage)]
         self._save(delivery, stored, failures)
         new = sum(outcome.path is not None for outcome in stored)
-        logger.info("Stored %s pictures, %s were there before, %s failed.", new, len(stored) - new, len(failures))
+        logger.info("Stored %s thumbnails; %s were stored before, %s failed.", new, len(stored) - new, len(failures))
         return Counter(stored=new, skipped=len(stored) - new, failed=len(failures))
 
-    def _take(self) -> tuple[Delivery, dict[int, ThumbnailOwner]]:
+    def _take(self) -> tuple[Delivery, dict[int, VideoThumbnail]]:
+        limit = self._settings.thumbnail_messages
         visibility = timedelta(minutes=self._settings.queue_visibility_minutes)
         with self._pool.connection() as connection:
-            delivery = take(
-                connection,
-                QUEUE,
-                self._clock.now(),
-                limit=self._settings.thumbnail_messages,
-                visibility=visibility,
-            )
-            owners = read_owners(connection, [message.row["video_id"] for message in delivery.messages])
-        return delivery, owners
+            delivery = take_messages(connection, QUEUE, self._clock.now(), limit=limit, visibility=visibility)
+            thumbnails = read_video_thumbnails(connection, [message.row["video_id"] for message in delivery.messages])
+        return delivery, thumbnails
 
-    def _handle(self, message: Message, owner: ThumbnailOwner) -> _Stored | FailedMessage:
-        if owner.thumbnail_path is not None:
-            return _Stored(message.id, owner.id, None)
+    def _store_one(self, message: Message, thumbnail: VideoThumbnail) -> _StoredThumbnail | FailedMessage:
+        if thumbnail.thumbnail_path is not None:
+            return _StoredThumbnail(message.id, thumbnail.id, None)
         try:
-            thumbnail = self._downloader.download(message.row["thumbnail_url"])
-            path = self._store.write(owner.key(thumbnail.extension), thumbnail.content)
+            image = self._downloader.download(message.row["thumbnail_url"])
+            path = self._store.write(thumbnail.storage_key(image.extension), image.content)
         except ThumbnailError as error:
-            logger.warning("No picture for %s video %s: %s.", owner.platform, owner.external_video_id, error)
+            logger.warning(
+                "The thumbnail of %s video %s was not downloaded: %s.",
+                thumbnail.platform,
+                thumbnail.external_video_id,
+                error,
+            )
             return FailedMessage(message.id, str(error), error.final)
         except StorageError as error:
-            logger.exception("The picture of %s video %s was not stored.", owner.platform, owner.external_video_id)
+            logger.exception(
+                "The thumbnail of %s video %s was not stored.", thumbnail.platform, thumbnail.external_video_id
+            )
             return FailedMessage(message.id, str(error))
-        return _Stored(message.id, owner.id, path)
+        return _StoredThumbnail(message.id, thumbnail.id, path)
 
-    def _save(self, delivery: Delivery, stored: list[_Stored], failures: list[FailedMessage]) -> None:
+    def _save(self, delivery: Delivery, stored: list[_StoredThumbnail], failures: list[FailedMessage]) -> None:
         now = self._clock.now()
         with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
-            record_paths(connection, {each.video_id: each.path for each in stored if each.path is not None})
-            finish(connection, QUEUE, delivery.receipt, [each.message_id for each in stored], now)
-            fail(connection, QUEUE, delivery.receipt, failures, now)
+            save_thumbnail_paths(connection, {each.video_id: each.path for each in stored if each.path is not None})
+            finish_messages(connection, QUEUE, delivery.receipt, [each.message_id for each in stored], now)
+            fail_messages(connection, QUEUE, delivery.receipt, failures, now)

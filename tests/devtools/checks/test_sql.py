@@ -11,8 +11,10 @@ _MODULE = '''"""A module."""
 _SENTENCE = "update the plan"
 
 _GOOD = """
+with live as ({live})
 select id
 from {queue}
+join live on live.live = {queue}.id
 where id = any(%(ids)s::bigint[]) and moment < %s
 """
 
@@ -27,7 +29,7 @@ WHERE id = 1
 def test_a_statement_in_python_is_found_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "statements.py"
     file.write_text(_MODULE)
-    assert [(finding.line, finding.rule) for finding in check_paths([tmp_path])] == [(14, "CP01")]
+    assert [(finding.line, finding.rule) for finding in check_paths([tmp_path])] == [(16, "CP01")]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from devtools.local_stack.airflow_connections import variable_of
@@ -18,6 +19,7 @@ from devtools.local_stack.config import PROJECT_ROOT, StackConfig
 from devtools.local_stack.leftovers import marked_processes
 from devtools.local_stack.sockets import LOOPBACK
 from devtools.local_stack.stack import Stack
+from tests.support.database_builder import DatabaseBuilder
 
 _PATIENCE_SECONDS = 60
 
@@ -47,10 +49,11 @@ def test_verify_asks_the_database_of_the_stack_that_is_up(databases: Stack) -> N
     assert main(["verify", "--folder", str(databases.config.folder)]) == 0
 
 
-def test_verify_fails_when_an_invariant_is_violated(
-    databases_config: StackConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("blogger_tracking.cli.check_invariants", lambda _: {"lost": 1})
+def test_verify_fails_when_an_invariant_is_violated(databases_config: StackConfig) -> None:
+    with Stack(databases_config) as stack, psycopg.connect(stack.admin_dsn, autocommit=True) as connection:
+        build = DatabaseBuilder(connection)
+        build.organization()
+        build.run("update subscription_usage set videos_fetched = 3")
 
     assert main(["verify", "--folder", str(databases_config.folder)]) == 1
 

@@ -5,7 +5,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from devtools.local_stack.demo import DEMO_ORGANIZATIONS, load_demo
-from devtools.platform_sandbox.world import CreatorKind, World
+from devtools.platform_sandbox import CreatorKind, World
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import plan
 

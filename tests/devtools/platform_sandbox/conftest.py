@@ -1,4 +1,7 @@
-"""One sandbox for the tests that only read, one for those that set faults or the clock; starting one takes a while."""
+"""Fixtures: one sandbox for tests that only read, and one for tests that inject faults or set the clock.
+
+Tests share both sandboxes, because starting a sandbox takes a while.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from tests.support.sandbox_client import NOON, SandboxClient
 
 
 @pytest.fixture(scope="session")
-def shared() -> Iterator[SandboxClient]:
-    """A client of a sandbox whose clock stands still at noon."""
+def sandbox() -> Iterator[SandboxClient]:
+    """Client of a sandbox whose clock stands still at noon. Tests must not change this sandbox."""
     with SandboxServer(SandboxOptions(time=NOON)) as server, SandboxClient(server) as client:
         yield client
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[SandboxOptions], SandboxClient]]:
-    """Starts a sandbox of the test's own."""
+def start_sandbox() -> Iterator[Callable[[SandboxOptions], SandboxClient]]:
+    """Function that starts a sandbox with given options, for one test."""
     with ExitStack() as stack:
 
         def start_one(options: SandboxOptions) -> SandboxClient:
@@ -31,14 +34,14 @@ def start() -> Iterator[Callable[[SandboxOptions], SandboxClient]]:
 
 
 @pytest.fixture(scope="session")
-def changed_by_tests() -> Iterator[SandboxClient]:
-    """A client of a sandbox that tests change."""
+def mutable_sandbox() -> Iterator[SandboxClient]:
+    """Client of the sandbox that tests may change."""
     with SandboxServer(SandboxOptions(time=NOON)) as server, SandboxClient(server) as client:
         yield client
 
 
 @pytest.fixture
-def own(changed_by_tests: SandboxClient) -> SandboxClient:
-    """A client of a sandbox as fresh as at its start, which the test may change."""
-    changed_by_tests.server.reset()
-    return changed_by_tests
+def fresh_sandbox(mutable_sandbox: SandboxClient) -> SandboxClient:
+    """Client of a sandbox in its initial state, which the test may change."""
+    mutable_sandbox.server.reset()
+    return mutable_sandbox

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devtools.platform_sandbox import Catalogue, CreatorKind, Platform, World, uploads_playlist
+from devtools.platform_sandbox import Catalogue, CreatorKind, PlatformName, World, uploads_playlist
 from devtools.platform_sandbox.identifiers import Scrambler, instagram_code
 from tests.support.sandbox_client import NOON
 
@@ -16,7 +16,7 @@ WORLD = World(seed=7, creators_per_platform=1_000)
 NOW = int(NOON.timestamp())
 DAY = 86_400
 
-platforms = st.sampled_from(list(Platform))
+platforms = st.sampled_from(list(PlatformName))
 indices = st.integers(0, 999)
 
 
@@ -27,25 +27,25 @@ def test_scrambling_can_be_undone(bits: int, seed: int, value: int) -> None:
 
 
 @given(platform=platforms, index=indices)
-def test_the_same_seed_gives_the_same_creator(platform: Platform, index: int) -> None:
+def test_the_same_seed_gives_the_same_creator(platform: PlatformName, index: int) -> None:
     assert World(7, 1_000).creator(platform, index) == WORLD.creator(platform, index)
 
 
-def test_another_seed_gives_other_people() -> None:
+def test_another_seed_gives_other_creators() -> None:
     assert World(8, 1_000).creator("TikTok", 5).external_id != WORLD.creator("TikTok", 5).external_id
 
 
 @given(platform=platforms, index=indices)
-def test_a_creator_is_found_by_every_name_it_has(platform: Platform, index: int) -> None:
+def test_a_creator_is_found_by_username_id_sec_uid_and_playlist(platform: PlatformName, index: int) -> None:
     creator = WORLD.creator(platform, index)
     names = [creator.username, f"@{creator.username}", creator.username.upper(), creator.external_id]
     names += [creator.sec_id] if creator.sec_id else []
-    names += [uploads_playlist(creator)] if platform is Platform.YOUTUBE else []
+    names += [uploads_playlist(creator)] if platform is PlatformName.YOUTUBE else []
     assert [WORLD.find(platform, name) for name in names] == [creator] * len(names)
 
 
 @given(platform=platforms, name=st.text(max_size=80))
-def test_nobody_is_found_by_another_name(platform: Platform, name: str) -> None:
+def test_no_creator_is_found_by_an_arbitrary_name(platform: PlatformName, name: str) -> None:
     assert WORLD.find(platform, name) is None
 
 
@@ -61,8 +61,8 @@ def test_nine_of_ten_creators_are_normal_and_each_other_kind_is_one_of_a_hundred
     assert kinds == {kind: 900 if kind is CreatorKind.NORMAL else 10 for kind in CreatorKind}
 
 
-@pytest.mark.parametrize("platform", Platform)
-def test_ids_are_unique(platform: Platform) -> None:
+@pytest.mark.parametrize("platform", PlatformName)
+def test_ids_are_unique(platform: PlatformName) -> None:
     creators = list(WORLD.creators(platform))
     assert len({creator.external_id for creator in creators}) == len(creators)
     assert len({creator.username for creator in creators}) == len(creators)
@@ -86,7 +86,7 @@ def test_an_instagram_code_is_the_number_in_base_64(pk: int) -> None:
 
 
 @given(platform=platforms, index=indices, later=st.integers(0, 400 * DAY))
-def test_a_list_is_newest_first_and_never_of_the_future(platform: Platform, index: int, later: int) -> None:
+def test_a_list_is_newest_first_and_has_no_future_videos(platform: PlatformName, index: int, later: int) -> None:
     creator = WORLD.creator(platform, index)
     listed = [video.published for video in Catalogue(WORLD, creator).before(NOW + later + 1, NOW + later)]
     assert all(newer > older for newer, older in pairwise(listed))
@@ -94,13 +94,13 @@ def test_a_list_is_newest_first_and_never_of_the_future(platform: Platform, inde
 
 
 @given(platform=platforms, index=indices)
-def test_new_videos_appear_with_time(platform: Platform, index: int) -> None:
+def test_new_videos_appear_with_time(platform: PlatformName, index: int) -> None:
     catalogue = Catalogue(WORLD, WORLD.creator(platform, index))
     assert catalogue.newest(NOW + 14 * DAY) > catalogue.newest(NOW)
 
 
 @given(index=indices, number=st.integers(1, 5_000), later=st.integers(0, 400 * DAY))
-def test_counters_never_go_down(index: int, number: int, later: int) -> None:
+def test_counters_never_decrease(index: int, number: int, later: int) -> None:
     video = Catalogue(WORLD, WORLD.creator("TikTok", index)).video(number)
     before, after = video.counters(NOW), video.counters(NOW + later)
     assert after.views >= before.views

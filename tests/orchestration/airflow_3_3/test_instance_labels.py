@@ -1,4 +1,4 @@
-"""Labels of instances: they come from the ledger, and never hold up the scheduler."""
+"""Labels of mapped instances: from the ledger, and never at the scheduler's expense."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import new_key, plan
 
 
-def instance(run_id: str, map_index: int = 0, dag_id: str = BATCH_DAG_ID) -> TaskInstance:
+def instance(dag_run_id: str, map_index: int = 0, dag_id: str = BATCH_DAG_ID) -> TaskInstance:
     """A task instance as the scheduler has it while it creates it."""
     with DAG(dag_id, schedule=None) as dag:
         EmptyOperator(task_id="fetch_tiktok")
     task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("fetch_tiktok")
-    return TaskInstance(task, dag_version_id=None, run_id=run_id, map_index=map_index)
+    return TaskInstance(task, dag_version_id=None, run_id=dag_run_id, map_index=map_index)
 
 
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch, server: DatabaseServer, database: str) -> Iterator[None]:
-    """The scheduler's Connection leads to the test's database."""
+    """Point the Connection at the test's database."""
     address = f"postgresql://pipeline_login@/{database}?host={str(server.socket.parent).replace('/', '%2F')}"
     monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", address)
     labels.clear_label_cache()
@@ -39,45 +39,53 @@ def ledger(monkeypatch: pytest.MonkeyPatch, server: DatabaseServer, database: st
     labels.clear_label_cache()
 
 
-def key_of(run_id: str) -> RunKey:
-    return RunKey(get_settings().deployment, BATCH_DAG_ID, run_id)
+def key_of(dag_run_id: str) -> RunKey:
+    return RunKey(get_settings().deployment, BATCH_DAG_ID, dag_run_id)
 
 
 @pytest.mark.usefixtures("ledger")
-def test_an_instance_is_labelled_with_who_it_is_for(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_an_instance_is_labelled_with_its_blogger(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
-    run_id = new_key().dag_run_id
-    plan(pool, key_of(run_id))
-    created = instance(run_id)
+    dag_run_id = new_key().dag_run_id
+    plan(pool, key_of(dag_run_id))
+    created = instance(dag_run_id)
     labels.label_instance(created)
     username = build.value("select username from blogger_information")
     assert created.rendered_map_index == f"TikTok · @{username}"
 
 
 @pytest.mark.usefixtures("ledger")
-def test_one_look_up_serves_a_whole_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_one_query_serves_a_whole_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization()
     for _ in range(3):
         build.track(organization)
-    run_id = new_key().dag_run_id
-    plan(pool, key_of(run_id))
-    labels.label_instance(instance(run_id, 0))
+    dag_run_id = new_key().dag_run_id
+    plan(pool, key_of(dag_run_id))
+    labels.label_instance(instance(dag_run_id, 0))
     build.run("alter table fetches rename to not_there_any_more")
-    last = instance(run_id, 2)
+    last = instance(dag_run_id, 2)
     labels.label_instance(last)
     assert str(last.rendered_map_index).startswith("TikTok")
 
 
-def test_a_database_that_does_not_answer_costs_the_labels_and_a_bounded_wait_once(
+def test_a_database_that_does_not_answer_costs_one_bounded_wait_for_the_whole_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(labels, "LOOK_UP_SECONDS", 0.05)
+    monkeypatch.setattr(labels, "QUERY_SECONDS", 0.3)
     labels.clear_label_cache()
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(5)
         monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x")
         created = [instance("silent", index) for index in range(20)]
         for each in created:
             labels.label_instance(each)
+        connections = [silent.accept()[0]]
+        silent.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            connections.append(silent.accept()[0])
+        for connection in connections:
+            connection.close()
+    assert len(connections) == 1
     assert [each.rendered_map_index for each in created] == [str(index) for index in range(20)]
     labels.clear_label_cache()
 
@@ -89,6 +97,39 @@ def test_a_missing_connection_never_reaches_the_scheduler(monkeypatch: pytest.Mo
     labels.clear_label_cache()
 
 
-def test_other_dags_are_none_of_its_business() -> None:
-    labels.label_instance(instance("any", dag_id="another"))
-    labels.label_instance(instance("any", map_index=-1))
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize(("dag_id", "map_index"), [("another", 0), (BATCH_DAG_ID, -1)])
+def test_instances_of_other_dags_and_tasks_that_are_not_mapped_cause_no_query(
+    monkeypatch: pytest.MonkeyPatch, dag_id: str, map_index: int
+) -> None:
+    queries: list[RunKey] = []
+
+    def count_query(key: RunKey) -> dict[tuple[str, int], str]:
+        queries.append(key)
+        return {}
+
+    monkeypatch.setattr(labels, "_read_labels", count_query)
+    labels.label_instance(instance("any", map_index, dag_id))
+    assert queries == []
+    labels.label_instance(instance("any"))
+    assert len(queries) == 1, "the query was not counted where one is made"
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_setting_leaves_the_labels_out(
+    build: DatabaseBuilder, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.track(build.organization())
+    dag_run_id = new_key().dag_run_id
+    plan(pool, key_of(dag_run_id))
+    monkeypatch.setenv("BLOGGER_TRACKING_LABEL_INSTANCES", "false")
+    get_settings.cache_clear()
+    created = instance(dag_run_id)
+    labels.label_instance(created)
+    get_settings.cache_clear()
+    assert created.rendered_map_index == "0"
+
+
+def test_the_installed_airflow_stores_the_private_attribute_in_the_column_that_the_ui_shows() -> None:
+    column = TaskInstance.__table__.c.rendered_map_index
+    assert TaskInstance.__mapper__.get_property_by_column(column).key == "_rendered_map_index"

@@ -1,35 +1,31 @@
-"""Log lines of a task instance that are held back for a moment."""
+"""Buffer for the log lines of a task instance in the triggerer."""
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import inspect
 import logging
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import structlog.testing
-from airflow.triggers.base import TaskFailedEvent, TriggerEvent
+from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
 
 from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
-from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
+from blogger_tracking.settings import get_settings
 
-logger = logging.getLogger("held.lines")
+logger = logging.getLogger("buffered.lines")
 
 
 class Written(logging.Handler):
-    """What reaches the root logger's handlers, and from which threads."""
+    """The lines that reach the root logger's handlers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
-        self.threads: set[int] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
-        self.threads.add(threading.get_ident())
 
 
 @pytest.fixture
@@ -43,61 +39,51 @@ def written() -> Iterator[Written]:
     root.setLevel(level)
 
 
-def test_lines_are_written_in_their_order_when_they_are_released(written: Written) -> None:
-    held = LogBuffer()
-    context = held.context()
+def test_lines_are_written_in_order_by_the_flush(written: Written) -> None:
+    buffer = LogBuffer()
+    context = buffer.context()
     context.run(logger.info, "first")
     context.run(logger.info, "second")
     assert written.lines == []
-    held.flush()
-    held.flush()
+    buffer.flush()
+    buffer.flush()
     assert written.lines == ["first", "second"]
 
 
-def test_lines_of_threads_that_copied_the_context_are_held_too(written: Written) -> None:
-    held = LogBuffer()
+def test_lines_of_threads_that_copied_the_context_are_buffered(written: Written) -> None:
+    buffer = LogBuffer()
     with ThreadPoolExecutor(1) as threads:
-        copy = held.context().run(contextvars.copy_context)
+        copy = buffer.context().run(contextvars.copy_context)
         threads.submit(copy.run, logger.info, "from a thread").result()
     assert written.lines == []
-    held.flush()
+    buffer.flush()
     assert written.lines == ["from a thread"]
 
 
-def test_a_warning_does_not_wait(written: Written) -> None:
+def test_a_warning_is_written_at_once(written: Written) -> None:
     LogBuffer().context().run(logger.warning, "at once")
     assert written.lines == ["at once"]
 
 
-def test_each_instance_holds_its_own_lines_and_nobody_elses(written: Written) -> None:
+def test_each_buffer_keeps_its_own_lines_alone(written: Written) -> None:
     one, other = LogBuffer(), LogBuffer()
     one.context().run(logger.info, "of one")
     other.context().run(logger.info, "of the other")
-    logger.info("of nobody")
+    logger.info("of no buffer")
     other.flush()
-    assert written.lines == ["of nobody", "of the other"]
+    assert written.lines == ["of no buffer", "of the other"]
 
 
-def test_a_trigger_that_cannot_work_fails_its_instance_and_says_so_from_outside_the_loop(written: Written) -> None:
-    """A line that is written from the triggerer's loop can wait for the triggerer, which waits for the loop."""
-
-    async def run() -> tuple[list[TriggerEvent], int]:
-        return [event async for event in trigger.run()], threading.get_ident()
-
-    trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call]  # Airflow's own __init__ has no types
-    (event,), loop_thread = asyncio.run(run())
-    assert isinstance(event, TaskFailedEvent)
-    assert written.lines == ["Nothing more was saved by this start; the next one goes on where it ended."]
-    assert loop_thread not in written.threads
+def test_the_setting_writes_every_line_at_once(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_BUFFER_TRIGGER_LOGS", "false")
+    get_settings.cache_clear()
+    LogBuffer().context().run(logger.info, "at once")
+    get_settings.cache_clear()
+    assert written.lines == ["at once"]
 
 
-def test_airflows_announcements_of_a_trigger_are_dropped_and_nothing_else_is() -> None:
-    LogBuffer()
-    with structlog.testing.capture_logs(structlog.get_config()["processors"][:1]) as said:
-        log = structlog.get_logger()
-        log.info("trigger %s starting", "blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")
-        log.info("Trigger fired event", name="blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")
-        log.info("trigger completed", name="blogger_batch_fetch/run/fetch_youtube/0/1 (ID 1)")
-        log.info("%i triggers currently running", 3)
-        log.error("Trigger failed to load code")
-    assert [line["event"] for line in said] == ["3 triggers currently running", "Trigger failed to load code"]
+def test_the_installed_airflow_goes_through_its_loop_once_for_whatever_the_runner_sends() -> None:
+    """The reason for the buffer: `run_once` serves the runner's messages and then queries the metadata database."""
+    source = inspect.getsource(TriggerRunnerSupervisor.run_once)
+    served, queried = source.index("self._service_subprocess(1)"), source.index("self.load_triggers()")
+    assert queried < served < source.index("self.clean_unused()")

@@ -1,4 +1,4 @@
--- The fetch ledger: what was planned for whom, who has it now, and what became of it.
+-- The fetch ledger: the plan of each run, the attempts of each fetch, and their outcomes.
 
 create table runs (
     id bigint generated always as identity primary key,
@@ -12,9 +12,16 @@ create table runs (
     unique (deployment, dag_id, dag_run_id)
 );
 
-comment on column runs.deployment is 'Tells two Airflows on one database apart: a DAG run id alone does not.';
+comment on table runs is 'One planned execution of the batch or of an initial fetch.';
+comment on column runs.id is 'The run id of the ledger: run_id in other tables.';
+comment on column runs.deployment is
+    'Name of the Airflow deployment: several may share the database, with equal DAG run ids.';
+comment on column runs.dag_run_id is 'Airflow''s run id.';
+comment on column runs.planned_at is 'Time of planning; the plan of a run does not change afterwards.';
+comment on column runs.expires_at is 'From this time on, the next planning releases the unfinished fetches of the run.';
+comment on column runs.ended_at is 'Null while the run is going on, or if it ended without its last task.';
 comment on column runs.active_accounts is
-    'How many active tracked accounts in the scope of the run the view held, counted apart from the planner.';
+    'Active tracked accounts in the scope of the run, counted by a query of its own for the invariant lost.';
 
 create index runs_by_time on runs (planned_at);
 
@@ -26,6 +33,9 @@ create table run_accounts (
     primary key (run_id, tracked_account_id),
     check (decision = 'planned' or reason is not null)
 );
+
+comment on table run_accounts is 'Decision of planning for each active tracked account in the scope of a run.';
+comment on column run_accounts.reason is 'Reason for skipping: a keyword, and details after a colon.';
 
 create index run_accounts_by_account on run_accounts (tracked_account_id);
 
@@ -41,21 +51,32 @@ create table fetches (
     state text not null default 'planned' check (state in (
         'planned', 'running', 'succeeded', 'partial', 'empty', 'private', 'not_found', 'skipped', 'failed', 'released'
     )),
-    conclusive_state text check (conclusive_state in ('succeeded', 'partial', 'empty', 'private', 'not_found')),
     reason text,
+    conclusive_state text check (conclusive_state in ('succeeded', 'partial', 'empty', 'private', 'not_found')),
+    conclusive_attempt_id bigint,
     current_attempt_id bigint,
     claimed_at timestamptz,
     lease_expires_at timestamptz,
     unique (run_id, blogger_id),
-    check (state <> 'running' or (current_attempt_id is not null and lease_expires_at is not null))
+    check (state <> 'running' or (current_attempt_id is not null and lease_expires_at is not null)),
+    check ((conclusive_state is null) = (conclusive_attempt_id is null))
 );
 
-comment on column fetches.fetched_on is 'UTC date of planning; the statistics of this fetch carry it.';
-comment on column fetches.task_id is 'With map_index: the Airflow task instance that carries this fetch.';
-comment on column fetches.conclusive_state is 'The last understood outcome: no later failure overwrites it.';
-comment on column fetches.current_attempt_id is 'The newest claim. Saving with an older one is refused.';
+comment on table fetches is 'One blogger in one run: the unit of work.';
+comment on column fetches.fetched_on is 'UTC date of planning; the statistics of this fetch carry the same date.';
+comment on column fetches.target_count is 'The largest number of videos that planning granted to an organization.';
+comment on column fetches.task_id is 'With map_index: the Airflow task instance that makes this fetch.';
+comment on column fetches.map_index is '-1: the task is not mapped.';
+comment on column fetches.state is 'State of the newest conclusive attempt; without one, of the newest attempt.';
+comment on column fetches.reason is 'Reason of the attempt that state describes; null if it simply succeeded.';
+comment on column fetches.conclusive_state is 'Outcome of the newest conclusive attempt. No later failure overwrites it.';
+comment on column fetches.conclusive_attempt_id is 'The newest conclusive attempt.';
+comment on column fetches.current_attempt_id is 'The newest attempt, the only one that may save.';
+comment on column fetches.claimed_at is 'Start of the newest attempt.';
+comment on column fetches.lease_expires_at is
+    'From this time on, the newest attempt is presumed dead and its reservation may be released.';
 
--- A blogger is planned or being fetched by one run at a time.
+-- At most one run at a time has a blogger planned or is fetching it.
 create unique index fetches_live on fetches (blogger_id) where state in ('planned', 'running');
 create index fetches_by_instance on fetches (run_id, task_id, map_index);
 create index fetches_by_blogger on fetches (blogger_id, id);
@@ -78,15 +99,22 @@ create table fetch_allocations (
     foreign key (organization_id, period_start) references subscription_usage,
     constraint granted_within_asked check (granted <= asked),
     constraint charged_within_grant check (charged <= granted),
-    constraint held_within_grant check (charged + reserved <= granted),
+    constraint reserved_within_grant check (charged + reserved <= granted),
     check (decision <> 'skip' or reason is not null)
 );
 
-comment on column fetch_allocations.granted is 'What planning gave. Never changes.';
-comment on column fetch_allocations.reserved is 'What the claim holds now, on top of what is charged already.';
-comment on column fetch_allocations.decision is 'Of planning, then of the newest claim.';
-comment on column fetch_allocations.last_attempt_at is 'When a fetch last started for this account by this allocation.';
-comment on column fetch_allocations.charged_at is 'When the charge last rose.';
+comment on table fetch_allocations is 'One organization''s part in a fetch, in videos.';
+comment on column fetch_allocations.period_start is 'With organization_id: the subscription period that pays.';
+comment on column fetch_allocations.period_end is 'End of the period at the time of planning.';
+comment on column fetch_allocations.asked is 'Videos wanted at the time of planning.';
+comment on column fetch_allocations.granted is 'Videos granted by planning. Never changes.';
+comment on column fetch_allocations.reserved is 'Videos held by the newest attempt in addition to the charged ones.';
+comment on column fetch_allocations.charged is 'Videos that the organization paid for. Never decreases.';
+comment on column fetch_allocations.decision is
+    'Of the newest conclusive attempt that claimed this allocation; without one, of the newest attempt or of planning.';
+comment on column fetch_allocations.reason is 'Reason for skipping.';
+comment on column fetch_allocations.last_attempt_at is 'Start of the newest attempt that claimed this allocation.';
+comment on column fetch_allocations.charged_at is 'Time of the last increase of charged.';
 
 create index fetch_allocations_by_account on fetch_allocations (tracked_account_id, last_attempt_at desc);
 create index fetch_allocations_by_period on fetch_allocations (organization_id, period_start);
@@ -110,13 +138,21 @@ create table fetch_attempts (
     check ((outcome is null) = (finished_at is null))
 );
 
-comment on column fetch_attempts.id is 'The token of the claim.';
-comment on column fetch_attempts.executor is 'Host and process that carried it.';
+comment on table fetch_attempts is 'One try of a fetch, with a lease.';
+comment on column fetch_attempts.id is 'The token that saving has to present.';
+comment on column fetch_attempts.executor is 'Host and process that made the attempt.';
+comment on column fetch_attempts.outcome is 'Null while the attempt is running.';
+comment on column fetch_attempts.error_kind is 'Kind of the platform''s error: domain/platform_errors.py.';
+comment on column fetch_attempts.reason is 'Reason why the attempt did not simply succeed.';
+comment on column fetch_attempts.pages is 'Pages read from the platform.';
+comment on column fetch_attempts.videos_new is 'Returned videos that no earlier fetch had returned.';
+comment on column fetch_attempts.entries_skipped is 'Entries of the listing that are not videos: number by reason.';
 
 create index fetch_attempts_by_fetch on fetch_attempts (fetch_id, finished_at);
 
 alter table fetches
-add foreign key (current_attempt_id) references fetch_attempts (id);
+add foreign key (current_attempt_id) references fetch_attempts (id),
+add foreign key (conclusive_attempt_id) references fetch_attempts (id);
 
 create table platform_suspensions (
     platform text primary key check (platform in ('TikTok', 'Instagram', 'YouTube')),
@@ -125,9 +161,12 @@ create table platform_suspensions (
     suspended_at timestamptz not null
 );
 
-comment on table platform_suspensions is 'A platform that is left alone until then.';
+comment on table platform_suspensions is 'The last suspension of each platform. Deleting the row ends the suspension.';
+comment on column platform_suspensions.suspended_until is 'The platform receives no request before this time.';
+comment on column platform_suspensions.reason is 'The error that suspended the platform.';
 
 alter table tracked_accounts
 add column initial_fetch_run_id bigint references runs (id) on delete set null;
 
-comment on column tracked_accounts.initial_fetch_run_id is 'The run that owns the wish and may always go on.';
+comment on column tracked_accounts.initial_fetch_run_id is
+    'The run that owns the pending initial fetch and may resume it at any time.';

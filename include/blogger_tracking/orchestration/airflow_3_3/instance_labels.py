@@ -1,8 +1,15 @@
-"""Labels of instances that never see a worker, which alone renders `map_index_template`.
+"""Labels of mapped instances that start in the triggerer, written when Airflow creates the instances.
 
-Airflow calls `label_instance` in the scheduler for every task instance it creates. One look-up in the ledger serves a
-whole run; it is made in a thread of its own and given up after a moment, because the scheduler must never wait for the
-application's database.
+Airflow renders `map_index_template` in workers alone. The scheduler calls `label_instance` (a cluster policy, see
+plugins/airflow_local_settings.py) for every task instance that it creates. One query to the ledger serves a whole run.
+The query runs in a thread of its own with a time limit, because the scheduler must never wait for the application's
+database.
+
+Relies on: `TaskInstance._rendered_map_index` is the column behind the public `rendered_map_index`, which has no setter;
+nothing else writes the column for an instance that never sees a worker.
+Verified against: Airflow 3.3.2, airflow/models/taskinstance.py.
+Turned off by: `BLOGGER_TRACKING_LABEL_INSTANCES=false`. The UI then shows map indexes.
+Test: tests/orchestration/airflow_3_3/test_instance_labels.py.
 """
 
 from __future__ import annotations
@@ -15,61 +22,60 @@ from typing import TYPE_CHECKING
 from psycopg import connect
 
 from blogger_tracking.database.runs import RunKey, find_run, read_instances
-from blogger_tracking.domain.fan_out import instance_label
-from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.connections import BLOGGER_DB, conninfo, get_connection
 from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
 
 logger = logging.getLogger(__name__)
 
-LOOK_UP_SECONDS = 2
-"""How long the scheduler waits for the labels of a run; without them it goes on."""
+QUERY_SECONDS = 2
+"""Seconds that the scheduler waits for the labels of a run; afterwards the instances go without labels."""
 
 CONNECT_SECONDS = 2
-"""The least that libpq knows; the thread that waits is nobody's but the look-up's."""
+"""Connection time-out of the query, the shortest that libpq accepts. Only the query's own thread waits for it."""
 
-RUNS_REMEMBERED = 8
-"""Airflow creates the instances of a run within a few of the scheduler's loops."""
+CACHED_RUNS = 8
+"""Runs whose labels are kept. Airflow creates the instances of a run within a few of the scheduler's loops."""
 
-_look_up_thread = ThreadPoolExecutor(1, thread_name_prefix="labels")
+_query_thread = ThreadPoolExecutor(1, thread_name_prefix="labels")
 
 
 def label_instance(task_instance: TaskInstance) -> None:
-    """Say who a mapped instance of the batch run is for. Never raises."""
-    if task_instance.dag_id != BATCH_DAG_ID or task_instance.map_index < 0:
+    """Label a mapped instance of the batch run with its bloggers. Never raises."""
+    if task_instance.dag_id != BATCH_DAG_ID or task_instance.map_index < 0 or not get_settings().label_instances:
         return
     label = _labels_of(run_key(task_instance)).get((task_instance.task_id, task_instance.map_index))
     if label:
-        # The public attribute has no setter, and nothing else writes it for an instance without a worker.
-        task_instance._rendered_map_index = label  # noqa: SLF001
+        task_instance._rendered_map_index = label  # noqa: SLF001 - see the module's docstring
 
 
 def clear_label_cache() -> None:
-    """Look every run up again."""
+    """Forget the labels of all runs, so that the next instance queries the ledger again."""
     _labels_of.cache_clear()
 
 
-@lru_cache(RUNS_REMEMBERED)
+@lru_cache(CACHED_RUNS)
 def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
-    """The labels of a run by task and map index; none when they cannot be had, and then it is not asked again."""
+    """Return the labels of a run by task id and map index; an empty result, kept as well, if the query fails."""
     try:
-        return _look_up_thread.submit(_look_up, key).result(LOOK_UP_SECONDS)
-    except Exception as error:  # noqa: BLE001 - a label is not worth a scheduler
-        logger.warning("The instances of %s go without labels: %s.", key.dag_run_id, type(error).__name__)
+        return _query_thread.submit(_read_labels, key).result(QUERY_SECONDS)
+    except Exception as error:  # noqa: BLE001 - no label is worth the scheduler
+        logger.warning(
+            "The task instances of %s get no labels: the query to the ledger failed with %s. The run goes on.",
+            key.dag_run_id,
+            type(error).__name__,
+        )
         return {}
 
 
-def _look_up(key: RunKey) -> dict[tuple[str, int], str]:
+def _read_labels(key: RunKey) -> dict[tuple[str, int], str]:
     address = conninfo(get_connection(BLOGGER_DB))
     with connect(address, connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
-        connection.execute("select set_config('statement_timeout', %s, true)", (f"{LOOK_UP_SECONDS}s",))
+        connection.execute("select set_config('statement_timeout', %s, true)", (f"{QUERY_SECONDS}s",))
         run_id = find_run(connection, key)
         instances = [] if run_id is None else read_instances(connection, run_id)
-    return {
-        (instance.task_id, instance.map_index): instance_label(Platform(instance.platform), instance.usernames)
-        for instance in instances
-    }
+    return {(instance.task_id, instance.map_index): instance.label for instance in instances}

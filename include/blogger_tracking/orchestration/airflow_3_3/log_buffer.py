@@ -1,80 +1,58 @@
-"""Log lines of the triggerer's threads, held back for a moment and written together.
+"""Buffer for the log lines of the triggerer's threads, which are written together instead of one by one.
 
-Airflow's triggerer looks for new, finished and orphaned triggers in the metadata database whenever its runner says
-anything at all, a log line included. With dozens of fetches at once that was half of what it did (docs/performance.md).
-For the same reason the three lines are dropped in which Airflow says of every trigger that it starts, fires and
-completes: 1.3 KB for each instance, of which it reads 4 KB a round.
+Relies on: Airflow's triggerer looks for new, finished and orphaned triggers in the metadata database whenever its
+runner process sends anything, a log line included. With dozens of fetches at once, single lines were half of the
+triggerer's work (docs/performance.md). Also, the runner's log handlers are those of the root logger.
+Verified against: Airflow 3.3.2, airflow/jobs/triggerer_job_runner.py, `TriggerRunnerSupervisor.run_once`.
+Turned off by: `BLOGGER_TRACKING_BUFFER_TRIGGER_LOGS=false`.
+Test: tests/orchestration/airflow_3_3/test_log_buffer.py.
 """
 
 from __future__ import annotations
 
 import contextvars
 import logging
-import re
 import threading
-from collections.abc import MutableMapping
-from typing import Any
 
-import structlog
+from blogger_tracking.settings import get_settings
 
 
 class LogBuffer:
-    """The lines below WARNING of one task instance, whichever of its threads logs them; safe to share among them."""
+    """The lines below WARNING of one task instance, from any of its threads. Thread-safe."""
 
     def __init__(self) -> None:
-        _filter_handlers()
-        _drop_announcements()
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_pass_or_buffer)
         self._lock = threading.Lock()
         self._records: list[logging.LogRecord] = []
 
     def context(self) -> contextvars.Context:
-        """A copy of the current context in which lines are held. Threads that copy it in their turn hold them too."""
+        """Return a copy of the current context in which lines go to this buffer, also from threads that copy it."""
         context = contextvars.copy_context()
-        context.run(_buffer.set, self)
+        if get_settings().buffer_trigger_logs:
+            context.run(_buffer.set, self)
         return context
 
     def append(self, record: logging.LogRecord) -> None:
-        """Keep a line for later, once, however many handlers it comes from."""
+        """Keep a line, once for all handlers of the root logger."""
         with self._lock:
             if record not in self._records:
                 self._records.append(record)
 
     def flush(self) -> None:
-        """Write what is held, which may block. Call it in a context that does not hold lines itself."""
+        """Write the kept lines. May block; call it in a context that does not buffer."""
         with self._lock:
             records, self._records = self._records, []
         for record in records:
             logging.getLogger(record.name).handle(record)
 
 
-_ANNOUNCEMENT = re.compile(r"trigger .+ starting$|Trigger fired event$|trigger completed$")
-
-_buffer: contextvars.ContextVar[LogBuffer | None] = contextvars.ContextVar("holder", default=None)
-
-
-def _filter_handlers() -> None:
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_pass_or_buffer)
+_buffer: contextvars.ContextVar[LogBuffer | None] = contextvars.ContextVar("log_buffer", default=None)
 
 
 def _pass_or_buffer(record: logging.LogRecord) -> bool:
-    holder = _buffer.get()
-    if holder is None or record.levelno >= logging.WARNING:
+    buffer = _buffer.get()
+    if buffer is None or record.levelno >= logging.WARNING:
         return True
-    holder.append(record)
+    buffer.append(record)
     return False
-
-
-def _drop_announcements() -> None:
-    # Airflow's logger for them has no name that a level could be set for, and may be in use already, with this very
-    # list of processors.
-    processors = structlog.get_config()["processors"]
-    if _drop_announcement not in processors:
-        processors.insert(0, _drop_announcement)
-
-
-def _drop_announcement(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    del logger
-    if method == "info" and _ANNOUNCEMENT.match(str(event["event"])):
-        raise structlog.DropEvent
-    return event

@@ -1,0 +1,44 @@
+"""Handling of the kinds of platform errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import HANDLING, ErrorKind, PlatformError, suspended_until
+from blogger_tracking.settings import Settings
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_has_advice_of_one_sentence(kind: ErrorKind) -> None:
+    advice = HANDLING[kind].advice
+    assert advice[:1].isupper()
+    assert advice.endswith(".")
+    assert ". " not in advice
+    assert PlatformError(kind, Platform.TIKTOK, "detail").advice == advice
+
+
+def test_the_text_of_an_error_is_its_platform_kind_and_detail() -> None:
+    error = PlatformError(ErrorKind.INVALID_CREDENTIALS, Platform.YOUTUBE, "keyInvalid", status=400)
+    assert str(error) == "YouTube: invalid_credentials (keyInvalid)"
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_only_a_refused_key_and_an_exceeded_quota_suspend_without_a_named_moment(kind: ErrorKind) -> None:
+    until = suspended_until(PlatformError(kind, Platform.TIKTOK, ""), NOW, Settings(suspension_minutes=15))
+    suspends = kind in {ErrorKind.INVALID_CREDENTIALS, ErrorKind.QUOTA_EXCEEDED}
+    assert until == (NOW + timedelta(minutes=15) if suspends else None)
+
+
+@pytest.mark.parametrize(("seconds", "suspends"), [(-1, False), (0, False), (1, True)])
+def test_a_named_moment_suspends_until_then_if_it_is_to_come(
+    seconds: int,
+    suspends: bool,  # noqa: FBT001 - pytest passes it by name
+) -> None:
+    moment = NOW + timedelta(seconds=seconds)
+    error = PlatformError(ErrorKind.RATE_LIMITED, Platform.TIKTOK, "", retry_at=moment)
+    assert suspended_until(error, NOW, Settings()) == (moment if suspends else None)

@@ -1,0 +1,95 @@
+"""Airflow Connections to a real Postgres and to the platform sandbox, and a stand-in for a task instance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+from blogger_tracking.orchestration.connections import database_pool
+from blogger_tracking.orchestration.process_cache import clear_process_cache
+from blogger_tracking.settings import get_settings
+from devtools.platform_sandbox import Creator, CreatorKind, SandboxOptions, SandboxServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
+from tests.support.platform_accounts import KEY
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStandIn:
+    """A task instance, as far as the project's code looks at one."""
+
+    task_id: str
+    map_index: int = 0
+    dag_id: str = BATCH_DAG_ID
+    run_id: str = "a_run"
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(creators_per_platform=500, traps=False, body_bytes=1000)) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
+    sandbox_server.reset()
+    yield sandbox_server
+    sandbox_server.reset()
+
+
+@pytest.fixture
+def connections(
+    monkeypatch: pytest.MonkeyPatch, server: DatabaseServer, database: str, sandbox: SandboxServer
+) -> Iterator[None]:
+    """Point every Connection at the test's own database and sandbox, and retry requests without a pause."""
+    host = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://pipeline_login@/{database}?host={host}")
+    for platform, url in (
+        (Platform.TIKTOK, sandbox.tiktok_url),
+        (Platform.INSTAGRAM, sandbox.instagram_url),
+        (Platform.YOUTUBE, sandbox.youtube_url),
+    ):
+        connection = {"conn_type": "http", "host": url, "password": KEY}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{platform.slug.upper()}_API", json.dumps(connection))
+    monkeypatch.delenv("AIRFLOW_CONN_SENTRY", raising=False)
+    monkeypatch.setenv("BLOGGER_TRACKING_RETRY_BASE_SECONDS", "0")
+    get_settings.cache_clear()
+    clear_process_cache()
+    yield
+    database_pool().close()
+    clear_process_cache()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def organization(build: DatabaseBuilder) -> UUID:
+    """An organization that asks for ten videos of each blogger."""
+    return build.organization(daily=10)
+
+
+def track(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, platform: Platform, count: int = 1
+) -> list[Creator]:
+    """Track ordinary creators of the sandbox, and return them."""
+    creators = sandbox.world.creators(platform, CreatorKind.NORMAL)
+    tracked = [next(creators) for _ in range(count)]
+    for creator in tracked:
+        blogger = build.value(
+            """
+            insert into blogger_information (platform, username, external_id, sec_id)
+            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
+            returning id
+            """,
+            platform=creator.platform,
+            username=creator.username,
+            external_id=creator.external_id,
+            sec_id=creator.sec_id,
+        )
+        build.track(organization, blogger)
+    return tracked

@@ -1,0 +1,243 @@
+"""Plan, operator, trigger and gate of the batch run, without any Airflow process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration import batch_tasks
+from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
+from blogger_tracking.settings import get_settings
+from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
+from tests.orchestration.conftest import InstanceStandIn, track
+from tests.support.database_builder import DatabaseBuilder
+
+NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
+FETCHED = "select count(*) from fetches where conclusive_state = 'succeeded'"
+
+pytestmark = pytest.mark.usefixtures("connections")
+
+Call = Callable[[InstanceStandIn], Any]
+"""Does the work of one fetch instance."""
+
+
+def run_task(
+    monkeypatch: pytest.MonkeyPatch, function: Callable[..., object], *arguments: str, **params: list[str]
+) -> object:
+    """Call the function of a decorated task as a worker does: with a current context."""
+    context = {"ti": InstanceStandIn(function.__name__), "params": NO_RESTRICTION | params}
+    monkeypatch.setattr(batch_tasks, "get_current_context", lambda: context)
+    return function(*arguments)
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Plan a platform's part of the run `a_run`."""
+
+    def plan(platform: Platform, **params: list[str]) -> list[str]:
+        labels = run_task(monkeypatch, batch_tasks.plan_platform.function, platform.value, **params)
+        assert isinstance(labels, list)
+        return labels
+
+    return plan
+
+
+def execute(instance: InstanceStandIn) -> dict[str, Any]:
+    """Do the work of an instance in a worker."""
+    operator = FetchBloggersOperator(task_id=instance.task_id, deferrable=False)
+    return operator.execute({"ti": instance})  # type: ignore[typeddict-item] # a stand-in for the task instance
+
+
+def trigger(instance: InstanceStandIn | None) -> TriggerEvent:
+    """Do the work of an instance in the triggerer, and return the event that ends the instance."""
+
+    async def run() -> list[TriggerEvent]:
+        return [event async for event in started.run()]
+
+    started = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
+    started.task_instance = instance  # type: ignore[assignment] # a stand-in for the task instance
+    (event,) = asyncio.run(run())
+    return event
+
+
+def test_each_platforms_task_returns_the_labels_of_its_own_instances_from_one_plan(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
+) -> None:
+    tracked = {platform: track(build, sandbox, organization, platform, 2) for platform in Platform}
+    for platform, creators in tracked.items():
+        assert sorted(plan(platform)) == sorted(f"{platform} · @{creator.username}" for creator in creators)
+    assert build.value("select count(*) from runs") == 1
+
+
+def test_a_restricted_run_plans_nothing_else(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
+) -> None:
+    for platform in Platform:
+        track(build, sandbox, organization, platform)
+    assert plan(Platform.TIKTOK, platforms=["YouTube"]) == []
+    assert len(plan(Platform.YOUTUBE, platforms=["YouTube"])) == 1
+    assert build.value("select count(*) from fetches") == 1
+
+
+def test_the_label_of_an_instance_names_the_blogger_that_the_instance_fetches(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK, 3)
+    for map_index, label in enumerate(plan(Platform.TIKTOK)):
+        execute(InstanceStandIn("fetch_tiktok", map_index))
+        fetched = build.value(
+            """
+            select username from fetches
+            join blogger_information on blogger_information.id = blogger_id
+            order by claimed_at desc nulls last limit 1
+            """
+        )
+        assert label == f"TikTok · @{fetched}"
+
+
+def test_the_worker_returns_a_summary_of_the_saved_videos(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    assert execute(InstanceStandIn("fetch_tiktok")) == {
+        "bloggers": 1,
+        "states": {"succeeded": 1},
+        "videos": 10,
+        "videos_new": 10,
+        "charged": 10,
+    }
+    assert build.value(FETCHED) == 1
+
+
+def test_the_triggerer_ends_the_instance_with_the_same_summary(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    event = trigger(InstanceStandIn("fetch_tiktok"))
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms is not None
+    assert event.xcoms["return_value"] == {
+        "bloggers": 1,
+        "states": {"succeeded": 1},
+        "videos": 10,
+        "videos_new": 10,
+        "charged": 10,
+    }
+    assert build.value(FETCHED) == 1
+
+
+def test_one_failed_blogger_fails_a_shared_instance_and_the_videos_of_the_others_are_saved(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE", "3")
+    get_settings.cache_clear()
+    broken, *_ = track(build, sandbox, organization, Platform.TIKTOK, 3)
+    (label,) = plan(Platform.TIKTOK)
+    assert label.startswith("TikTok · 3 bloggers: @")
+    sandbox.add_fault(Fault(FaultKind.SERVER_ERROR, creator=broken.external_id))
+    with pytest.raises(AirflowException, match=rf"1 of 3 bloggers failed: @{broken.username}"):
+        execute(InstanceStandIn("fetch_tiktok"))
+    assert build.value(FETCHED) == 2
+
+
+@pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
+def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    sandbox.add_fault(Fault(FaultKind.SERVER_ERROR))
+    instance = InstanceStandIn("fetch_tiktok")
+    if fetch is execute:
+        with pytest.raises(AirflowException):
+            fetch(instance)
+    else:
+        assert isinstance(fetch(instance), TaskFailedEvent)
+    sandbox.reset()
+    fetch(instance)
+    assert build.value(FETCHED) == 1
+
+
+@pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
+def test_an_instance_whose_fetches_may_not_begin_is_skipped(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    build.run("update tracked_accounts set is_active = false")
+    instance = InstanceStandIn("fetch_tiktok")
+    if fetch is execute:
+        with pytest.raises(AirflowSkipException, match="inactive"):
+            fetch(instance)
+    else:
+        assert isinstance(fetch(instance), TaskSkippedEvent)
+
+
+@pytest.mark.parametrize("instance", [None, InstanceStandIn("fetch_tiktok")], ids=["no instance", "not planned"])
+def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_fails_its_instance(
+    instance: InstanceStandIn | None,
+) -> None:
+    """A write from the event loop could wait for the triggerer, which waits for the event loop."""
+    logged: list[tuple[int, logging.LogRecord]] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.append((threading.get_ident(), record))
+
+    handler = Handler(logging.ERROR)
+    logging.getLogger().addHandler(handler)
+    event = trigger(instance)
+    logging.getLogger().removeHandler(handler)
+    assert isinstance(event, TaskFailedEvent)
+    ((thread, record),) = logged
+    assert record.exc_info is not None
+    assert "the next attempt fetches the remaining bloggers" in record.getMessage()
+    assert thread != threading.get_ident(), "asyncio.run ran the event loop in this thread"
+
+
+def test_the_gate_finishes_the_run(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    execute(InstanceStandIn("fetch_tiktok"))
+    run_task(monkeypatch, batch_tasks.gate.function)
+    assert build.value("select ended_at is not null from runs") is True
+
+
+def test_the_gate_fails_with_numbers_and_what_to_do_if_every_fetch_of_a_platform_failed(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK, 2)
+    plan(Platform.TIKTOK)
+    sandbox.add_fault(Fault(FaultKind.SERVER_ERROR))
+    for map_index in range(2):
+        with pytest.raises(AirflowException):
+            execute(InstanceStandIn("fetch_tiktok", map_index))
+    with pytest.raises(AirflowFailException, match=r"every fetch of TikTok failed \(2\).*clear the failed instances"):
+        run_task(monkeypatch, batch_tasks.gate.function)
+    assert build.value("select ended_at is not null from runs") is True

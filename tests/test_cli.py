@@ -1,0 +1,132 @@
+"""The operators' command line on a real Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+from rich.console import Console
+
+from blogger_tracking import cli
+from blogger_tracking.database.connections import connect
+from blogger_tracking.database.invariants import INVARIANTS
+from blogger_tracking.database.migrate import known_migrations
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.database_server import DatabaseServer
+from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+
+
+class Screen:
+    """A console of 120 columns, and the text that was printed on it."""
+
+    def __init__(self) -> None:
+        self._output = StringIO()
+        self.console = Console(file=self._output, width=120)
+
+    @property
+    def text(self) -> str:
+        return self._output.getvalue()
+
+    def line(self, beginning: str) -> list[str]:
+        """Return the words of the only line that begins with this word."""
+        (words,) = [line.split() for line in self.text.splitlines() if line.split()[:1] == [beginning]]
+        return words
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
+
+
+@pytest.fixture
+def pipeline(pipeline_conninfo: str) -> Iterator[Connection]:
+    with connect(pipeline_conninfo) as connection:
+        yield connection
+
+
+@pytest.fixture
+def parked(build: DatabaseBuilder, pool: ConnectionPool) -> int:
+    """A parked message, the only one of its queue."""
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=1)
+    message_id: int = build.value(
+        "update thumbnail_queue set parked_at = clock_timestamp(), last_error = 'HTTP 404' returning id"
+    )
+    return message_id
+
+
+def test_verify_prints_each_invariant_on_one_line_with_its_sentence(pipeline: Connection, screen: Screen) -> None:
+    assert cli.verify(pipeline, screen.console) == 0
+    for invariant in INVARIANTS:
+        assert screen.line(invariant.name) == [invariant.name, "0", *invariant.sentence.split()]
+
+
+def test_verify_fails_if_an_organization_is_charged_beyond_its_allocations(
+    build: DatabaseBuilder, pipeline: Connection, screen: Screen
+) -> None:
+    build.organization()
+    build.run("update subscription_usage set videos_fetched = 3")
+    assert cli.verify(pipeline, screen.console) == 1
+    assert screen.line("ledger_is_usage")[1] == "1"
+    assert screen.line("lost")[1] == "0"
+
+
+def test_queues_shows_the_counts_and_the_parked_messages_with_their_reasons(
+    pipeline: Connection, screen: Screen, parked: int
+) -> None:
+    assert cli.show_queues(pipeline, screen.console) == 0
+    assert ["high_priority_queue", "0", "0", "0"] in [line.split() for line in screen.text.splitlines()]
+    assert ["thumbnail_queue", "0", "0", "1"] in [line.split() for line in screen.text.splitlines()]
+    assert ["thumbnail_queue", str(parked), "0", "HTTP", "404"] in [line.split() for line in screen.text.splitlines()]
+
+
+@pytest.mark.usefixtures("parked")
+def test_requeue_returns_parked_messages_to_their_queues(
+    build: DatabaseBuilder, pipeline: Connection, screen: Screen
+) -> None:
+    assert cli.requeue(pipeline, screen.console) == 0
+    assert "thumbnail_queue: 1 parked messages returned to the queue." in screen.text
+    assert build.value("select count(*) from thumbnail_queue where parked_at is null") == 1
+
+
+def test_migrate_names_the_applied_migrations_and_changes_nothing_the_second_time(server: DatabaseServer) -> None:
+    server.execute("create database unmigrated")
+    first, second = Screen(), Screen()
+    try:
+        with connect(server.conninfo("unmigrated")) as connection:
+            assert cli.migrate(connection, first.console) == 0
+            assert cli.migrate(connection, second.console) == 0
+    finally:
+        server.execute("drop database unmigrated with (force)")
+    assert first.text.split() == [f"{migration.version}_{migration.name}" for migration in known_migrations()]
+    assert second.text == "Nothing to apply.\n"
+
+
+def test_a_command_uses_the_airflow_connection_and_returns_its_exit_code(
+    build: DatabaseBuilder,
+    server: DatabaseServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://pipeline_login@/{database}?host={folder}")
+    assert cli.main(["verify"]) == 0
+    build.organization()
+    build.run("update subscription_usage set videos_fetched = 3")
+    assert cli.main(["verify"]) == 1
+    assert "ledger_is_usage" in capsys.readouterr().out
+
+
+def test_an_error_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", "postgresql://pipeline_login@/bloggers?host=%2Fnowhere")
+    assert cli.main(["verify"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "cannot be reached" in printed.err
