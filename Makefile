@@ -9,7 +9,11 @@ export PYTHONPATH := $(CURDIR)/include
 
 LOCAL := $(BIN)/python -m devtools.local_stack
 
-.PHONY: help setup run up down verify queues requeue migrate bench bench-large check format test lock
+# A part of the tests covers a part of the code: coverage is measured when all of them run.
+ALL_TESTS := --cov --cov-report=term:skip-covered
+
+.PHONY: help setup run up down verify queues requeue migrate bench bench-large
+.PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -44,18 +48,34 @@ bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hou
 migrate: $(SETUP) ## Bring the application's database up to this code.
 	@$(LOCAL) migrate
 
-check: $(SETUP) ## Lint, format, types, layers.
+check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m devtools.checks.prose \
+		README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs include devtools dags plugins tests
+	$(BIN)/python -m devtools.checks.sql include devtools
+	$(BIN)/python -m devtools.docs.settings_page --check
+	$(BIN)/python -m devtools.docs.dag_pages --check
 
 format: $(SETUP) ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 test: $(SETUP) ## Run all tests; arguments for pytest in PYTEST, e.g. PYTEST="-k quotas".
-	$(BIN)/pytest $(PYTEST)
+	$(BIN)/pytest --durations=15 $(or $(PYTEST),$(ALL_TESTS))
+
+test-fast: $(SETUP) ## Run the tests that start no Airflow, two at a time, in less than two minutes.
+	$(BIN)/pytest --quiet --numprocesses 2 -m "not airflow" --durations=15 $(PYTEST)
+
+docs: $(SETUP) ## Generate the pages of docs/ that come from the code.
+	$(BIN)/python -m devtools.docs.settings_page
+	$(BIN)/python -m devtools.docs.data_model_page
+	$(BIN)/python -m devtools.docs.dag_pages
+
+hooks: $(SETUP) ## Let git run the checks before each commit.
+	$(BIN)/pre-commit install
 
 lock: $(SETUP) ## Resolve all requirements anew into requirements.lock.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
@@ -69,7 +89,7 @@ $(SETUP): requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV), once: 2 of 3, the installer uv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
 	@echo "Setting up $(VENV), once: 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
 	@touch $@

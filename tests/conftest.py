@@ -26,9 +26,26 @@ os.environ["AIRFLOW_HOME"] = _airflow_home
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
+TESTS = Path(__file__).parent
+
+STACK_TESTS = (
+    TESTS / "end_to_end",
+    TESTS / "devtools" / "local_stack",
+    TESTS / "devtools" / "bench" / "test_quick_bench.py",
+)
+"""Tests that start the processes of a local stack, most of them Airflow's: `make test-fast` leaves them out."""
+
+
 # The same examples every time, without a deadline that a slow machine could miss.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes of Airflow."""
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in STACK_TESTS):
+            item.add_marker("airflow")
 
 
 def pytest_unconfigure() -> None:
