@@ -1,4 +1,4 @@
-"""What the documents name exists: links, headings, paths and targets of make."""
+"""Claims of the documents that a program can check: links, paths, make targets, settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is imported where: the image has what it needs, and nothing that only development needs."""
+"""Imports of the package and of the image: nothing of the development tools."""
 
 from __future__ import annotations
 

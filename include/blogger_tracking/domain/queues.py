@@ -17,10 +17,10 @@ class Queue(StrEnum):
 
 
 RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
-"""Backoff: delay before the next attempt, after the first, second … failed attempt (contract of the queues)."""
+"""Backoff: delay before the next attempt, after the first, second … failed attempt (docs/contracts.md#queues)."""
 
 MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
-"""Number of failed attempts after which a message is parked (contract of the queues)."""
+"""Number of failed attempts after which a message is parked (docs/contracts.md#queues)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ QUEUE_ASSETS = [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
 """Outlets of a task before or in which fetches enqueue messages: a consumer that starts early waits for the fetches."""
 
 POLLING_CRON = "*/5 * * * *"
-"""Schedule on which consumers look for messages whose retry delay is over (contract of the queues)."""
+"""Schedule on which consumers look for messages whose retry delay is over (docs/contracts.md#queues)."""
 
 CONSUMER_PRIORITY = 1000
 """Priority weight of the consumers: few tasks, which complete what fetches began, go before all other tasks."""
