@@ -1,4 +1,4 @@
-"""Bloggers of the sandbox that one organization of one test tracks, in the database of a running stack."""
+"""Bloggers of the sandbox that the organization of one test tracks, in the database of a running stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _unused = {platform: itertools.count() for platform in Platform}
 
 
 class Fleet:
-    """One organization and its tracked accounts. No creator is in two fleets of a session."""
+    """One organization and its tracked accounts. No creator is in two fleets of a test session."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,28 +26,28 @@ class Fleet:
         self.creators: dict[UUID, Creator] = {}
 
     def track(self, platform: Platform, count: int = 1) -> list[UUID]:
-        """Track ordinary creators nobody tracks yet; return their blogger ids."""
+        """Track ordinary creators that no organization tracks yet; return their blogger ids."""
         return [self._track(platform) for _ in range(count)]
 
     def scope(self) -> dict[str, list[str]]:
-        """The conf of a run over this fleet alone."""
+        """Return the conf of a run that is restricted to this fleet."""
         return {"organizations": [str(self.organization)]}
 
     def value(self, statement: str) -> object:
-        """The first column of the first row; `%(organization)s` is the fleet's."""
+        """Return the first column of the first row; `%(organization)s` is the fleet's organization."""
         found: object = self.build.value(statement, organization=self.organization)
         return found
 
     def charged(self) -> object:
-        """What the organization was charged."""
+        """Return the number of videos that the organization was charged."""
         return self.value("select videos_fetched from subscription_usage where organization_id = %(organization)s")
 
     def violations(self) -> dict[str, int]:
-        """The invariants that do not hold."""
+        """Return the violated invariants with their counts."""
         return {name: count for name, count in check_invariants(self._connection).items() if count}
 
     def untracked(self, platform: Platform) -> Creator:
-        """An ordinary creator nobody tracks yet."""
+        """Return an ordinary creator that no organization tracks yet."""
         return next(
             creator
             for index in _unused[platform]
