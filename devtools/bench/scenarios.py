@@ -27,7 +27,7 @@ _DELAYS_MS = (0, 20)
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Shared parts of all scenarios: the conditions, the creators that are not tracked yet, the progress."""
+    """Shared parts of all scenarios: the conditions, the creators without a tracked account, the progress."""
 
     conditions: Conditions
     fleets: Fleets
@@ -124,7 +124,7 @@ def workers(bench: Bench) -> dict[str, Any]:
 
 
 def pairs(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped and in workers in turn, so that both see the same load of the machine."""
+    """Batch runs as shipped and in workers, in turn, so that both are measured under the same load of the machine."""
     sizes = bench.conditions.sizes
     shipped = bench.conditions.stack(name="shipped")
     in_workers = bench.conditions.workers_stack(sizes.pairs_parallelism, name="workers")

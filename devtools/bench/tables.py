@@ -46,7 +46,7 @@ def batch_runs(measurements: Measurements) -> Iterator[tuple[str, Mapping[str, A
 
 def _run_tables(measurements: Measurements) -> Iterator[Table]:
     runs = list(batch_runs(measurements))
-    speed = titled_table("Bloggers per second, from the trigger to green", "run")
+    speed = titled_table("Bloggers per second, from the trigger to success", "run")
     for column in ("bloggers", "seconds", "per second", "CPU seconds", "violations"):
         speed.add_column(column, justify="right")
     for special, run in runs:

@@ -1,1 +1,1 @@
-"""The whole system on one machine: databases, invented platforms and Airflow as processes, nothing installed."""
+"""The whole system on one machine: databases, platform sandbox and Airflow as processes, without installation."""
