@@ -1,1 +1,1 @@
-"""Tools for development: the platform sandbox, the local stack and the benchmark. Not part of the image."""
+"""Tools for development: the platform sandbox, the local stack, the benchmark and checks. Not part of the image."""

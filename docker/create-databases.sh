@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run once by the Postgres image, on an empty data folder.
+# The Postgres image runs this script once, with an empty data folder.
 set -eu
 
 psql --username "$POSTGRES_USER" --dbname postgres --set ON_ERROR_STOP=1 \
@@ -7,7 +7,7 @@ psql --username "$POSTGRES_USER" --dbname postgres --set ON_ERROR_STOP=1 \
     --set pipeline_password="$PIPELINE_DATABASE_PASSWORD" <<'SQL'
 create role airflow login password :'airflow_password';
 create database airflow owner airflow;
--- A killed process may leave a child that holds a transaction open, which would hold up Airflow.
+-- A killed process may leave a child that holds a transaction open, which would block Airflow.
 alter database airflow set idle_in_transaction_session_timeout = '60s';
 
 create database bloggers;

@@ -1,1 +1,1 @@
-"""How fast the system is on this machine, and what it costs: `make bench`."""
+"""Benchmark of the system on this machine: speed, CPU time and memory (`make bench`)."""

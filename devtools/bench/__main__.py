@@ -1,37 +1,105 @@
-"""Command line of the benchmark: `python -m devtools.bench`."""
+"""Command line of the benchmark: `python -m devtools.bench`. Measures, prints tables, writes figures, draws a plot."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
 
 from blogger_tracking.cli import terminal
-from devtools.bench.command import bench
-from devtools.bench.conditions import QUICK_SIZES, Conditions, Sizes
-from devtools.bench.scenarios import SCENARIOS, USUAL_SCENARIOS
+from blogger_tracking.settings import COLLECTION_THRESHOLDS
+from devtools.bench.bench_fleets import Fleets
+from devtools.bench.conditions import BENCH_SETTINGS, QUICK_SIZES, Conditions, Sizes
+from devtools.bench.figures import read_measurements, write_figures
+from devtools.bench.plot import draw_plot
+from devtools.bench.scenarios import SCENARIOS, USUAL_SCENARIOS, Bench
+from devtools.bench.tables import bench_tables
+from devtools.local_stack.airflow_environment import TUNED_SETTINGS
+from devtools.local_stack.airflow_processes import DAG_PROCESSOR_NICENESS
 from devtools.local_stack.cli import add_stack_options, run_interruptible, stack_config
-from devtools.local_stack.config import PROJECT_ROOT
+from devtools.local_stack.commands import timed_progress
+from devtools.local_stack.config import PROJECT_ROOT, StackError
+from devtools.local_stack.databases import AUTOVACUUM_NAPTIME
+from devtools.local_stack.stack_folder import find_running_stack
+from devtools.platform_sandbox import World
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the chosen scenarios and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m devtools.bench", description=__doc__)
     add_stack_options(parser)
-    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=USUAL_SCENARIOS, help="what to measure")
-    parser.add_argument("--quick", action="store_true", help="tiny fleets: show that everything can be measured")
-    given = parser.parse_args(arguments)
-    return run_interruptible(lambda: _bench(given))
-
-
-def _bench(given: argparse.Namespace) -> int:
-    config = stack_config(given)
-    conditions = Conditions(
-        shipped=config, folder=config.folder / "bench", sizes=QUICK_SIZES if given.quick else Sizes()
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=USUAL_SCENARIOS, help="scenarios to measure")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny fleets: checks that every scenario works, measures nothing"
     )
+    given = parser.parse_args(arguments)
+    return run_interruptible(lambda: _bench(given, terminal()))
+
+
+def _bench(given: argparse.Namespace, console: Console) -> int:
+    config = stack_config(given)
+    sizes = QUICK_SIZES if given.quick else Sizes()
+    conditions = Conditions(shipped=config, folder=config.folder / "bench", sizes=sizes)
     # A quick bench must not overwrite the plot in the documentation.
     plot = config.folder / "bench.svg" if given.quick else PROJECT_ROOT / "docs" / "bench.svg"
-    return bench(conditions, given.only, plot, terminal())
+    _measure(conditions, given.only, plot, console)
+    return 0
+
+
+def _measure(conditions: Conditions, scenarios: Sequence[str], plot: Path, console: Console) -> None:
+    """Measure these scenarios; earlier figures of other scenarios are kept. Raises StackError."""
+    file = conditions.shipped.folder / "bench.json"
+    measurements = read_measurements(file)
+    settings = _settings(conditions)
+    options = conditions.sandbox_options()
+    progress = timed_progress(console)
+    for scenario in scenarios:
+        _remove_stacks(conditions)
+        progress(f"Measuring {scenario}: {SCENARIOS[scenario].__doc__}")
+        fleets = Fleets(World(options.seed, options.creators_per_platform))
+        measurements[scenario] = SCENARIOS[scenario](Bench(conditions, fleets, progress))
+        write_figures(file, measurements, {name: value for name, value, _ in settings})
+    _remove_stacks(conditions)
+    draw_plot(measurements, plot)
+    console.print(*bench_tables(measurements, settings))
+    progress(f"The figures are in {file}, the plot in {plot}")
+
+
+def _remove_stacks(conditions: Conditions) -> None:
+    for folder in conditions.folder.glob("*"):
+        if find_running_stack(folder) is not None:
+            raise StackError(f"Another benchmark is running in {folder}, and goes on. Wait until it has ended.")
+    shutil.rmtree(conditions.folder, ignore_errors=True)
+
+
+def _settings(conditions: Conditions) -> list[tuple[str, str, str]]:
+    """Return name, value and reason of each setting: Airflow's tuned settings, then those of the benchmark."""
+    shipped = conditions.shipped
+    tuned = [
+        (f"[{setting.section}] {setting.option}", os.environ.get(setting.variable, setting.value), setting.reason)
+        for setting in TUNED_SETTINGS
+    ]
+    machine = [
+        ("[core] parallelism", str(shipped.parallelism), "Workers run only the tasks that do not fetch."),
+        ("triggerers", str(shipped.triggerers), "Processes that fetch."),
+        ("niceness of the DAG processor", str(DAG_PROCESSOR_NICENESS), "Its callbacks from fetches have no effect."),
+        (
+            "Python: gc.set_threshold",
+            str(COLLECTION_THRESHOLDS),
+            "Airflow's processes hold far more objects than the defaults are made for.",
+        ),
+        (
+            "Postgres: autovacuum_naptime",
+            AUTOVACUUM_NAPTIME,
+            "Plans of Airflow's statements depend on the number of triggers.",
+        ),
+    ]
+    return tuned + machine + [(name, value, "Only in the benchmark.") for name, value in BENCH_SETTINGS.items()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured, how large, and what differs from a stack as shipped while it is."""
+"""Conditions of the benchmark: sizes, and the differences from a stack as shipped."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ _CREATORS = 1_000_000
 _NO_LIMIT = "1000000"
 
 BENCH_SETTINGS: Mapping[str, str] = {
-    # Nothing but what is measured may start.
+    # No scheduled run may start during a measurement.
     "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-    # The platforms' own limits would be all that is measured.
+    # Otherwise the platforms' limits would decide on every figure.
     "BLOGGER_TRACKING_TIKTOK_REQUESTS_PER_SECOND": _NO_LIMIT,
     "BLOGGER_TRACKING_INSTAGRAM_REQUESTS_PER_SECOND": _NO_LIMIT,
     "BLOGGER_TRACKING_YOUTUBE_REQUESTS_PER_SECOND": _NO_LIMIT,
     "BLOGGER_TRACKING_YOUTUBE_DAILY_UNITS": _NO_LIMIT,
 }
-"""Settings of every process while something is measured, the bare script included."""
+"""Settings of every process in the benchmark, the bare script included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much of everything is measured. Fleets are numbers of bloggers, evenly over the platforms."""
+    """Sizes of the measurements. A fleet is a number of bloggers, spread evenly over the platforms."""
 
     fleets: tuple[int, ...] = (100, 1_000, 10_000)
     shared_fleet: int = 10_000
     large_fleet: int = 100_000
     workers_fleet: int = 1_000
     parallelism: tuple[int, ...] = (8, 16, 32)
+    pairs: int = 3
+    pairs_fleet: int = 1_000
+    pairs_parallelism: int = 16
     script_fleets: tuple[int, ...] = (1_000, 10_000)
     script_threads: tuple[int, ...] = (64, 128, 16)
     saved_videos: int = 50
@@ -52,6 +55,9 @@ QUICK_SIZES = Sizes(
     large_fleet=12,
     workers_fleet=6,
     parallelism=(4,),
+    pairs=1,
+    pairs_fleet=6,
+    pairs_parallelism=4,
     script_fleets=(6, 9),
     script_threads=(4,),
     saves=2,
@@ -59,27 +65,33 @@ QUICK_SIZES = Sizes(
     additions=2,
     runs=1,
 )
-"""Shows that everything can be measured, and measures nothing."""
+"""Sizes that check that every scenario works; their figures mean nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """One bench: what a stack as shipped would be, where it may keep its files, and the sizes.
+    """Conditions of one benchmark: the stack as shipped, the folder of its files, the sizes.
 
-    `shipped` is the stack that `make up` would start; `folder` is emptied before something is measured.
+    `shipped` is the stack that `make up` would start; `folder` is emptied before each scenario.
     """
 
     shipped: StackConfig
     folder: Path
     sizes: Sizes
 
-    def stack(self, *, parallelism: int | None = None, environment: Mapping[str, str] | None = None) -> StackConfig:
-        """The stack as shipped over a sandbox that answers like a far and tidy platform."""
+    def stack(
+        self, *, name: str = "stack", parallelism: int | None = None, environment: Mapping[str, str] | None = None
+    ) -> StackConfig:
+        """Return the stack as shipped, with a sandbox of high latency and without faults.
+
+        `name` is the stack's folder: stacks of one scenario whose DAGs differ need folders of their own, because
+        Airflow keeps parsed DAGs in its database.
+        """
         options = self.sandbox_options()
         arguments = ["--no-traps", "--youtube-daily-units", str(options.youtube_daily_units)]
         return replace(
             self.shipped,
-            folder=self.folder / "stack",
+            folder=self.folder / name,
             sandbox=SandboxConfig(
                 seed=options.seed,
                 latency_ms=options.latency_ms,
@@ -90,12 +102,20 @@ class Conditions:
             environment={**self.shipped.environment, **BENCH_SETTINGS, **(environment or {})},
         )
 
+    def workers_stack(self, parallelism: int, name: str = "stack") -> StackConfig:
+        """Return the same stack with fetches as stock mapped tasks in workers."""
+        environment = {
+            "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False",
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(parallelism),
+        }
+        return self.stack(name=name, parallelism=parallelism, environment=environment)
+
     def databases(self) -> StackConfig:
-        """The databases of the same stack, and nothing else."""
+        """Return the stack's databases alone."""
         return replace(self.stack(), only_databases=True)
 
     def sandbox_options(self) -> SandboxOptions:
-        """The platforms that everything is measured with."""
+        """Return the sandbox options of every measurement."""
         return SandboxOptions(
             latency_ms=_LATENCY_MS,
             creators_per_platform=_CREATORS,

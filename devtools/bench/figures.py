@@ -1,4 +1,4 @@
-"""What was measured, kept in one file, and the figures that are compared from one time to the next."""
+"""Measurements, kept in one file, and the headline figures derived from them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from devtools.bench.batch import BatchRun
-from devtools.bench.script import ScriptRun
+from devtools.bench.measure_batch import BatchRun
+from devtools.bench.measure_script import ScriptRun
 from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
 
 Measurements = dict[str, dict[str, Any]]
-"""By scenario, then by what was varied in it: a number of bloggers, accounts, threads or milliseconds, as text."""
+"""Figures by scenario, then by the varied number as text (bloggers, accounts, threads or milliseconds).
+
+The figures of `initial` and `pairs` have names instead.
+"""
 
 _PLANNED = "100000"
 _DISTANT_MS = "20"
 
 
 def batch_figures(run: BatchRun) -> dict[str, Any]:
-    """A batch run as it is written down."""
+    """Return the figures of a batch run."""
     return asdict(run) | {"per_second": run.per_second, "cpu_seconds": run.cpu_seconds}
 
 
 def script_figures(runs: list[ScriptRun]) -> dict[str, Any]:
-    """The fastest run of the script, and the others beside it."""
+    """Return the figures of the fastest run of the script, and the seconds of each number of threads."""
     return asdict(runs[0]) | {
         "per_second": runs[0].per_second,
         "seconds_by_threads": {str(run.threads): run.seconds for run in runs},
@@ -35,7 +38,7 @@ def script_figures(runs: list[ScriptRun]) -> dict[str, Any]:
 
 
 def read_measurements(file: Path) -> Measurements:
-    """What was measured before, so that a part can be measured again."""
+    """Return the earlier measurements, so that one scenario can be measured again."""
     if not file.exists():
         return {}
     measurements: Measurements = json.loads(file.read_text(encoding="utf-8"))["measurements"]
@@ -43,7 +46,7 @@ def read_measurements(file: Path) -> Measurements:
 
 
 def write_figures(file: Path, measurements: Measurements, settings: Mapping[str, str]) -> None:
-    """Write headline figures, settings, machine and everything that was measured as JSON."""
+    """Write headline figures, settings, machine and all measurements as JSON."""
     content = {
         **headline(measurements),
         "settings": dict(settings),
@@ -59,7 +62,7 @@ def write_figures(file: Path, measurements: Measurements, settings: Mapping[str,
 
 
 def headline(measurements: Measurements) -> dict[str, Any]:
-    """The figures that promises are made about; None for what was not measured."""
+    """Return the figures that the documentation states; None for a figure that was not measured."""
     batch, shared, script = (measurements.get(name, {}) for name in ("batch", "shared", "script"))
     saving, planning = measurements.get("saving", {}), measurements.get("planning", {})
     runs = {**batch, **measurements.get("large", {})}
@@ -77,7 +80,14 @@ def headline(measurements: Measurements) -> dict[str, Any]:
 
 
 def _ratio_workers(measurements: Measurements) -> float | None:
-    """The same fleet in workers, with the parallelism that suits them best."""
+    """Return the time in workers divided by the time as shipped, for the same fleet.
+
+    The median of `pairs` is preferred, because both runs of a pair see the same load of the machine. Otherwise the
+    fastest parallelism of `workers` is compared with `batch`, which was measured at another time.
+    """
+    if pairs := measurements.get("pairs"):
+        median_ratio: float = pairs["median_ratio"]
+        return median_ratio
     workers = measurements.get("workers", {}).values()
     batch = measurements.get("batch", {})
     ratios = [

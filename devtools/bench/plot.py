@@ -1,4 +1,4 @@
-"""The plot that the README shows: bloggers per second, by the size of the fleet."""
+"""Plot of the README: bloggers per second, by the size of the fleet."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _INCHES = (7.5, 4.2)
 
 
 def draw_plot(measurements: Measurements, file: Path) -> None:
-    """Draw as SVG, the same bytes for the same figures."""
-    # A development dependency, and a heavy one: commands that draw nothing go without.
-    import matplotlib as mpl  # noqa: PLC0415  see above
-    from matplotlib.figure import Figure  # noqa: PLC0415  see above
+    """Draw the plot as SVG, with the same bytes for the same figures."""
+    # A heavy import that only this function needs.
+    import matplotlib as mpl  # noqa: PLC0415 - see above
+    from matplotlib.figure import Figure  # noqa: PLC0415 - see above
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "bench", "font.size": 10}):

@@ -1,21 +1,24 @@
-"""Everything that can be measured, by name. Each scenario brings up what it needs."""
+"""Scenarios of the benchmark, by name. Each scenario starts the stack that it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
-from devtools.bench.batch import batch_bench
+from blogger_tracking.database.connections import connect
+from blogger_tracking.domain.models import Platform
+from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
 from devtools.bench.figures import batch_figures, script_figures
-from devtools.bench.fleet import Fleets
-from devtools.bench.initial import measure_additions, median_seconds
-from devtools.bench.planning import measure_planning
-from devtools.bench.repetition import median_run
-from devtools.bench.saving import measure_saving
-from devtools.bench.script import Places, best_script
+from devtools.bench.measure_batch import batch_bench
+from devtools.bench.measure_planning import measure_planning
+from devtools.bench.measure_saving import measure_saving
+from devtools.bench.measure_script import ScriptTargets, best_script
+from devtools.bench.measurement import median_run
+from devtools.local_stack.adding_over_http import SignedInMember
 from devtools.local_stack.stack import Progress, Stack
 from devtools.platform_sandbox import SandboxServer
 
@@ -24,22 +27,23 @@ _DELAYS_MS = (0, 20)
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What scenarios share: the conditions, the creators nobody tracks yet, somebody to tell."""
+    """Shared parts of all scenarios: the conditions, the creators without a tracked account, the progress."""
 
     conditions: Conditions
     fleets: Fleets
-    say: Progress
+    progress: Progress
 
 
 def saving(bench: Bench) -> dict[str, Any]:
-    """Saving a fetch over lines to Postgres, by their round-trip time in milliseconds."""
+    """Saving a fetch, by the round-trip time to Postgres in milliseconds."""
     sizes = bench.conditions.sizes
     measured = {}
     with Stack(bench.conditions.databases()) as stack:
         for delay in _DELAYS_MS:
             saved = measure_saving(stack, bench.fleets, delay, videos=sizes.saved_videos, saves=sizes.saves)
-            bench.say(
-                f"{saved.videos} videos at {delay} ms: {saved.round_trips} round trips, {saved.ratio} times faster"
+            bench.progress(
+                f"{saved.videos} videos at {delay} ms: {saved.round_trips} round trips, "
+                f"{saved.ratio} times as fast as row by row"
             )
             measured[str(delay)] = asdict(saved) | {"ratio": saved.ratio}
     return measured
@@ -52,7 +56,7 @@ def planning(bench: Bench) -> dict[str, Any]:
     with Stack(bench.conditions.databases()) as stack:
         for accounts in sizes.planned_accounts:
             planned = measure_planning(stack, bench.fleets, accounts, sizes.runs)
-            bench.say(f"{accounts} tracked accounts planned in {planned.seconds} s and {planned.peak_mb} MB")
+            bench.progress(f"{accounts} tracked accounts planned in {planned.seconds} s with {planned.peak_mb} MB")
             measured[str(accounts)] = asdict(planned)
     return measured
 
@@ -63,18 +67,18 @@ def script(bench: Bench) -> dict[str, Any]:
     measured = {}
     options = bench.conditions.sandbox_options()
     with Stack(bench.conditions.databases()) as stack, SandboxServer(options) as sandbox:
-        places = Places(stack.admin_dsn, stack.pipeline_dsn, sandbox.base_url)
+        targets = ScriptTargets(stack.admin_dsn, stack.pipeline_dsn, sandbox.base_url)
         for bloggers in sizes.script_fleets:
-            runs = best_script(places, bench.fleets, bloggers, sizes.script_threads, sizes.runs)
-            bench.say(f"{bloggers} bloggers, bare script: {runs[0].seconds} s with {runs[0].threads} threads")
+            runs = best_script(targets, bench.fleets, bloggers, sizes.script_threads, sizes.runs)
+            bench.progress(f"{bloggers} bloggers, bare script: {runs[0].seconds} s with {runs[0].threads} threads")
             measured[str(bloggers)] = script_figures(runs)
     return measured
 
 
 def batch(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped, by the number of bloggers; somebody watches the largest."""
+    """The batch as shipped, by the number of bloggers; Airflow's UI is probed during the largest run."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.say) as runs:
+    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
         return {
             str(bloggers): batch_figures(
                 median_run(partial(runs.run, bloggers, watch_ui=bloggers == max(sizes.fleets)), sizes.runs)
@@ -84,9 +88,9 @@ def batch(bench: Bench) -> dict[str, Any]:
 
 
 def queues(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped while the queues are consumed as well."""
+    """The batch as shipped while the consumers of the queues run as well."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.say, queues=True) as runs:
+    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress, queues=True) as runs:
         run = median_run(partial(runs.run, sizes.workers_fleet), sizes.runs)
         return {str(sizes.workers_fleet): batch_figures(run)}
 
@@ -95,7 +99,7 @@ def shared(bench: Bench) -> dict[str, Any]:
     """The batch with many bloggers in an instance, by the number of bloggers."""
     sizes = bench.conditions.sizes
     config = bench.conditions.stack(environment={"BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE": str(SHARED_BLOGGERS)})
-    with batch_bench(config, bench.fleets, bench.say) as runs:
+    with batch_bench(config, bench.fleets, bench.progress) as runs:
         run = median_run(partial(runs.run, sizes.shared_fleet), sizes.runs)
         return {str(sizes.shared_fleet): batch_figures(run)}
 
@@ -103,7 +107,7 @@ def shared(bench: Bench) -> dict[str, Any]:
 def killed(bench: Bench) -> dict[str, Any]:
     """The batch as shipped with its triggerer killed in the middle."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.say) as runs:
+    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
         run = median_run(partial(runs.run_killed, sizes.workers_fleet), sizes.runs)
         return {str(sizes.workers_fleet): batch_figures(run)}
 
@@ -113,29 +117,55 @@ def workers(bench: Bench) -> dict[str, Any]:
     sizes = bench.conditions.sizes
     measured = {}
     for parallelism in sizes.parallelism:
-        environment = {
-            "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False",
-            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(parallelism),
-        }
-        config = bench.conditions.stack(parallelism=parallelism, environment=environment)
-        with batch_bench(config, bench.fleets, bench.say) as runs:
+        with batch_bench(bench.conditions.workers_stack(parallelism), bench.fleets, bench.progress) as runs:
             run = median_run(partial(runs.run, sizes.workers_fleet), sizes.runs)
         measured[str(parallelism)] = batch_figures(run)
     return measured
 
 
+def pairs(bench: Bench) -> dict[str, Any]:
+    """Batch runs as shipped and in workers, in turn, so that both are measured under the same load of the machine."""
+    sizes = bench.conditions.sizes
+    shipped = bench.conditions.stack(name="shipped")
+    in_workers = bench.conditions.workers_stack(sizes.pairs_parallelism, name="workers")
+    measured = []
+    for number in range(1, sizes.pairs + 1):
+        seconds = []
+        for config in (shipped, in_workers):
+            with batch_bench(config, bench.fleets, bench.progress) as runs:
+                seconds.append(runs.run(sizes.pairs_fleet).seconds)
+        ratio = round(seconds[1] / seconds[0], 2)
+        bench.progress(f"Pair {number}: {seconds[0]} s as shipped, {seconds[1]} s in workers, ratio {ratio}")
+        measured.append({"shipped_seconds": seconds[0], "workers_seconds": seconds[1], "ratio": ratio})
+    return {
+        "bloggers": sizes.pairs_fleet,
+        "parallelism": sizes.pairs_parallelism,
+        "pairs": measured,
+        "median_ratio": median(pair["ratio"] for pair in measured),
+    }
+
+
 def initial(bench: Bench) -> dict[str, Any]:
-    """Initial fetches, one after the other."""
-    with Stack(bench.conditions.stack(), bench.say) as stack:
-        waits = measure_additions(stack, bench.fleets, bench.conditions.sizes.additions)
-    bench.say(f"First videos {median_seconds(waits)} s after the addition")
-    return {"median_seconds": median_seconds(waits), "seconds": waits}
+    """Additions over HTTP, one after the other: seconds from the request until the first videos are saved."""
+    platforms = list(Platform)
+    with Stack(bench.conditions.stack(), bench.progress) as stack, connect(stack.admin_dsn) as connection:
+        organization = bench.fleets.organization(connection, "Additions")
+        member = SignedInMember(stack, bench.fleets.owner(connection, organization), organization)
+        seconds = []
+        # The first addition of a stack is slower than later ones, and left out.
+        for number in range(1 + bench.conditions.sizes.additions):
+            platform = platforms[number % len(platforms)]
+            creator = bench.fleets.untracked(platform)
+            seconds.append(member.add(connection, platform, creator.username).seconds)
+    median_seconds = round(median(seconds[1:]), 2)
+    bench.progress(f"First videos {median_seconds} s after the request")
+    return {"median_seconds": median_seconds, "seconds": seconds[1:]}
 
 
 def large(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped with a fleet that takes long."""
+    """The batch as shipped with a fleet that takes an hour or longer."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.say) as runs:
+    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
         return {str(sizes.large_fleet): batch_figures(runs.run(sizes.large_fleet, watch_ui=True))}
 
 
@@ -148,6 +178,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "shared": shared,
     "killed": killed,
     "workers": workers,
+    "pairs": pairs,
     "initial": initial,
     "large": large,
 }

@@ -1,4 +1,4 @@
-"""The figures as a person reads them."""
+"""Tables of the figures for the terminal."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ _SPECIAL = {
 
 
 def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, str]]) -> Iterator[Table]:
-    """One table for each thing that was measured, the headline figures, and the settings beside them."""
+    """Yield a table for each kind of measurement, the headline figures, and the settings."""
     yield from _run_tables(measurements)
     if saving := measurements.get("saving"):
         columns = ("seconds", "round_trips", "row_by_row_seconds", "row_by_row_round_trips", "ratio")
         yield _plain_table("Saving one fetch, by round-trip time in ms", saving, columns)
     if planning := measurements.get("planning"):
         yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
+    if pairs := measurements.get("pairs"):
+        yield _pair_table(pairs)
     yield _headline_table(measurements)
     yield _settings_table(settings)
 
 
 def batch_runs(measurements: Measurements) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every batch run with what was special about it."""
+    """Yield every batch run with its special condition."""
     for scenario, special in _SPECIAL.items():
         for run in measurements.get(scenario, {}).values():
             yield special, run
@@ -44,7 +46,7 @@ def batch_runs(measurements: Measurements) -> Iterator[tuple[str, Mapping[str, A
 
 def _run_tables(measurements: Measurements) -> Iterator[Table]:
     runs = list(batch_runs(measurements))
-    speed = titled_table("Bloggers per second, from the trigger to green", "run")
+    speed = titled_table("Bloggers per second, from the trigger to success", "run")
     for column in ("bloggers", "seconds", "per second", "CPU seconds", "violations"):
         speed.add_column(column, justify="right")
     for special, run in runs:
@@ -74,7 +76,7 @@ def _programs_table(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
 def _ui_tables(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Table]:
     for special, run in runs:
         if run["ui"]:
-            table = titled_table(f"The UI meanwhile ({special}, {run['bloggers']:,} bloggers)", "asked for")
+            table = titled_table(f"Airflow's UI during the run ({special}, {run['bloggers']:,} bloggers)", "request")
             table.add_column("95th percentile, s", justify="right")
             for name, seconds in run["ui"].items():
                 table.add_row(name, f"{seconds:.2f}")
@@ -90,6 +92,15 @@ def _plain_table(title: str, measured: Mapping[str, Any], columns: Sequence[str]
     return table
 
 
+def _pair_table(pairs: Mapping[str, Any]) -> Table:
+    table = titled_table(f"Pairs of runs, median ratio {pairs['median_ratio']}", "pair")
+    for column in ("as shipped, s", "in workers, s", "ratio"):
+        table.add_column(column, justify="right")
+    for number, pair in enumerate(pairs["pairs"], start=1):
+        table.add_row(str(number), *_figures(pair, ("shipped_seconds", "workers_seconds", "ratio")))
+    return table
+
+
 def _headline_table(measurements: Measurements) -> Table:
     table = titled_table("Figures", "figure")
     table.add_column("value")
@@ -102,9 +113,9 @@ def _headline_table(measurements: Measurements) -> Table:
 def _settings_table(settings: Sequence[tuple[str, str, str]]) -> Table:
     table = titled_table("Settings that differ from the defaults", "setting")
     table.add_column("value", overflow="fold")
-    table.add_column("why")
+    table.add_column("reason")
     for row in settings:
-        # A section in brackets is no markup.
+        # Text, because rich would take a section in brackets for markup.
         table.add_row(*map(Text, row))
     return table
 

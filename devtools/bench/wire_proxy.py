@@ -1,4 +1,4 @@
-"""A distant Postgres: a proxy that counts round trips and holds each of them up."""
+"""Proxy in front of Postgres that counts round trips and delays each of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _CHUNK_BYTES = 65_536
 class WireProxy:
     """Forwards one Postgres socket to another and counts round trips.
 
-    A round trip is a turn of the conversation: the client says something after the server has answered. `delay` holds
-    each turn up by that many seconds, as a distant database would. Clients find its socket in `folder`.
+    A round trip begins when the client sends data after the server has answered. `delay` is the number of seconds that
+    is added to each round trip, as the line to a distant database would. The proxy's socket is in `folder`.
     """
 
     def __init__(self, folder: Path, server_socket: Path, delay: float = 0) -> None:
@@ -44,35 +44,39 @@ class WireProxy:
                 return
             server = socket.socket(socket.AF_UNIX)
             server.connect(str(self._server_socket))
-            turn = _Turn()
-            threading.Thread(target=self._to_server, args=(client, server, turn), daemon=True).start()
-            threading.Thread(target=self._to_client, args=(server, client, turn), daemon=True).start()
+            direction = _Direction()
+            threading.Thread(target=self._to_server, args=(client, server, direction), daemon=True).start()
+            threading.Thread(target=self._to_client, args=(server, client, direction), daemon=True).start()
 
-    def _to_server(self, client: socket.socket, server: socket.socket, turn: _Turn) -> None:
+    def _to_server(self, client: socket.socket, server: socket.socket, direction: _Direction) -> None:
         while data := client.recv(_CHUNK_BYTES):
-            if turn.client_begins():
+            if direction.client_begins():
                 self.round_trips += 1
                 time.sleep(self._delay)
             server.sendall(data)
         server.close()
         client.close()
 
-    def _to_client(self, server: socket.socket, client: socket.socket, turn: _Turn) -> None:
+    def _to_client(self, server: socket.socket, client: socket.socket, direction: _Direction) -> None:
         try:
             while data := server.recv(_CHUNK_BYTES):
-                turn.server_answers()
+                direction.server_answers()
                 client.sendall(data)
         except OSError:
             return
 
 
-class _Turn:
+class _Direction:
+    """Direction of the data between one client and the server."""
+
     def __init__(self) -> None:
-        self._client_speaks = False
+        self._client_sends = False
 
     def client_begins(self) -> bool:
-        begins, self._client_speaks = not self._client_speaks, True
+        """Record data of the client; return True if the server sent the data before."""
+        begins, self._client_sends = not self._client_sends, True
         return begins
 
     def server_answers(self) -> None:
-        self._client_speaks = False
+        """Record data of the server."""
+        self._client_sends = False

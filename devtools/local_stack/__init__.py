@@ -1,1 +1,1 @@
-"""The system on one machine without any service installed: databases, platforms and Airflow as processes."""
+"""The whole system on one machine: databases, platform sandbox and Airflow as processes, without installation."""

@@ -1,155 +1,176 @@
-"""A small client of Airflow's public REST API, for what runs beside the stack."""
+"""Client of Airflow's public REST API for tests, the benchmark and `make run`, over Airflow's official client."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping
-from http import HTTPStatus
-from typing import Any, TypedDict, cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
+from airflow_client.client import ApiClient, ApiException, Configuration
+from airflow_client.client.api.dag_api import DAGApi
+from airflow_client.client.api.dag_run_api import DagRunApi
+from airflow_client.client.api.import_error_api import ImportErrorApi
+from airflow_client.client.api.task_instance_api import TaskInstanceApi
+from airflow_client.client.api.x_com_api import XComApi
+from airflow_client.client.exceptions import UnauthorizedException
+from airflow_client.client.models.clear_task_instances_body import ClearTaskInstancesBody
+from airflow_client.client.models.clear_task_instances_body_task_ids_inner import ClearTaskInstancesBodyTaskIdsInner
+from airflow_client.client.models.dag_patch_body import DAGPatchBody
+from airflow_client.client.models.dag_run_clear_body import DAGRunClearBody
+from airflow_client.client.models.dag_run_response import DAGRunResponse
+from airflow_client.client.models.dag_run_state import DagRunState
+from airflow_client.client.models.task_instance_response import TaskInstanceResponse
+from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
 from urllib3 import Retry
+from urllib3.exceptions import HTTPError
 
-from devtools.local_stack.errors import StackError
+from devtools.local_stack.config import StackError
 
 _TIMEOUT_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 _PAGE = 100
-# A server that died is back within seconds.
-_PATIENCE = Retry(total=6, backoff_factor=0.5, allowed_methods={"GET"})
-FINISHED_STATES = frozenset({"success", "failed"})
+# The supervisor starts a killed API server again within seconds.
+_RETRIES = Retry(total=6, backoff_factor=0.5, allowed_methods={"GET"})
+FINISHED_STATES = frozenset({DagRunState.SUCCESS, DagRunState.FAILED})
 
-
-class DagRun(TypedDict):
-    """What the API says of a run, as far as it is used here."""
-
-    dag_id: str
-    dag_run_id: str
-    run_type: str
-    state: str
-    end_date: str | None
-
-
-class TaskInstance(TypedDict):
-    """What the API says of a task instance. `map_index` is -1 for one that is not mapped."""
-
-    task_id: str
-    map_index: int
-    state: str | None
-    try_number: int
-    rendered_map_index: str | None
+Response = TypeVar("Response")
 
 
 class AirflowClient:
-    """Speaks to one API server as one user. Every call raises StackError with Airflow's own words when refused."""
+    """Calls one API server as one user. Every call raises StackError with Airflow's own reason."""
 
     def __init__(self, api_url: str, login: str, password: str) -> None:
         self._url = api_url
         self._credentials = {"username": login, "password": password}
-        self._session = requests.Session()
-        self._session.mount(api_url, HTTPAdapter(max_retries=_PATIENCE))
+        self._configuration = Configuration(host=api_url, retries=_RETRIES)
+        api = ApiClient(self._configuration)
+        self._dags = DAGApi(api)
+        self._dag_runs = DagRunApi(api)
+        self._import_errors = ImportErrorApi(api)
+        self._task_instances = TaskInstanceApi(api)
+        self._xcoms = XComApi(api)
 
     def has_dag(self, dag_id: str) -> bool:
-        """Whether the DAG has been parsed and can be triggered."""
-        answer = self._send("GET", f"/dags/{dag_id}")
-        return answer.status_code == HTTPStatus.OK
+        """Return True if the DAG has been parsed and can be triggered."""
+        try:
+            self._send(self._dags.get_dag, dag_id)
+        except ApiException:
+            # Unknown so far, or the API server has just started.
+            return False
+        return True
 
     def pause(self, dag_id: str) -> None:
-        """Let a DAG start no runs by itself, and no more tasks of those it has."""
-        self._call("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+        """Pause a DAG: the scheduler creates no runs of it, and starts no further tasks of its runs."""
+        self._call(self._dags.patch_dag, dag_id, DAGPatchBody(is_paused=True))
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG start its runs, and go on with those it has."""
-        self._call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        """Let the scheduler create runs of a DAG and continue the existing ones."""
+        self._call(self._dags.patch_dag, dag_id, DAGPatchBody(is_paused=False))
 
     def import_errors(self) -> list[str]:
-        """What the DAG processor could not import, and why."""
-        return [error["stack_trace"] for error in self._call("GET", "/importErrors")["import_errors"]]
+        """Return the stack trace of every DAG file that could not be imported."""
+        return [error.stack_trace for error in self._call(self._import_errors.get_import_errors).import_errors]
 
-    def trigger(self, dag_id: str, conf: Mapping[str, object] | None = None, run_id: str | None = None) -> DagRun:
-        """Start a run."""
-        body = {"logical_date": None, "conf": dict(conf or {}), "dag_run_id": run_id}
-        return cast("DagRun", self._call("POST", f"/dags/{dag_id}/dagRuns", body))
+    def trigger(
+        self, dag_id: str, conf: Mapping[str, object] | None = None, dag_run_id: str | None = None
+    ) -> DAGRunResponse:
+        """Trigger a run and return the run."""
+        body = TriggerDAGRunPostBody(logical_date=None, conf=dict(conf or {}), dag_run_id=dag_run_id)
+        return self._call(self._dag_runs.trigger_dag_run, dag_id, body)
 
-    def run(self, dag_id: str, run_id: str) -> DagRun:
-        """One run."""
-        return cast("DagRun", self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
-
-    def runs(self, dag_id: str) -> list[DagRun]:
-        """The newest runs of a DAG."""
-        return cast("list[DagRun]", self._call("GET", f"/dags/{dag_id}/dagRuns?order_by=-id")["dag_runs"])
+    def run(self, dag_id: str, dag_run_id: str) -> DAGRunResponse:
+        """Return one run."""
+        return self._call(self._dag_runs.get_dag_run, dag_id, dag_run_id)
 
     def wait_for_run(
-        self, dag_id: str, run_id: str, timeout_seconds: float, poll_seconds: float = _POLL_SECONDS
-    ) -> DagRun:
-        """The run once it has ended. Raises StackError when it has not in time.
+        self, dag_id: str, dag_run_id: str, timeout_seconds: float, poll_seconds: float = _POLL_SECONDS
+    ) -> DAGRunResponse:
+        """Return the run once it has ended. Raises StackError after `timeout_seconds`.
 
-        To answer about a run Airflow reads all of its task instances, hundreds of milliseconds for a thousand.
+        For each answer about a run, Airflow reads all task instances of the run: hundreds of milliseconds for a
+        thousand.
         """
         deadline = time.monotonic() + timeout_seconds
-        while (run := self.run(dag_id, run_id))["state"] not in FINISHED_STATES:
+        while (run := self.run(dag_id, dag_run_id)).state not in FINISHED_STATES:
             if time.monotonic() > deadline:
-                raise StackError(f"{run_id} of {dag_id} is still {run['state']} after {timeout_seconds:.0f} s.")
+                raise StackError(
+                    f"{dag_run_id} of {dag_id} is still {run.state.value} after {timeout_seconds:.0f} s; it goes on."
+                )
             time.sleep(poll_seconds)
         return run
 
-    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """All task instances of a run."""
-        return list(self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances"))
-
-    def clear(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
-        """Have one task instance done again, and what follows it, as the UI does."""
-        body = {
-            "dry_run": False,
-            "dag_run_id": run_id,
-            "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
-            "only_failed": False,
-            "include_downstream": True,
-        }
-        self._call("POST", f"/dags/{dag_id}/clearTaskInstances", body)
-
-    def clear_run(self, dag_id: str, run_id: str) -> None:
-        """Have all of a run done again."""
-        self._call("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", {"dry_run": False})
-
-    def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> object:
-        """What a task instance returned."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self._call("GET", f"{path}?map_index={map_index}&deserialize=true")["value"]
-
-    def log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, try_number: int = 1) -> str:
-        """The log of one try of a task instance, a line for each event."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?map_index={map_index}"
-        return "\n".join(str(line) for line in self._call("GET", path)["content"])
-
-    def _pages(self, path: str, key: str) -> Iterator[Any]:
-        offset = 0
+    def task_instances(self, dag_id: str, dag_run_id: str) -> list[TaskInstanceResponse]:
+        """Return all task instances of a run. `map_index` is -1 for an instance that is not mapped."""
+        instances: list[TaskInstanceResponse] = []
         while True:
-            page = self._call("GET", f"{path}?limit={_PAGE}&offset={offset}")
-            yield from page[key]
-            offset += _PAGE
-            if offset >= page["total_entries"]:
-                return
+            page = self._call(
+                self._task_instances.get_task_instances, dag_id, dag_run_id, limit=_PAGE, offset=len(instances)
+            )
+            instances += page.task_instances
+            if not page.task_instances or len(instances) >= (page.total_entries or 0):
+                return instances
 
-    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        answer = self._send(method, path, body)
-        if not answer.ok:
-            raise StackError(f"Airflow refused {method} {path} with {answer.status_code}: {answer.text[:500]}")
-        return cast("dict[str, Any]", answer.json())
+    def clear(self, dag_id: str, dag_run_id: str, task_id: str, map_index: int = -1) -> None:
+        """Clear one task instance and everything downstream of it, as the UI does, so that Airflow runs them again."""
+        task = ClearTaskInstancesBodyTaskIdsInner(task_id if map_index < 0 else [task_id, map_index])
+        body = ClearTaskInstancesBody(
+            dry_run=False, dag_run_id=dag_run_id, task_ids=[task], only_failed=False, include_downstream=True
+        )
+        self._call(self._task_instances.post_clear_task_instances, dag_id, body)
 
-    def _send(self, method: str, path: str, body: object = None) -> requests.Response:
-        answer = self._send_once(method, path, body)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            self._log_in()
-            answer = self._send_once(method, path, body)
-        return answer
+    def clear_run(self, dag_id: str, dag_run_id: str) -> None:
+        """Clear all task instances of a run, so that Airflow runs them again."""
+        self._call(self._dag_runs.clear_dag_run, dag_id, dag_run_id, DAGRunClearBody(dry_run=False))
 
-    def _send_once(self, method: str, path: str, body: object) -> requests.Response:
-        return self._session.request(method, f"{self._url}/api/v2{path}", json=body, timeout=_TIMEOUT_SECONDS)
+    def xcom(self, dag_id: str, dag_run_id: str, task_id: str, map_index: int = -1) -> object:
+        """Return the value that a task instance returned."""
+        entry = self._call(
+            self._xcoms.get_xcom_entry,
+            dag_id,
+            task_id,
+            dag_run_id,
+            "return_value",
+            map_index=map_index,
+            deserialize=True,
+        )
+        if entry.actual_instance is None:
+            raise StackError(f"{task_id} of {dag_run_id} has not returned a value.")
+        value: object = entry.actual_instance.value
+        return value
+
+    def log(self, dag_id: str, dag_run_id: str, task_id: str, map_index: int = -1, try_number: int = 1) -> str:
+        """Return the log of one try of a task instance, one line per event."""
+        # Read as JSON: the official model of a log event drops all of its fields but `event` and `timestamp`.
+        response = self._call(
+            self._task_instances.get_log_with_http_info, dag_id, dag_run_id, task_id, try_number, map_index=map_index
+        )
+        return "\n".join(str(event) for event in json.loads(response.raw_data)["content"])
+
+    def _call(self, operation: Callable[..., Response], *arguments: object, **options: object) -> Response:
+        try:
+            return self._send(operation, *arguments, **options)
+        except ApiException as error:
+            raise StackError(
+                f"Airflow refused {operation.__name__} {arguments[:2]} with {error.status}: {str(error.body)[:500]}"
+            ) from error
+
+    def _send(self, operation: Callable[..., Response], *arguments: object, **options: object) -> Response:
+        send = partial(operation, *arguments, **options, _request_timeout=_TIMEOUT_SECONDS)
+        try:
+            try:
+                return send()
+            except UnauthorizedException:
+                self._log_in()
+                return send()
+        except (HTTPError, requests.RequestException) as error:
+            raise StackError(f"Airflow's API at {self._url} does not answer: {error}") from error
 
     def _log_in(self) -> None:
-        answer = self._session.post(f"{self._url}/auth/token", json=self._credentials, timeout=_TIMEOUT_SECONDS)
+        # The official client has no call for a token: /auth/token belongs to the auth manager, not to the REST API.
+        answer = requests.post(f"{self._url}/auth/token", json=self._credentials, timeout=_TIMEOUT_SECONDS)
         if not answer.ok:
             raise StackError(f"Airflow refused the login {self._credentials['username']} ({answer.status_code}).")
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._configuration.access_token = answer.json()["access_token"]

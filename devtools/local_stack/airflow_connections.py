@@ -1,16 +1,20 @@
-"""Airflow Connections as they stand in environment variables, made for the stack and read from the user."""
+"""Airflow Connections in environment variables: written for the stack's parts, read by a child process."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
+from devtools.local_stack.config import PROJECT_ROOT, StackConfig
+
+_CONNECT_TIMEOUT_SECONDS = "10"
 
 PIPELINE_CONNECTION = "blogger_db"
 ADMIN_CONNECTION = "blogger_db_admin"
@@ -19,26 +23,25 @@ PLATFORM_PATHS: Mapping[Platform, str] = {
     Platform.INSTAGRAM: "/instagram",
     Platform.YOUTUBE: "/youtube/v3/",
 }
-_POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 
 
 def variable_of(connection_id: str) -> str:
-    """The environment variable that holds a Connection."""
+    """Return the name of the environment variable that holds a Connection."""
     return f"AIRFLOW_CONN_{connection_id.upper()}"
 
 
 def connection_id_of(platform: Platform) -> str:
-    """The Connection a platform is reached by."""
+    """Return the id of a platform's Connection."""
     return f"{platform.slug}_api"
 
 
 def http_connection(url: str, password: str, login: str | None = None) -> str:
-    """A Connection to an HTTP service: the whole base URL is its host."""
+    """Return a Connection to an HTTP service, whose host is the whole base URL."""
     return json.dumps({"conn_type": "http", "host": url, "login": login, "password": password})
 
 
 def postgres_connection(dsn: str) -> str:
-    """A Connection to the Postgres that libpq would reach by this."""
+    """Return a Connection to an embedded database, which needs no password."""
     parts = conninfo_to_dict(dsn)
     return json.dumps({
         "conn_type": "postgres",
@@ -49,35 +52,39 @@ def postgres_connection(dsn: str) -> str:
     })
 
 
-def postgres_dsn(connection_id: str, environment: Mapping[str, str]) -> str:
-    """What libpq needs, out of a Connection that is a URI or JSON. Raises ConfigurationError, without the secret."""
-    value = environment.get(variable_of(connection_id))
-    if not value:
-        raise ConfigurationError(f"The Connection {connection_id} is missing: set {variable_of(connection_id)}.")
-    try:
-        return _from_json(value) if value.lstrip().startswith("{") else _from_uri(value)
-    except (ValueError, KeyError, AttributeError, ProgrammingError):
-        raise ConfigurationError(
-            f"The Connection {connection_id} cannot be read. {variable_of(connection_id)} must be "
-            "postgresql://LOGIN:PASSWORD@HOST:PORT/DATABASE or Airflow's JSON of the same."
-        ) from None
+def airflow_child_environment(config: StackConfig) -> dict[str, str]:
+    """Return the environment of a child process that imports Airflow to read the user's Connections.
 
-
-def _from_uri(value: str) -> str:
-    if urlsplit(value).scheme not in _POSTGRES_SCHEMES:
-        raise ValueError
-    return make_conninfo(value)
-
-
-def _from_json(value: str) -> str:
-    fields = json.loads(value)
-    extra = fields.get("extra") or {}
-    parts = {
-        "host": fields.get("host"),
-        "port": fields.get("port"),
-        "user": fields.get("login"),
-        "password": fields.get("password"),
-        "dbname": fields["schema"],
+    Importing Airflow writes files into AIRFLOW_HOME, so AIRFLOW_HOME is the stack's own folder and not one in the
+    user's home.
+    """
+    return {
+        **os.environ,
+        **config.environment,
+        "AIRFLOW_HOME": str(config.airflow_home),
+        "PYTHONPATH": str(PROJECT_ROOT / "include"),
     }
-    given = {name: part for name, part in parts.items() if part}
-    return make_conninfo(**(json.loads(extra) if isinstance(extra, str) else extra), **given)
+
+
+def read_dsn(config: StackConfig, connection_id: str) -> str:
+    """Return libpq's connection string of the user's own database, as Airflow's Postgres hook connects to it.
+
+    Raises ConfigurationError, without the secret, if the hook cannot connect.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "devtools.local_stack.print_dsn", connection_id],
+        cwd=PROJECT_ROOT,
+        env=airflow_child_environment(config) | {"PGCONNECT_TIMEOUT": _CONNECT_TIMEOUT_SECONDS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        raise ConfigurationError(
+            f"The Connection {connection_id} cannot be used: {reason}. Nothing was started. "
+            f"{variable_of(connection_id)} must be postgresql://LOGIN:PASSWORD@HOST:PORT/DATABASE or Airflow's JSON "
+            "of the same."
+        )
+    # Airflow may log to the standard output while it is imported.
+    return done.stdout.splitlines()[-1]

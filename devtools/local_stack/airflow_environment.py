@@ -1,10 +1,14 @@
-"""The environment that makes any Airflow process, and any code of this project, part of one stack."""
+"""Environment variables of a stack's processes: Airflow's settings, Connections, secrets, places.
+
+With these variables any Airflow process, and any code of this project, is part of the stack.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
 
 from blogger_tracking.domain.models import Platform
 from devtools.local_stack.airflow_connections import (
@@ -16,10 +20,8 @@ from devtools.local_stack.airflow_connections import (
     postgres_connection,
     variable_of,
 )
-from devtools.local_stack.airflow_settings import TUNED_SETTINGS
-from devtools.local_stack.config import PROJECT_ROOT, StackConfig
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.generated_secrets import StackSecrets
+from devtools.local_stack.config import PROJECT_ROOT, StackConfig, StackError
+from devtools.local_stack.stack_folder import StackSecrets
 
 AIRFLOW_VERSION = "3.3.2"
 ADMIN_LOGIN = "admin"
@@ -28,9 +30,60 @@ LOCAL_ISSUER = "http://localhost/auth/v1"
 METADATA_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
+class AirflowSetting(NamedTuple):
+    """One option of Airflow's configuration."""
+
+    section: str
+    option: str
+    value: str
+    reason: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable from which Airflow reads the option."""
+        return f"AIRFLOW__{self.section.upper()}__{self.option.upper()}"
+
+
+TUNED_SETTINGS = (
+    AirflowSetting("core", "load_examples", "False", "Only the project's DAGs are shown."),
+    AirflowSetting(
+        "operators", "default_deferrable", "True", "Fetches start in the triggerer, without a worker process each."
+    ),
+    AirflowSetting(
+        "dag_processor", "refresh_interval", "20", "A new DAG file is found within 20 seconds instead of five minutes."
+    ),
+    AirflowSetting(
+        "dag_processor",
+        "min_file_process_interval",
+        "300",
+        "An unchanged DAG file is parsed every five minutes, because parsing all files takes seconds.",
+    ),
+    AirflowSetting(
+        "dag_processor",
+        "max_callbacks_per_loop",
+        "200",
+        "Every fetch instance leaves a callback without effect; each round of callbacks parses the DAG file once.",
+    ),
+    AirflowSetting(
+        "scheduler",
+        "task_instance_heartbeat_timeout",
+        "30",
+        "The task of a killed worker is retried after half a minute instead of five.",
+    ),
+    AirflowSetting(
+        "logging",
+        "namespace_levels",
+        "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING "
+        "airflow.dag_processing.bundles.manager=WARNING",
+        "Several log lines per fetch without information cost the triggerer and the DAG processor CPU time.",
+    ),
+)
+"""Airflow settings of the stack that differ from Airflow's defaults. A variable in the user's environment wins."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Where the parts of a stack are. None: the user's environment says where, and the stack runs no such part."""
+    """Addresses of a stack's parts. None: the user's environment names the address, and the stack runs no such part."""
 
     api_url: str
     sandbox_url: str | None
@@ -40,23 +93,23 @@ class Endpoints:
 
 
 def require_airflow_version() -> None:
-    """Raise StackError unless the installed Airflow is the one that this code was written for."""
+    """Raise StackError unless the installed Airflow is the version that this code was written for."""
     try:
         installed = version("apache-airflow-core")
     except PackageNotFoundError:
         installed = "none"
     if installed != AIRFLOW_VERSION:
         raise StackError(
-            f"Airflow {AIRFLOW_VERSION} is needed, {installed} is installed. "
-            "Remove the folder .venv: the next make command installs what requirements.lock names."
+            f"Airflow {AIRFLOW_VERSION} is needed, {installed} is installed; nothing was started. "
+            "Remove the folder .venv: the next make command installs the versions of requirements.lock."
         )
 
 
 def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
-    """All variables of a process of this stack.
+    """Return all environment variables of a process of this stack.
 
-    From weak to strong: tuned settings and connections to the stack's own parts, the user's environment, what holds
-    the stack's processes together, the configuration's own variables.
+    Later ones override earlier ones: tuned settings and Connections to the stack's own parts, the user's environment,
+    the variables that connect the stack's processes, and the configuration's own variables.
     """
     tuned = {setting.variable: setting.value for setting in TUNED_SETTINGS}
     tuned["AIRFLOW__CORE__PARALLELISM"] = str(config.parallelism)
@@ -67,7 +120,7 @@ def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: E
         **tuned,
         **_connections(secrets, endpoints),
         **os.environ,
-        **_structure(config, secrets, endpoints),
+        **_internal_settings(config, secrets, endpoints),
         **config.environment,
     }
 
@@ -88,9 +141,9 @@ def _connections(secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
     return {variable_of(connection_id): value for connection_id, value in connections.items()}
 
 
-def _structure(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
+def _internal_settings(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
     folder = config.airflow_home
-    structure = {
+    settings = {
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
@@ -107,10 +160,10 @@ def _structure(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints)
         "NO_PROXY": _prepended("127.0.0.1,localhost", "NO_PROXY", ","),
     }
     if endpoints.metadata_url is not None:
-        structure[METADATA_VARIABLE] = endpoints.metadata_url
-    return structure
+        settings[METADATA_VARIABLE] = endpoints.metadata_url
+    return settings
 
 
 def _prepended(value: str, variable: str, separator: str) -> str:
-    others = os.environ.get(variable)
-    return f"{value}{separator}{others}" if others and others != value else value
+    existing = os.environ.get(variable)
+    return f"{value}{separator}{existing}" if existing and existing != value else value

@@ -1,4 +1,4 @@
-"""Airflow as the stack runs it: its processes, its database migration, its health."""
+"""Airflow's processes in the stack, the migration of its database, and its health."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from pathlib import Path
 import requests
 
 from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
-from devtools.local_stack.config import StackConfig
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.programs import Program
-from devtools.local_stack.sockets import LOOPBACK
+from devtools.local_stack.config import LOOPBACK, StackConfig, StackError
+from devtools.local_stack.process_supervisor import Program
 
 _HEALTH_TIMEOUT_SECONDS = 10.0
 DAG_PROCESSOR_NICENESS = 10
-"""Each instance that ends in the triggerer leaves the DAG processor a request that comes to nothing: those can wait."""
+"""Low priority of the DAG processor: each instance that ends in the triggerer leaves it a callback without effect."""
 
 _COMPONENTS = ("scheduler", "triggerer", "dag_processor")
 
 
 def airflow_programs(config: StackConfig, api_port: int) -> list[Program]:
-    """All processes of Airflow.
+    """Return all processes of Airflow.
 
-    The log servers are left out: everything reads the same log folder, and the process that a triggerer forks for
-    one keeps a connection to the metadata database that outlives a killed triggerer.
+    They serve no logs: all of them share one log folder, and the log server that a triggerer forks keeps a connection
+    to the metadata database that outlives a killed triggerer.
     """
     programs = [
         Program("api-server", _airflow("api-server", "--host", LOOPBACK, "--port", str(api_port))),
@@ -40,7 +38,7 @@ def airflow_programs(config: StackConfig, api_port: int) -> list[Program]:
 
 
 def migrate_metadata(environment: Mapping[str, str], log_file: Path) -> None:
-    """Bring Airflow's own database up to the installed version. Raises StackError with where its output is."""
+    """Migrate Airflow's own database to the installed version. Raises StackError with the place of its output."""
     with log_file.open("ab") as output:
         done = subprocess.run(
             _airflow("db", "migrate"),
@@ -51,26 +49,32 @@ def migrate_metadata(environment: Mapping[str, str], log_file: Path) -> None:
             check=False,
         )
     if done.returncode != 0:
-        raise StackError(f"`airflow db migrate` failed with {done.returncode}; its output is in {log_file}.")
+        raise StackError(
+            f"`airflow db migrate` failed with exit code {done.returncode}, so Airflow was not started; the databases "
+            f"were kept. Its output is in {log_file}."
+        )
 
 
 class MigratedMark:
-    """Remembers which Airflow the embedded metadata database was migrated to: asking Airflow takes seconds."""
+    """Record of the Airflow version to which the embedded metadata database was migrated.
+
+    Running `airflow db migrate` without a need takes seconds.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "metadata-version"
 
     def is_current(self) -> bool:
-        """Whether the database is this Airflow's."""
+        """Return True if the database was migrated to this Airflow version."""
         return self._file.exists() and self._file.read_text(encoding="utf-8") == AIRFLOW_VERSION
 
     def set(self) -> None:
-        """The database is this Airflow's now."""
+        """Record that the database was migrated to this Airflow version."""
         self._file.write_text(AIRFLOW_VERSION, encoding="utf-8")
 
 
 def unready_components(api_url: str, since: datetime) -> list[str]:
-    """Which parts of Airflow have given no sign of life since that moment (UTC)."""
+    """Return the components of Airflow without a heartbeat since that moment (UTC)."""
     try:
         answer = requests.get(f"{api_url}/api/v2/monitor/health", timeout=_HEALTH_TIMEOUT_SECONDS)
         answer.raise_for_status()
@@ -81,7 +85,7 @@ def unready_components(api_url: str, since: datetime) -> list[str]:
 
 
 def _is_alive(component: Mapping[str, str | None], name: str, since: datetime) -> bool:
-    # A status alone may speak of a process of half a minute ago that is gone.
+    # The status alone stays "healthy" for half a minute after a process has ended.
     heartbeat = component.get(f"latest_{name}_heartbeat")
     return component.get("status") == "healthy" and heartbeat is not None and datetime.fromisoformat(heartbeat) > since
 

@@ -1,10 +1,13 @@
-"""`python -m devtools.local_stack COMMAND`: what the Makefile calls."""
+"""Command line of the local stack: `python -m devtools.local_stack COMMAND`, as the Makefile calls it."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -12,7 +15,6 @@ from blogger_tracking.cli import terminal
 from blogger_tracking.domain.errors import BloggerTrackingError
 from devtools.local_stack import commands
 from devtools.local_stack.config import SandboxConfig, StackConfig
-from devtools.local_stack.interruption import InterruptedBySignalError, interruptible
 
 _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "run": commands.run,
@@ -23,6 +25,16 @@ _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "requeue": commands.requeue,
     "migrate": commands.migrate,
 }
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class InterruptedBySignalError(BaseException):
+    """A signal asked this process to end. Not an Exception, so that no error handler swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_interruptible(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; its errors become one line, an interruption 128 + the signal's number."""
+    """Run a command and return its exit code; print an error as one line, without a traceback."""
     errors = Console(stderr=True)
     try:
-        with interruptible():
+        with _interruptible():
             return command()
     except BloggerTrackingError as error:
         errors.print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
@@ -49,18 +61,22 @@ def run_interruptible(command: Callable[[], int]) -> int:
 
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that describe a stack."""
+    """Add the options that configure a stack."""
     defaults = StackConfig()
-    parser.add_argument("--folder", type=Path, default=defaults.folder, help="where the stack keeps its files")
-    parser.add_argument("--api-port", type=int, default=0, help="of Airflow's API server; 0: any free one")
-    parser.add_argument("--sandbox-port", type=int, default=0, help="of the invented platforms; 0: any free one")
-    parser.add_argument("--latency-ms", type=float, default=defaults.sandbox.latency_ms, help="of the sandbox")
-    parser.add_argument("--triggerers", type=int, default=defaults.triggerers)
-    parser.add_argument("--parallelism", type=int, default=defaults.parallelism)
+    parser.add_argument("--folder", type=Path, default=defaults.folder, help="folder of the stack's files")
+    parser.add_argument("--api-port", type=int, default=0, help="port of Airflow's API server; 0: any free port")
+    parser.add_argument("--sandbox-port", type=int, default=0, help="port of the platform sandbox; 0: any free port")
+    parser.add_argument(
+        "--latency-ms", type=float, default=defaults.sandbox.latency_ms, help="mean delay of the sandbox's responses"
+    )
+    parser.add_argument("--triggerers", type=int, default=defaults.triggerers, help="number of triggerer processes")
+    parser.add_argument(
+        "--parallelism", type=int, default=defaults.parallelism, help="number of task instances in workers at once"
+    )
 
 
 def stack_config(given: argparse.Namespace) -> StackConfig:
-    """Return the stack that the parsed options describe."""
+    """Return the configuration that the parsed options describe."""
     return StackConfig(
         folder=given.folder.absolute(),
         sandbox=SandboxConfig(latency_ms=given.latency_ms),
@@ -69,3 +85,25 @@ def stack_config(given: argparse.Namespace) -> StackConfig:
         api_port=given.api_port,
         sandbox_port=given.sandbox_port,
     )
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Raise InterruptedBySignalError on the first signal, and ignore further ones.
+
+    The exception unwinds the command, which ends the processes that it started; a second Ctrl-C must not cut that
+    short.
+    """
+    before = {number: signal.signal(number, _raise) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    del frame
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise InterruptedBySignalError(number)

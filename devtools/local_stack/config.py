@@ -1,4 +1,4 @@
-"""What a local stack can be asked to be, and where it keeps its files."""
+"""Configuration of a local stack, the places of its files, and its error."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blogger_tracking.domain.errors import BloggerTrackingError
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+LOOPBACK = "127.0.0.1"
+
+
+class StackError(BloggerTrackingError):
+    """The stack could not be started, reached or stopped. The message says why, what was kept and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxConfig:
-    """How the invented platforms behave.
+    """Configuration of the platform sandbox.
 
-    `creators` is per platform (None: the sandbox's own number), `latency_ms` the mean wait before an answer.
-    `arguments` are further ones of `python -m devtools.platform_sandbox`.
+    `creators` is per platform (None: the sandbox's default), `latency_ms` the mean delay of a response.
+    `arguments` are further arguments of `python -m devtools.platform_sandbox`.
     """
 
     seed: int = 7
@@ -25,12 +32,12 @@ class SandboxConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
-    """How a stack runs.
+    """Configuration of a stack.
 
-    `folder` holds everything it writes and may be deleted while the stack is down. Port 0 means any free port.
-    `triggerers` is the number of triggerer processes, `parallelism` that of task instances in workers at once.
-    With `only_databases` neither platforms nor Airflow are started. `environment` goes to every process and wins over
-    everything else.
+    `folder` holds all files of the stack and may be deleted while the stack is down. Port 0 means any free port.
+    `triggerers` is the number of triggerer processes, `parallelism` the number of task instances in workers at once.
+    With `only_databases` neither the sandbox nor Airflow is started. `environment` is passed to every process and
+    overrides all other variables.
     """
 
     folder: Path = PROJECT_ROOT / "var"
@@ -44,20 +51,20 @@ class StackConfig:
 
     @property
     def airflow_home(self) -> Path:
-        """What Airflow calls AIRFLOW_HOME: its logs and its generated configuration."""
+        """Folder of Airflow's logs and of its generated configuration (AIRFLOW_HOME)."""
         return self.folder / "airflow"
 
     @property
     def postgres_data(self) -> Path:
-        """The data folder of the embedded Postgres."""
+        """Data folder of the embedded Postgres."""
         return self.folder / "postgres"
 
     @property
     def log_folder(self) -> Path:
-        """One file of output per process."""
+        """Folder with one output file per process."""
         return self.folder / "log"
 
     @property
     def passwords_file(self) -> Path:
-        """Where Airflow's simple auth manager reads the passwords of its users."""
+        """File with the passwords of the users of Airflow's simple auth manager."""
         return self.airflow_home / "passwords.json"

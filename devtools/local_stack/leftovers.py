@@ -1,7 +1,7 @@
-"""Finds and ends whatever is left of a stack whose supervisor can no longer do it.
+"""Processes of a stack that its supervisor can no longer end: found and ended by a mark in their environment.
 
-A process that is killed leaves its children to nobody, in process groups that no supervisor knows. They are found by
-a variable that every process of a stack inherits.
+A killed process leaves its children in process groups that no supervisor knows. Every process of a stack inherits a
+variable, by which such children are found.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ import psutil
 
 _VARIABLE = "BLOGGER_TRACKING_STACK"
 _SUPERVISOR_SECONDS = 60.0
-_OTHERS_SECONDS = 10.0
+_PROCESS_SECONDS = 10.0
 _KILL_SECONDS = 5.0
 
 
 def marker(folder: Path) -> dict[str, str]:
-    """The environment by which processes of the stack in this folder are known."""
-    # Airflow's processes rename themselves, which overwrites the environment that others see unless this forbids it.
+    """Return the variables that mark a process as one of the stack in this folder."""
+    # Airflow's processes rename themselves, which overwrites the environment that psutil sees unless this forbids it.
     return {_VARIABLE: str(folder.resolve()), "SPT_NOENV": "1"}
 
 
 def marked_processes(folder: Path) -> list[psutil.Process]:
-    """All running processes of the stack in this folder, but for Postgres, which hides its environment."""
+    """Return all running processes of the stack in this folder, except Postgres, which hides its environment."""
     return [process for process in psutil.process_iter() if _is_marked(process, folder)]
 
 
 def end_leftovers(folder: Path, postgres_data: Path) -> None:
-    """End all processes of the stack in this folder: supervisor, then whatever it did not know, then Postgres."""
+    """End all processes of the stack in this folder: the supervisor, then the marked ones, then Postgres."""
     supervisor = _recorded(folder / "supervisord.pid")
     if supervisor is not None and _is_marked(supervisor, folder):
         _end([supervisor], signal.SIGTERM, _SUPERVISOR_SECONDS)
-    _end(marked_processes(folder), signal.SIGTERM, _OTHERS_SECONDS)
+    _end(marked_processes(folder), signal.SIGTERM, _PROCESS_SECONDS)
     postmaster = _recorded(postgres_data / "postmaster.pid")
     if postmaster is not None and _is_postmaster(postmaster, postgres_data):
-        _end([postmaster], signal.SIGINT, _OTHERS_SECONDS)
+        _end([postmaster], signal.SIGINT, _PROCESS_SECONDS)
 
 
 def _recorded(pid_file: Path) -> psutil.Process | None:
@@ -57,16 +57,16 @@ def _is_marked(process: psutil.Process, folder: Path) -> bool:
 
 
 def _is_postmaster(process: psutil.Process, postgres_data: Path) -> bool:
-    # A pid file outlives its process, and the pid may be somebody else's by now.
+    # A pid file outlives its process, and the operating system may have given the pid to another process.
     try:
         return process.name() == "postgres" and str(postgres_data.resolve()) in process.cmdline()
     except psutil.Error:
         return False
 
 
-def _end(processes: Sequence[psutil.Process], first_signal: signal.Signals, patience_seconds: float) -> None:
+def _end(processes: Sequence[psutil.Process], first_signal: signal.Signals, grace_seconds: float) -> None:
     _signal_all(processes, first_signal)
-    _, alive = psutil.wait_procs(processes, patience_seconds)
+    _, alive = psutil.wait_procs(processes, grace_seconds)
     _signal_all(alive, signal.SIGKILL)
     psutil.wait_procs(alive, _KILL_SECONDS)
 

@@ -1,9 +1,11 @@
-"""Which parts a stack runs itself, and where all of them are."""
+"""Parts of a stack: the choice of the ones that the stack runs itself, their addresses and their processes."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,25 +14,22 @@ from devtools.local_stack.airflow_connections import (
     ADMIN_CONNECTION,
     PIPELINE_CONNECTION,
     connection_id_of,
-    postgres_dsn,
+    read_dsn,
     variable_of,
 )
 from devtools.local_stack.airflow_environment import METADATA_VARIABLE, Endpoints
 from devtools.local_stack.airflow_processes import airflow_programs
-from devtools.local_stack.config import PROJECT_ROOT, StackConfig
-from devtools.local_stack.embedded_postgres import (
-    APPLICATION_DATABASE,
-    METADATA_DATABASE,
-    PIPELINE_LOGIN,
-    EmbeddedPostgres,
-)
-from devtools.local_stack.programs import Program, ProgramGroup
-from devtools.local_stack.sockets import LOOPBACK, choose_port
+from devtools.local_stack.config import LOOPBACK, PROJECT_ROOT, StackConfig, StackError
+from devtools.local_stack.databases import APPLICATION_DATABASE, METADATA_DATABASE, PIPELINE_LOGIN, EmbeddedPostgres
+from devtools.local_stack.process_supervisor import Program, ProgramGroup
+
+# The whole path of a Unix socket must fit into 104 bytes on macOS and 108 bytes on Linux.
+_LONGEST_SOCKET_FOLDER = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackParts:
-    """What was decided once for a start: None stands for a part that the user's environment provides."""
+    """Parts of one started stack. None stands for a part that the user's environment provides."""
 
     postgres: EmbeddedPostgres | None
     api_port: int
@@ -42,7 +41,10 @@ class StackParts:
 
 
 def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
-    """Leave out what the user's environment provides. Raises StackError for a taken port, ConfigurationError."""
+    """Return the parts of the stack, without those that the user's environment provides.
+
+    Raises StackError for a taken port, ConfigurationError for an unusable Connection.
+    """
     given = {**os.environ, **config.environment}
     owns_metadata = METADATA_VARIABLE not in given and not config.only_databases
     owns_application = variable_of(PIPELINE_CONNECTION) not in given
@@ -55,9 +57,9 @@ def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
         pipeline_dsn = postgres.dsn(APPLICATION_DATABASE, PIPELINE_LOGIN)
         admin_dsn: str | None = postgres.dsn(APPLICATION_DATABASE)
     else:
-        pipeline_dsn = postgres_dsn(PIPELINE_CONNECTION, given)
+        pipeline_dsn = read_dsn(config, PIPELINE_CONNECTION)
         has_admin = variable_of(ADMIN_CONNECTION) in given
-        admin_dsn = postgres_dsn(ADMIN_CONNECTION, given) if has_admin else None
+        admin_dsn = read_dsn(config, ADMIN_CONNECTION) if has_admin else None
     return StackParts(
         postgres=postgres,
         api_port=api_port,
@@ -76,7 +78,7 @@ def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
 
 
 def process_groups(config: StackConfig, parts: StackParts) -> list[ProgramGroup]:
-    """The processes of these parts. Databases and platforms come before Airflow, and outlive it when all is stopped."""
+    """Return the processes of the parts: databases, platforms, Airflow. The last group is stopped first."""
     groups = []
     if parts.postgres is not None:
         groups.append(ProgramGroup("databases", [parts.postgres.program()]))
@@ -85,6 +87,37 @@ def process_groups(config: StackConfig, parts: StackParts) -> list[ProgramGroup]
     if not config.only_databases:
         groups.append(ProgramGroup("airflow", airflow_programs(config, parts.api_port)))
     return groups
+
+
+def make_socket_folder() -> Path:
+    """Create a private folder for Unix sockets, whose path is short however deep the project lies.
+
+    Raises StackError if the folder for temporary files has too long a path.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="blogger-"))
+    if len(str(folder).encode()) > _LONGEST_SOCKET_FOLDER:
+        folder.rmdir()
+        raise StackError(
+            f"The path of the folder for temporary files, {folder.parent}, is too long for Unix sockets; nothing was "
+            "started. Set TMPDIR to a shorter path."
+        )
+    return folder
+
+
+def choose_port(wanted: int, purpose: str) -> int:
+    """Return the wanted port, or a free one for 0. Raises StackError if the wanted port is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # Servers set the same option: a port whose last user has just ended counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except OSError as error:
+            raise StackError(
+                f"Port {wanted} cannot be used for the {purpose} ({error.strerror}); nothing was started. "
+                "Choose another port, or 0 for any free one."
+            ) from error
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _sandbox_program(config: StackConfig, port: int) -> Program:

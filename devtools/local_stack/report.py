@@ -1,4 +1,4 @@
-"""What a run of the batch did: gathered from the ledger, printed as tables, written as JSON."""
+"""Report of one batch run: gathered from the ledger, printed as tables, written as JSON."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from blogger_tracking.database.run_summaries import (
 )
 from blogger_tracking.database.youtube_units import read_run_units
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
-from devtools.local_stack.adding import TimedAddition
-from devtools.local_stack.batch_run import read_states
+from devtools.local_stack.adding_over_http import TimedAddition
+from devtools.local_stack.batch_run import count_states
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run. `seconds` is from the trigger to the end; `green` that Airflow ended it as a success.
+    """Figures of one run. `seconds` is the time from trigger to end, `green` True for the Airflow state `success`.
 
-    `added` is a blogger that was added over HTTP before it. `queues` holds the counts of all messages so far,
-    `youtube_units` what the run cost of the day's budget, by use.
+    `added` is the blogger that was added over HTTP before the run. `queues` counts all messages so far;
+    `youtube_units` are the units of the daily quota that the run used, by use.
     """
 
     dag_run_state: str
@@ -48,20 +48,20 @@ class Report:
 
     @property
     def is_sound(self) -> bool:
-        """Whether the run is green and nothing is wrong with the ledger."""
+        """True if the run succeeded and every invariant holds."""
         return self.green and not any(self.invariants.values())
 
 
 def gather_report(
     connection: Connection, run_id: int, dag_run_state: str, seconds: float, added: TimedAddition | None
 ) -> Report:
-    """The report of a run that has ended, by its id in the ledger."""
+    """Return the report of an ended run, given its id in the ledger."""
     platforms = read_platform_summaries(connection, run_id)
     return Report(
         dag_run_state=dag_run_state,
         organizations=read_organization_summaries(connection, run_id),
         platforms=platforms,
-        fetches_by_state=read_states(connection, run_id),
+        fetches_by_state=count_states(connection, run_id),
         videos_saved=sum(platform.videos for platform in platforms),
         seconds=round(seconds, 1),
         added=added,
@@ -78,15 +78,15 @@ def write_report(report: Report, file: Path) -> None:
 
 
 def print_report(report: Report, queues: Sequence[QueueState], console: Console) -> None:
-    """Print a report's tables, and what is parked in the queues."""
+    """Print the tables of a report, and the parked messages of the queues."""
     console.print(_organization_table(report), _platform_table(report), queue_tables(queues))
     if report.added:
         console.print(
             f"Added @{report.added.username} ({report.added.platform}) over HTTP: "
-            f"{report.added.videos} videos saved {report.added.seconds:.1f} s after the request",
+            f"{report.added.videos} videos were saved {report.added.seconds:.1f} s after the request",
             highlight=False,
         )
-    console.print(f"YouTube units of this run: {_counts(report.youtube_units)}", highlight=False)
+    console.print(f"YouTube quota units used by this run: {_counts(report.youtube_units)}", highlight=False)
     console.print(invariant_table(report.invariants))
 
 

@@ -1,4 +1,4 @@
-"""The whole system on one machine: Postgres, the invented platforms and a real Airflow, as supervised processes."""
+"""A stack: Postgres, the platform sandbox and a real Airflow, started, watched and stopped as one."""
 
 from __future__ import annotations
 
@@ -17,30 +17,28 @@ import requests
 from devtools.local_stack.airflow_client import AirflowClient
 from devtools.local_stack.airflow_environment import ADMIN_LOGIN, airflow_environment, require_airflow_version
 from devtools.local_stack.airflow_processes import MigratedMark, migrate_metadata, unready_components
-from devtools.local_stack.application_database import migrate_application, require_usable
-from devtools.local_stack.config import StackConfig
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.generated_secrets import StackSecrets, load_secrets, write_private
+from devtools.local_stack.config import StackConfig, StackError
+from devtools.local_stack.databases import migrate_application, require_usable
 from devtools.local_stack.leftovers import end_leftovers
-from devtools.local_stack.ownership import Ownership, RunningStack
-from devtools.local_stack.parts import StackParts, choose_parts, process_groups
-from devtools.local_stack.sockets import make_socket_folder
-from devtools.local_stack.supervisor import ProcessState, Supervisor
+from devtools.local_stack.parts import StackParts, choose_parts, make_socket_folder, process_groups
+from devtools.local_stack.process_supervisor import ProcessState, Supervisor
+from devtools.local_stack.stack_folder import FolderLock, RunningStack, StackSecrets, load_secrets, write_private
 
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 5.0
 
 Progress = Callable[[str], None]
+"""Prints one line about the step that begins or has ended."""
 
 
-def _say_nothing(message: str) -> None:
+def _print_nothing(message: str) -> None:
     del message
 
 
 @dataclass(frozen=True, slots=True)
-class _Up:
-    """What a stack knows once it was decided how it runs."""
+class _StartedStack:
+    """State of a stack between its start and its stop."""
 
     secrets: StackSecrets
     parts: StackParts
@@ -48,18 +46,18 @@ class _Up:
 
 
 class Stack:
-    """A stack between `start()` and `stop()`; as a context manager it is up inside.
+    """The local stack, up between `start()` and `stop()`; as a context manager, up inside the context.
 
-    `progress` is told each step in a line. What a stack wrote is there again the next time it starts in its folder.
-    Everything but `start` and `stop` raises StackError while it is down.
+    `progress` prints each step. The data of a stack is kept in its folder for its next start. Every method but `start`
+    and `stop` raises StackError while the stack is down.
     """
 
-    def __init__(self, config: StackConfig | None = None, progress: Progress = _say_nothing) -> None:
+    def __init__(self, config: StackConfig | None = None, progress: Progress = _print_nothing) -> None:
         self.config = config or StackConfig()
         self._progress = progress
-        self._ownership = Ownership(self.config.folder)
+        self._lock = FolderLock(self.config.folder)
         self._sockets: Path | None = None
-        self._up: _Up | None = None
+        self._started: _StartedStack | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,12 +69,12 @@ class Stack:
         self.stop()
 
     def start(self) -> None:
-        """Start everything and return once all of it is healthy.
+        """Start all parts and return once all of them are healthy.
 
-        Raises StackError, ConfigurationError or DatabaseStateError; nothing is left running then.
+        Raises StackError, ConfigurationError or DatabaseStateError after every started process was ended.
         """
         require_airflow_version()
-        self._ownership.take()
+        self._lock.acquire()
         try:
             self._launch()
             self._start_databases()
@@ -87,21 +85,21 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """End every process, Airflow first and the databases last, and free the folder for another stack."""
-        if not self._ownership.is_held:
+        """End every process, Airflow first and the databases last, and release the folder."""
+        if not self._lock.is_held:
             return
-        if self._up is not None:
-            self._progress("Stopping")
-            self._up.supervisor.shutdown()
+        if self._started is not None:
+            self._progress("Stopping all processes; the data is kept")
+            self._started.supervisor.shutdown()
         end_leftovers(self.config.folder, self.config.postgres_data)
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)
-        self._up = self._sockets = None
-        self._ownership.give_up()
+        self._started = self._sockets = None
+        self._lock.release()
 
     @property
     def api_url(self) -> str:
-        """Where Airflow's API server is, without a slash at the end."""
+        """The address of Airflow's API server, without a slash at the end."""
         return self._now.parts.endpoints.api_url
 
     @property
@@ -116,78 +114,76 @@ class Stack:
 
     @property
     def sandbox_url(self) -> str | None:
-        """Where the invented platforms are; None when the environment names real ones for all of them."""
+        """The address of the sandbox; None if the user's environment names a Connection for every platform."""
         return self._now.parts.endpoints.sandbox_url
 
     @property
     def is_self_contained(self) -> bool:
-        """Whether the application's database and all platforms are the stack's own."""
+        """True if the application's database and all platforms are the stack's own."""
         return self._now.parts.is_self_contained
 
     @property
     def pipeline_dsn(self) -> str:
-        """How libpq reaches the application's database as the pipeline does."""
+        """The connection string of the application's database with the pipeline's login."""
         return self._now.parts.pipeline_dsn
 
     @property
     def admin_dsn(self) -> str:
-        """The same as the owner of the schema. Raises StackError when the environment names none."""
+        """The connection string of the schema's owner. Raises StackError if the environment names none."""
         dsn = self._now.parts.admin_dsn
         if dsn is None:
-            raise StackError("The schema's owner is unknown: set the Connection blogger_db_admin.")
+            raise StackError("The login of the schema's owner is unknown. Set the Connection blogger_db_admin.")
         return dsn
 
     def environment(self) -> dict[str, str]:
-        """The environment of every process of this stack, for code that is to work beside them."""
+        """Return the environment of the stack's processes, for code that works beside them."""
         return airflow_environment(self.config, self._now.secrets, self._now.parts.endpoints)
 
     def client(self) -> AirflowClient:
-        """A client of the stack's Airflow."""
+        """Return a client of the stack's Airflow, signed in as its administrator."""
         return AirflowClient(self.api_url, self.login, self.password)
 
     def states(self) -> dict[str, ProcessState]:
-        """All processes by name."""
+        """Return the state of every process by name."""
         return self._now.supervisor.states()
 
     def require_alive(self) -> None:
-        """Raise StackError for a process that cannot be kept alive."""
+        """Raise StackError if a process cannot be kept alive."""
         self._now.supervisor.require_alive()
 
     def pid(self, process: str) -> int:
-        """The process id of one process, its name as in `states()`."""
+        """Return the process id of one process, named as in `states()`."""
         return self._now.supervisor.pid(process)
 
     def kill(self, process: str) -> None:
-        """End one process as a crash would. It is started again at once."""
+        """Kill one process as a crash would; the supervisor starts the process again at once."""
         self._now.supervisor.kill(process)
 
     def restart(self, process: str) -> None:
-        """End one process in its own way and start it again."""
+        """Stop one process with its stop signal and start it again."""
         self._now.supervisor.restart(process)
 
     @property
-    def _now(self) -> _Up:
-        if self._up is None:
-            raise StackError("The stack is not up.")
-        return self._up
+    def _now(self) -> _StartedStack:
+        if self._started is None:
+            raise StackError("The stack is not up. Start it first.")
+        return self._started
 
     def _launch(self) -> None:
         config = self.config
         end_leftovers(config.folder, config.postgres_data)
-        if (abandoned := self._ownership.abandoned()) is not None:
+        if (abandoned := self._lock.abandoned_stack()) is not None:
             shutil.rmtree(abandoned.sockets, ignore_errors=True)
         config.airflow_home.mkdir(parents=True, exist_ok=True)
         secrets = load_secrets(config.folder)
         write_private(config.passwords_file, {ADMIN_LOGIN: secrets.admin_password})
         sockets = self._sockets = make_socket_folder()
         parts = choose_parts(config, sockets)
-        self._up = _Up(secrets, parts, Supervisor(config.folder, sockets))
-        self._ownership.announce(
-            RunningStack(os.getpid(), str(sockets), self.api_url, self.pipeline_dsn, parts.admin_dsn)
-        )
+        self._started = _StartedStack(secrets, parts, Supervisor(config.folder, sockets))
+        self._lock.publish(RunningStack(os.getpid(), str(sockets), self.api_url, self.pipeline_dsn, parts.admin_dsn))
         if parts.postgres is not None:
             parts.postgres.prepare()
-        self._up.supervisor.launch(process_groups(config, parts), self.environment())
+        self._started.supervisor.launch(process_groups(config, parts), self.environment())
 
     def _start_databases(self) -> None:
         parts, supervisor = self._now.parts, self._now.supervisor
@@ -198,7 +194,7 @@ class Stack:
             parts.postgres.create_databases()
         if parts.admin_dsn is not None:
             applied = migrate_application(parts.admin_dsn, embedded=parts.endpoints.admin_dsn is not None)
-            self._progress(f"Migrations applied: {len(applied)}")
+            self._progress(f"Migrated the application's database: {len(applied)} migrations applied")
         require_usable(parts.pipeline_dsn)
 
     def _start_airflow(self) -> None:
@@ -208,10 +204,10 @@ class Stack:
         self._migrate_metadata()
         started = datetime.now(UTC)
         airflow = process_groups(self.config, self._now.parts)[-1]
-        self._progress("Starting Airflow: " + ", ".join(program.name for program in airflow.programs))
+        self._progress("Starting Airflow's processes: " + ", ".join(program.name for program in airflow.programs))
         supervisor.start(*(program.name for program in airflow.programs))
         if self.sandbox_url is not None:
-            self._wait("the sandbox", self._sandbox_is_unready)
+            self._wait("The platform sandbox", self._sandbox_errors)
         self._wait("Airflow", lambda: unready_components(self.api_url, started))
 
     def _migrate_metadata(self) -> None:
@@ -224,21 +220,22 @@ class Stack:
         if embedded:
             mark.set()
 
-    def _sandbox_is_unready(self) -> list[str]:
+    def _sandbox_errors(self) -> list[str]:
         try:
             requests.get(f"{self.sandbox_url}/_sandbox/health", timeout=_TIMEOUT_SECONDS).raise_for_status()
         except requests.RequestException as error:
             return [str(error)]
         return []
 
-    def _wait(self, what: str, unready: Callable[[], list[str]]) -> None:
+    def _wait(self, part: str, unready: Callable[[], list[str]]) -> None:
         begin = time.monotonic()
         while missing := unready():
             self.require_alive()
             if time.monotonic() - begin > _READY_SECONDS:
                 raise StackError(
-                    f"{what} is not ready after {_READY_SECONDS:.0f} s (still missing: {', '.join(missing)}). "
+                    f"{part} is not ready after {_READY_SECONDS:.0f} s (missing: {', '.join(missing)}). "
+                    "All processes are stopped, and the data is kept. "
                     f"The output of each process is in {self.config.log_folder}."
                 )
             time.sleep(_POLL_SECONDS)
-        self._progress(f"{what} is ready after {time.monotonic() - begin:.0f} s")
+        self._progress(f"{part} is ready after {time.monotonic() - begin:.0f} s")

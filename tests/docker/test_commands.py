@@ -1,4 +1,4 @@
-"""What docker-compose.yml has run, given to the programs that will get it."""
+"""Commands of docker-compose.yml, checked by the programs that will run them."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ for arguments in json.load(sys.stdin):
 
 
 def _command_lines() -> Iterator[list[str]]:
-    """Every command of the file, without the shell around some of them."""
+    """Yield every command of the file, without the shell around some of them."""
     for service in _SERVICES.values():
         command = service.get("command", [])
         if command[:1] == ["bash"]:
             yield from (shlex.split(line.replace("$$", "$")) for line in command[-1].splitlines())
         elif command:
-            # The image of Airflow puts the program's name before it.
+            # The entry point of Airflow's image adds the program's name.
             yield command if "postgres" in service["image"] else ["airflow", *command]
         kind, *check = service.get("healthcheck", {}).get("test", ["NONE"])
         yield shlex.split(check[0]) if kind == "CMD-SHELL" else check
@@ -53,7 +53,7 @@ def _arguments_of(program: str) -> list[list[str]]:
     return [arguments for name, *arguments in filter(None, _command_lines()) if name == program]
 
 
-def test_airflow_has_every_command_and_option_that_is_used(tmp_path: Path) -> None:
+def test_airflow_has_every_command_and_option_of_the_file(tmp_path: Path) -> None:
     environment = _SERVICES["init"]["environment"]
     auth_manager = {"AIRFLOW__CORE__AUTH_MANAGER": environment["AIRFLOW__CORE__AUTH_MANAGER"]}
 
@@ -76,7 +76,7 @@ def test_every_module_that_is_run_can_be_imported() -> None:
     assert [module for module in modules if find_spec(module) is None] == []
 
 
-def test_no_command_is_left_unchecked() -> None:
+def test_every_program_that_is_run_is_checked_here() -> None:
     assert {command[0] for command in _command_lines() if command} == {
         "airflow",
         "python",
@@ -88,14 +88,14 @@ def test_no_command_is_left_unchecked() -> None:
 
 @pytest.fixture
 def empty_server() -> Iterator[Path]:
-    """The socket folder of a server as the Postgres image starts it: with its superuser and nothing else."""
+    """Socket folder of a server as the Postgres image starts one: with its superuser and no other role."""
     with tempfile.TemporaryDirectory(prefix="bt-") as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         yield Path(str(server.get_postmaster_info().socket_dir))
         server.cleanup()
 
 
-def test_postgres_takes_the_settings_that_it_is_started_with(empty_server: Path) -> None:
+def test_postgres_accepts_the_settings_of_its_command(empty_server: Path) -> None:
     [arguments] = _arguments_of("postgres")
     settings = dict(setting.split("=") for setting in arguments if setting != "-c")
     assert settings
@@ -105,7 +105,7 @@ def test_postgres_takes_the_settings_that_it_is_started_with(empty_server: Path)
             connection.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(name), value))
 
 
-def test_the_databases_and_logins_that_it_creates_suit_the_migrations_and_the_pipeline(empty_server: Path) -> None:
+def test_the_created_databases_and_logins_suit_the_migrations_and_the_pipeline(empty_server: Path) -> None:
     subprocess.run(
         [str(PROJECT_ROOT / "docker" / "create-databases.sh")],
         env={

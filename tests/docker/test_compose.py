@@ -50,7 +50,7 @@ def test_the_file_is_valid_by_the_compose_specification() -> None:
     jsonschema.validate(_COMPOSE, schema)
 
 
-def test_the_processes_of_make_up_are_services_beside_a_postgres() -> None:
+def test_the_services_are_postgres_an_init_step_and_the_processes_of_make_up() -> None:
     assert _SERVICES.keys() == {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer"}
 
 
@@ -63,24 +63,24 @@ def test_a_triggerer_can_be_scaled() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(_variables()))
-def test_a_secret_has_no_default_and_its_absence_is_refused(name: str) -> None:
+def test_a_secret_has_no_default_and_every_other_variable_has_one(name: str) -> None:
     if _SECRET.search(name):
         assert {operator for operator, _ in _variables()[name]} == {":?"}
     else:
         assert {operator for operator, _ in _variables()[name]} == {":-"}
 
 
-def test_the_example_names_exactly_the_variables_that_are_used() -> None:
+def test_the_example_file_lists_exactly_the_used_variables() -> None:
     assert {name for name, _ in _EXAMPLE_LINE.findall(_EXAMPLE)} == _variables().keys()
 
 
-def test_the_example_gives_the_same_defaults_and_no_secret() -> None:
+def test_the_example_file_has_the_same_defaults_and_no_secret() -> None:
     defaults = {name: operand for name, uses in _variables().items() for operator, operand in uses if operator == ":-"}
 
     assert {name: value for name, value in _EXAMPLE_LINE.findall(_EXAMPLE) if value} == defaults
 
 
-def test_the_example_has_a_sentence_for_each_variable() -> None:
+def test_the_example_file_has_a_comment_for_each_variable() -> None:
     for block in _EXAMPLE.strip().split("\n\n")[1:]:
         *comment, assignment = block.splitlines()
         assert comment, assignment
@@ -130,5 +130,5 @@ def test_every_volume_that_is_used_is_declared() -> None:
     assert used == _COMPOSE["volumes"].keys()
 
 
-def test_the_image_is_of_the_airflow_that_the_code_was_written_for() -> None:
+def test_the_image_has_the_airflow_version_that_the_code_was_written_for() -> None:
     assert (PROJECT_ROOT / "Dockerfile").read_text().startswith(f"FROM apache/airflow:{AIRFLOW_VERSION}\n")

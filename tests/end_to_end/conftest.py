@@ -1,4 +1,4 @@
-"""One real stack for all end-to-end tests: starting it takes long, and each test brings data of its own."""
+"""One real stack for all end-to-end tests, because its start takes long; each test creates its own data."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tests.support.fleet import Fleet
 
 
 def wait_for_dags(stack: Stack) -> None:
-    """Return once a test can trigger any of them."""
+    """Return once every DAG can be triggered."""
     for dag_id in ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails"):
         wait_for_dag(stack.client(), dag_id)
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Postgres, the sandbox at a low latency and a whole Airflow; empty but migrated."""
-    # Not pytest's own folder: as root it is closed to the user that Postgres runs as.
+    """Postgres, the sandbox with a low latency, and Airflow; the databases are migrated and empty."""
+    # Not pytest's own folder, which the user that Postgres runs as cannot enter if pytest runs as root.
     with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
         config = StackConfig(
             folder=Path(folder),
             sandbox=SandboxConfig(latency_ms=20),
             environment={
-                # No cron run comes between the tests, and a retry is not waited for.
+                # No scheduled run interferes with the tests, and a retry follows at once.
                 "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
                 "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
                 "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",
@@ -43,6 +43,6 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def fleet(stack: Stack) -> Iterator[Fleet]:
-    """An organization of its own in the stack's database, and the creators it tracks."""
+    """An organization of the test's own in the stack's database, and its tracked creators."""
     with psycopg.connect(stack.admin_dsn, autocommit=True) as connection:
         yield Fleet(connection)

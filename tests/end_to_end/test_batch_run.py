@@ -12,30 +12,31 @@ from pathlib import Path
 import psycopg
 import pytest
 import requests
+from airflow_client.client.models.task_instance_response import TaskInstanceResponse
 
 from blogger_tracking.domain.models import Platform
-from devtools.local_stack.airflow_client import AirflowClient, TaskInstance
+from devtools.local_stack.airflow_client import AirflowClient
 from devtools.local_stack.airflow_environment import METADATA_VARIABLE
-from devtools.local_stack.errors import StackError
+from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
 
 DAG_ID = "blogger_batch_fetch"
-PATIENCE_SECONDS = 150
+TIMEOUT_SECONDS = 150
 FETCH_TASKS = {f"fetch_{platform.slug}" for platform in Platform}
 
 
 def run_batch(client: AirflowClient, conf: dict[str, list[str]]) -> tuple[str, str]:
-    """The id and the final state of a run."""
-    run_id = client.trigger(DAG_ID, conf)["dag_run_id"]
-    return run_id, client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"]
+    """Trigger a run; return its DAG run id and its final state."""
+    dag_run_id = client.trigger(DAG_ID, conf).dag_run_id
+    return dag_run_id, client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS).state
 
 
-def fetch_instances(client: AirflowClient, run_id: str) -> list[TaskInstance]:
+def fetch_instances(client: AirflowClient, dag_run_id: str) -> list[TaskInstanceResponse]:
     return [
         instance
-        for instance in client.task_instances(DAG_ID, run_id)
-        if instance["task_id"] in FETCH_TASKS and instance["map_index"] >= 0
+        for instance in client.task_instances(DAG_ID, dag_run_id)
+        if instance.task_id in FETCH_TASKS and instance.map_index >= 0
     ]
 
 
@@ -44,59 +45,59 @@ def set_fault(stack: Stack, **fault: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_faults_left(stack: Stack) -> None:
+def without_faults(stack: Stack) -> None:
     requests.delete(f"{stack.sandbox_url}/_sandbox/faults", timeout=10).raise_for_status()
 
 
-def test_a_run_over_rest_fetches_each_blogger_in_an_instance_that_says_who_it_is_for(
+def test_a_run_over_rest_fetches_each_blogger_in_an_instance_labelled_with_platform_and_name(
     stack: Stack, fleet: Fleet
 ) -> None:
     for platform in Platform:
         fleet.track(platform, 2)
     client = stack.client()
-    run_id, state = run_batch(client, fleet.scope())
+    dag_run_id, state = run_batch(client, fleet.scope())
     assert state == "success"
-    instances = fetch_instances(client, run_id)
-    assert {instance["state"] for instance in instances} == {"success"}
-    assert {instance["rendered_map_index"] for instance in instances} == {
+    instances = fetch_instances(client, dag_run_id)
+    assert {instance.state for instance in instances} == {"success"}
+    assert {instance.rendered_map_index for instance in instances} == {
         f"{creator.platform} · @{creator.username}" for creator in fleet.creators.values()
     }
     assert fleet.charged() == 6 * 10
     assert fleet.violations() == {}
 
 
-def test_an_instance_has_a_summary_and_a_log_of_what_was_asked_came_and_was_saved(stack: Stack, fleet: Fleet) -> None:
+def test_an_instance_has_a_summary_and_a_log_line_with_the_counts(stack: Stack, fleet: Fleet) -> None:
     (blogger,) = fleet.track(Platform.TIKTOK)
     client = stack.client()
-    run_id, _ = run_batch(client, fleet.scope())
-    assert client.xcom(DAG_ID, run_id, "fetch_tiktok", 0) == {
+    dag_run_id, _ = run_batch(client, fleet.scope())
+    assert client.xcom(DAG_ID, dag_run_id, "fetch_tiktok", 0) == {
         "bloggers": 1,
         "states": {"succeeded": 1},
         "videos": 10,
         "videos_new": 10,
         "charged": 10,
     }
-    log = client.log(DAG_ID, run_id, "fetch_tiktok", 0)
+    log = client.log(DAG_ID, dag_run_id, "fetch_tiktok", 0)
     username = fleet.creators[blogger].username
-    (told,) = [line for line in log.splitlines() if f"@{username}" in line]
-    assert "succeeded" in told
+    (line_of_fetch,) = [line for line in log.splitlines() if f"@{username}" in line]
+    assert "succeeded" in line_of_fetch
     assert "Asked TikTok for the 10 newest videos." in log
     assert "Received 10 videos, 10 of them new (pages: " in log
     assert f"Charged 10 of 10 granted videos to organization {fleet.organization}." in log
     assert "trigger completed" not in log
 
 
-def test_clearing_one_instance_while_another_run_is_going_fetches_it_again_and_charges_nothing_twice(
+def test_clearing_one_instance_during_another_run_fetches_its_blogger_again_and_charges_nothing_twice(
     stack: Stack, fleet: Fleet
 ) -> None:
     first, second = fleet.track(Platform.TIKTOK, 2)
     client = stack.client()
-    run_id, _ = run_batch(client, {**fleet.scope(), "bloggers": [str(first)]})
+    dag_run_id, _ = run_batch(client, {**fleet.scope(), "bloggers": [str(first)]})
     set_fault(stack, kind="hang", creator=fleet.creators[second].external_id, seconds=40, times=1)
     set_fault(stack, kind="hang", creator=fleet.creators[second].sec_id, seconds=40, times=1)
-    other = client.trigger(DAG_ID, {**fleet.scope(), "bloggers": [str(second)]})["dag_run_id"]
-    client.clear(DAG_ID, run_id, "fetch_tiktok", 0)
-    client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)
+    other = client.trigger(DAG_ID, {**fleet.scope(), "bloggers": [str(second)]}).dag_run_id
+    client.clear(DAG_ID, dag_run_id, "fetch_tiktok", 0)
+    client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS)
     attempts = """
         select count(*) from fetch_attempts
         join fetch_allocations using (fetch_id)
@@ -104,7 +105,7 @@ def test_clearing_one_instance_while_another_run_is_going_fetches_it_again_and_c
     """
     assert fleet.value(attempts) == 2
     assert fleet.charged() == 10
-    assert client.wait_for_run(DAG_ID, other, PATIENCE_SECONDS)["state"] == "success"
+    assert client.wait_for_run(DAG_ID, other, TIMEOUT_SECONDS).state == "success"
     assert fleet.charged() == 20
     assert fleet.violations() == {}
 
@@ -112,40 +113,40 @@ def test_clearing_one_instance_while_another_run_is_going_fetches_it_again_and_c
 def test_clearing_a_whole_run_keeps_its_plan_and_charges_nothing_twice(stack: Stack, fleet: Fleet) -> None:
     fleet.track(Platform.INSTAGRAM, 2)
     client = stack.client()
-    run_id, _ = run_batch(client, fleet.scope())
+    dag_run_id, _ = run_batch(client, fleet.scope())
     fleet.track(Platform.INSTAGRAM)
-    client.clear_run(DAG_ID, run_id)
-    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
-    assert len(fetch_instances(client, run_id)) == 2
+    client.clear_run(DAG_ID, dag_run_id)
+    assert client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS).state == "success"
+    assert len(fetch_instances(client, dag_run_id)) == 2
     assert fleet.charged() == 20
     assert fleet.violations() == {}
 
 
-def test_a_failed_fetch_is_tried_again_by_airflow(stack: Stack, fleet: Fleet) -> None:
+def test_a_failed_fetch_is_retried_by_airflow(stack: Stack, fleet: Fleet) -> None:
     (blogger,) = fleet.track(Platform.TIKTOK)
     set_fault(stack, kind="blocked", creator=fleet.creators[blogger].sec_id, times=1)
     client = stack.client()
-    run_id, state = run_batch(client, fleet.scope())
+    dag_run_id, state = run_batch(client, fleet.scope())
     assert state == "success"
-    assert [instance["try_number"] for instance in fetch_instances(client, run_id)] == [2]
+    assert [instance.try_number for instance in fetch_instances(client, dag_run_id)] == [2]
     assert fleet.violations() == {}
 
 
-def test_a_run_is_red_when_every_fetch_of_a_platform_failed_and_green_once_they_were_cleared(
+def test_a_run_fails_if_every_fetch_of_a_platform_failed_and_succeeds_after_they_were_cleared(
     stack: Stack, fleet: Fleet
 ) -> None:
     (blogger,) = fleet.track(Platform.TIKTOK)
     fleet.track(Platform.INSTAGRAM, 9)
     set_fault(stack, kind="blocked", creator=fleet.creators[blogger].sec_id)
     client = stack.client()
-    run_id, state = run_batch(client, fleet.scope())
+    dag_run_id, state = run_batch(client, fleet.scope())
     assert state == "failed"
-    assert "every fetch of TikTok failed" in client.log(DAG_ID, run_id, "gate")
+    assert "every fetch of TikTok failed" in client.log(DAG_ID, dag_run_id, "gate")
     assert fleet.charged() == 90
     assert fleet.violations() == {}
     requests.delete(f"{stack.sandbox_url}/_sandbox/faults", timeout=10).raise_for_status()
-    client.clear(DAG_ID, run_id, "fetch_tiktok", 0)
-    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    client.clear(DAG_ID, dag_run_id, "fetch_tiktok", 0)
+    assert client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS).state == "success"
     assert fleet.charged() == 100
     assert fleet.violations() == {}
 
@@ -154,15 +155,13 @@ def test_a_run_is_red_when_every_fetch_of_a_platform_failed_and_green_once_they_
     "conf",
     [{"platforms": ["MySpace"]}, {"organizations": ["not-a-uuid"]}, {"bloggers": "all"}],
 )
-def test_a_restriction_that_makes_no_sense_is_refused_when_the_run_is_triggered(
-    stack: Stack, conf: dict[str, object]
-) -> None:
+def test_an_invalid_restriction_is_refused_by_the_rest_api(stack: Stack, conf: dict[str, object]) -> None:
     with pytest.raises(StackError, match="400"):
         stack.client().trigger(DAG_ID, conf)
 
 
 def airflow(stack: Stack, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Airflow's command line as the stack does, where nobody's files are."""
+    """Run Airflow's command line with the stack's environment, in the stack's folder."""
     return subprocess.run(
         [Path(sys.executable).with_name("airflow"), *arguments],
         env=os.environ | stack.environment() | environment,
@@ -170,12 +169,12 @@ def airflow(stack: Stack, *arguments: str, **environment: str) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
 
 
 def starts_in_the_triggerer(stack: Stack) -> bool:
-    """Whether the next run's instances do."""
+    """Return True if the instances of the next run start in the triggerer."""
     with psycopg.connect(stack.environment()[METADATA_VARIABLE].replace("+psycopg", "")) as metadata:
         newest = metadata.execute(
             "select data from serialized_dag where dag_id = %s order by created_at desc limit 1", [DAG_ID]
@@ -186,16 +185,16 @@ def starts_in_the_triggerer(stack: Stack) -> bool:
 
 @pytest.fixture
 def shipped_dags(stack: Stack) -> Iterator[None]:
-    """Leaves the DAGs in Airflow's database as the stack's own settings make them; a test in workers changes them."""
+    """Restore the DAGs in Airflow's database, which a test with fetches in workers changes."""
     yield
-    # Airflow does not write again what was written less than half a minute before.
-    at_once = {"AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0"}
-    airflow(stack, "dags", "reserialize", **at_once).check_returncode()
+    # By default, Airflow does not write a DAG again within half a minute.
+    without_pause = {"AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0"}
+    airflow(stack, "dags", "reserialize", **without_pause).check_returncode()
     assert starts_in_the_triggerer(stack)
 
 
 @pytest.mark.usefixtures("shipped_dags")
-def test_a_worker_does_the_same_work_where_there_is_no_triggerer(stack: Stack, fleet: Fleet) -> None:
+def test_a_worker_fetches_all_bloggers_if_there_is_no_triggerer(stack: Stack, fleet: Fleet) -> None:
     for platform in Platform:
         fleet.track(platform)
     conf = f'{{"organizations": ["{fleet.organization}"]}}'

@@ -1,4 +1,4 @@
-"""A run that the scheduler itself created, with the cron string as the setting it is."""
+"""A run that Airflow's scheduler creates from the cron string of the setting."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from airflow_client.client.models.dag_run_response import DAGRunResponse
 
 from blogger_tracking.domain.models import Platform
-from devtools.local_stack.airflow_client import DagRun
 from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
 
 DAG_ID = "blogger_batch_fetch"
-PATIENCE_SECONDS = 240
+TIMEOUT_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
 def busy_stack() -> Iterator[Stack]:
-    """A stack whose batch run is due every minute."""
+    """A stack whose batch DAG is due every minute."""
     with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
         config = StackConfig(
             folder=Path(folder),
@@ -33,14 +33,14 @@ def busy_stack() -> Iterator[Stack]:
             yield running
 
 
-def first_run_with_fetches(stack: Stack, fleet: Fleet) -> DagRun:
-    """The scheduled run that planned the fleet, once it has ended."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def first_run_with_fetches(stack: Stack, fleet: Fleet) -> DAGRunResponse:
+    """Return the scheduled run that planned the fleet, once the run has ended."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     client = stack.client()
     while time.monotonic() < deadline:
         planned = fleet.value("select min(dag_run_id) from runs join fetches on fetches.run_id = runs.id")
         if planned is not None:
-            return client.wait_for_run(DAG_ID, str(planned), PATIENCE_SECONDS)
+            return client.wait_for_run(DAG_ID, str(planned), TIMEOUT_SECONDS)
         time.sleep(1)
     raise AssertionError("the scheduler created no run")
 
@@ -51,8 +51,8 @@ def test_the_scheduler_creates_a_run_that_fetches_from_all_three_platforms(busy_
         for platform in Platform:
             fleet.track(platform, 2)
         run = first_run_with_fetches(busy_stack, fleet)
-        assert run["run_type"] == "scheduled"
-        assert run["state"] == "success"
+        assert run.run_type == "scheduled"
+        assert run.state == "success"
         states = fleet.build.rows(
             "select platform, state, count(*) from fetches where run_id = (select min(run_id) from fetches) "
             "group by platform, state order by platform"

@@ -1,4 +1,4 @@
-"""The application's database stops answering while the scheduler creates a run's instances."""
+"""The application's database does not answer while the scheduler creates the instances of a run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.fleet import Fleet
 from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
-PATIENCE_SECONDS = 150
+TIMEOUT_SECONDS = 150
 PLAN_TASKS = {f"plan_{platform.slug}" for platform in Platform}
 
 
-def plan_states(client: AirflowClient, run_id: str) -> set[str | None]:
-    return {each["state"] for each in client.task_instances(DAG_ID, run_id) if each["task_id"] in PLAN_TASKS}
+def plan_states(client: AirflowClient, dag_run_id: str) -> set[str | None]:
+    return {each.state for each in client.task_instances(DAG_ID, dag_run_id) if each.task_id in PLAN_TASKS}
 
 
 @pytest.fixture
@@ -31,39 +31,41 @@ def client(stack: Stack) -> Iterator[AirflowClient]:
     client.unpause(DAG_ID)
 
 
-def test_the_scheduler_goes_on_without_labels(stack: Stack, client: AirflowClient, fleet: Fleet) -> None:
+def test_instances_are_created_without_labels_if_the_database_does_not_answer(
+    stack: Stack, client: AirflowClient, fleet: Fleet
+) -> None:
     fleet.track(Platform.TIKTOK, 3)
     with psycopg.connect(stack.admin_dsn) as blocker:
-        # Planning waits until the DAG is paused: a paused DAG's running tasks end, and its instances are not created.
+        # Planning waits until the DAG is paused: the running tasks of a paused DAG end, but no instance is created.
         blocker.execute("lock table runs in access exclusive mode")
-        run_id = client.trigger(DAG_ID, fleet.scope())["dag_run_id"]
-        wait_until(lambda: plan_states(client, run_id) == {"running"})
+        dag_run_id = client.trigger(DAG_ID, fleet.scope()).dag_run_id
+        wait_until(lambda: plan_states(client, dag_run_id) == {"running"})
         client.pause(DAG_ID)
         paused_at = datetime.now(UTC)
-        # The scheduler gives its sign of life at the end of a loop: none that began before the pause is under way.
+        # The scheduler writes its heartbeat at the end of a loop: every loop that began before the pause has ended.
         wait_until(lambda: not unready_components(stack.api_url, paused_at))
         blocker.rollback()
-        wait_until(lambda: plan_states(client, run_id) == {"success"})
+        wait_until(lambda: plan_states(client, dag_run_id) == {"success"})
         blocker.execute("lock table runs in access exclusive mode")
         client.unpause(DAG_ID)
-        wait_until(lambda: len(created(client, run_id)) == 3, seen=lambda: states(client, run_id))
-        labels = created(client, run_id)
+        wait_until(lambda: len(created(client, dag_run_id)) == 3, observed=lambda: states(client, dag_run_id))
+        labels = created(client, dag_run_id)
     assert labels == {"0", "1", "2"}
-    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    assert client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS).state == "success"
     assert fleet.charged() == 30
 
 
-def states(client: AirflowClient, run_id: str) -> list[tuple[object, ...]]:
+def states(client: AirflowClient, dag_run_id: str) -> list[tuple[object, ...]]:
     return [
-        (each["task_id"], each["map_index"], each["state"], each["rendered_map_index"])
-        for each in client.task_instances(DAG_ID, run_id)
+        (each.task_id, each.map_index, each.state, each.rendered_map_index)
+        for each in client.task_instances(DAG_ID, dag_run_id)
     ]
 
 
-def created(client: AirflowClient, run_id: str) -> set[str | None]:
-    """The labels of the instances that the scheduler has created and sent on their way."""
+def created(client: AirflowClient, dag_run_id: str) -> set[str | None]:
+    """Return the labels of the instances that the scheduler has created and deferred to the triggerer."""
     return {
-        each["rendered_map_index"]
-        for each in client.task_instances(DAG_ID, run_id)
-        if each["task_id"] == "fetch_tiktok" and each["map_index"] >= 0 and each["state"] == "deferred"
+        each.rendered_map_index
+        for each in client.task_instances(DAG_ID, dag_run_id)
+        if each.task_id == "fetch_tiktok" and each.map_index >= 0 and each.state == "deferred"
     }

@@ -1,4 +1,4 @@
-"""Several triggerers, and what is left when they are killed."""
+"""Several triggerers, and the data of a run after some or all of them were killed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.support.fleet import Fleet
 from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
-PATIENCE_SECONDS = 240
+TIMEOUT_SECONDS = 240
 BLOGGERS = 30
 TRIGGERERS = ("triggerer", "triggerer-2")
 
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Stack]:
-    """A stack with two triggerers that take few instances at a time and notice early that one of them is gone."""
+    """A stack of two triggerers with a small capacity, which notice within seconds that the other one has died."""
     with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
         config = StackConfig(
             folder=Path(folder),
@@ -44,13 +44,13 @@ def pair() -> Iterator[Stack]:
 
 @pytest.fixture
 def fleet(pair: Stack) -> Iterator[Fleet]:
-    """Takes the place of the one on the shared stack."""
+    """A fleet on this stack instead of the shared one."""
     with psycopg.connect(pair.admin_dsn, autocommit=True) as connection:
         yield Fleet(connection)
 
 
-def executors(fleet: Fleet) -> object:
-    """How many processes have carried a fetch of the fleet to its end."""
+def count_executors(fleet: Fleet) -> object:
+    """Return the number of processes that have completed a fetch of the fleet."""
     return fleet.value("""
         select count(distinct executor) from fetch_attempts
         join fetch_allocations using (fetch_id)
@@ -59,13 +59,13 @@ def executors(fleet: Fleet) -> object:
 
 
 @pytest.mark.parametrize("killed", [TRIGGERERS[1:], TRIGGERERS], ids=["one of two", "all"])
-def test_triggerers_killed_in_the_middle_leave_the_data_of_an_undisturbed_run(
+def test_a_run_whose_triggerers_are_killed_saves_and_charges_the_same_as_an_undisturbed_run(
     pair: Stack, fleet: Fleet, killed: tuple[str, ...]
 ) -> None:
     fleet.track(Platform.TIKTOK, BLOGGERS)
     client = pair.client()
-    run_id = client.trigger(DAG_ID, fleet.scope())["dag_run_id"]
-    wait_until(lambda: executors(fleet) == len(TRIGGERERS))
+    dag_run_id = client.trigger(DAG_ID, fleet.scope()).dag_run_id
+    wait_until(lambda: count_executors(fleet) == len(TRIGGERERS))
     before = {name: pair.pid(name) for name in killed}
     for name in killed:
         pair.kill(name)
@@ -74,8 +74,8 @@ def test_triggerers_killed_in_the_middle_leave_the_data_of_an_undisturbed_run(
         join fetch_allocations on fetch_id = fetches.id
         where organization_id = %(organization)s and conclusive_state is null
     """)
-    assert unfinished, "the run was over before anything was killed"
-    assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "success"
+    assert unfinished, "the run had ended before a triggerer was killed"
+    assert client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS).state == "success"
     assert fleet.charged() == BLOGGERS * 10
     assert fleet.value("select count(*) from organization_videos where organization_id = %(organization)s") == (
         BLOGGERS * 10

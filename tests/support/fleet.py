@@ -1,4 +1,4 @@
-"""Fleets: bloggers of the sandbox that one organization of a test tracks, in the database of a running stack."""
+"""Bloggers of the sandbox that the organization of one test tracks, in the database of a running stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _unused = {platform: itertools.count() for platform in Platform}
 
 
 class Fleet:
-    """One organization and its tracked accounts. No creator is in two fleets of a session."""
+    """One organization and its tracked accounts. No creator is in two fleets of a test session."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,11 +26,11 @@ class Fleet:
         self.creators: dict[UUID, Creator] = {}
 
     def track(self, platform: Platform, count: int = 1) -> list[UUID]:
-        """Track ordinary creators that no fleet tracks yet; return the blogger ids."""
+        """Track ordinary creators that no organization tracks yet; return their blogger ids."""
         return [self._track(platform) for _ in range(count)]
 
     def scope(self) -> dict[str, list[str]]:
-        """Return the conf of a run over this fleet alone."""
+        """Return the conf of a run that is restricted to this fleet."""
         return {"organizations": [str(self.organization)]}
 
     def value(self, statement: str) -> object:
@@ -39,15 +39,15 @@ class Fleet:
         return found
 
     def charged(self) -> object:
-        """Return the number of videos that the organization was charged for."""
+        """Return the number of videos that the organization was charged."""
         return self.value("select videos_fetched from subscription_usage where organization_id = %(organization)s")
 
     def violations(self) -> dict[str, int]:
-        """Return the violated invariants with the number of violations."""
+        """Return the violated invariants with their counts."""
         return {name: count for name, count in check_invariants(self._connection).items() if count}
 
     def untracked(self, platform: Platform) -> Creator:
-        """Return an ordinary creator that no fleet tracks yet."""
+        """Return an ordinary creator that no organization tracks yet."""
         return next(
             creator
             for index in _unused[platform]

@@ -1,4 +1,4 @@
-"""Waiting for another process."""
+"""Waiting for a condition that another process brings about."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _POLL_SECONDS = 0.1
 
 
 def wait_until(
-    condition: Callable[[], bool], timeout_seconds: float = 150, seen: Callable[[], object] = lambda: ""
+    condition: Callable[[], bool], timeout_seconds: float = 150, observed: Callable[[], object] = lambda: ""
 ) -> None:
-    """Wait until a condition holds. Raises AssertionError with the result of `seen` after `timeout_seconds`."""
+    """Return once the condition holds. Raises AssertionError, with the observed state, after `timeout_seconds`."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"The condition did not hold within {timeout_seconds} s. {seen()}")
+            raise AssertionError(f"the condition did not hold within {timeout_seconds:.0f} s {observed()}")
         time.sleep(_POLL_SECONDS)

@@ -8,10 +8,9 @@ import psutil
 import pytest
 from psycopg import Connection
 
-from devtools.bench.accounting import Accounting
-from devtools.bench.figures import headline
-from devtools.bench.fleet import Fleets
-from devtools.bench.repetition import median_run
+from devtools.bench.bench_fleets import Fleets
+from devtools.bench.figures import Measurements, headline
+from devtools.bench.measurement import UsageMeter, median_run
 from devtools.platform_sandbox import World
 from tests.support.database_builder import DatabaseBuilder
 
@@ -22,21 +21,30 @@ class Measured:
 
 
 def measure_all(seconds: list[float]) -> tuple[float, int]:
-    """What three runs of these lengths give, and how many of them were made."""
+    """Return the median of three runs of these lengths, and the number of runs."""
     left = iter(seconds)
     median = median_run(lambda: Measured(next(left)), 3).seconds
     return median, len(seconds) - len(list(left))
 
 
-def test_what_takes_less_than_two_minutes_is_measured_three_times_and_the_median_counts() -> None:
+def test_a_run_shorter_than_two_minutes_is_measured_three_times_and_the_median_counts() -> None:
     assert measure_all([9, 100, 20]) == (20, 3)
 
 
-def test_what_takes_two_minutes_is_measured_once() -> None:
+def test_a_run_of_two_minutes_is_measured_once() -> None:
     assert measure_all([120, 9, 20]) == (120, 1)
 
 
-def test_the_ratio_to_workers_is_that_of_their_best_parallelism() -> None:
+def test_the_ratio_to_workers_is_the_median_ratio_of_the_pairs() -> None:
+    measurements: Measurements = {
+        "batch": {"1000": {"seconds": 20.0, "per_second": 50.0}},
+        "workers": {"16": {"bloggers": 1000, "seconds": 160.0}},
+        "pairs": {"median_ratio": 6.5},
+    }
+    assert headline(measurements)["ratio_workers"] == pytest.approx(6.5)
+
+
+def test_the_ratio_to_workers_without_pairs_is_the_one_of_the_best_parallelism() -> None:
     measurements = {
         "batch": {"1000": {"seconds": 20.0, "per_second": 50.0}},
         "workers": {
@@ -48,7 +56,7 @@ def test_the_ratio_to_workers_is_that_of_their_best_parallelism() -> None:
     assert headline(measurements)["ratio_workers"] == pytest.approx(8)
 
 
-def test_the_ratio_to_the_script_is_its_time_through_ours_where_both_had_the_same_fleet() -> None:
+def test_the_ratio_to_the_script_compares_runs_of_the_same_fleet() -> None:
     measurements = {
         "batch": {"100": {"seconds": 5.0, "per_second": 20.0}, "1000": {"seconds": 20.0, "per_second": 50.0}},
         "script": {"1000": {"seconds": 5.0}},
@@ -56,7 +64,7 @@ def test_the_ratio_to_the_script_is_its_time_through_ours_where_both_had_the_sam
     assert headline(measurements)["ratio_script"] == {"1000": 0.25}
 
 
-def test_sharing_is_compared_with_the_script_on_the_same_fleet() -> None:
+def test_shared_instances_are_compared_with_the_script_on_the_same_fleet() -> None:
     measurements = {
         "shared": {"10000": {"seconds": 100.0, "per_second": 100.0}},
         "script": {"1000": {"seconds": 5.0}, "10000": {"seconds": 70.0}},
@@ -64,27 +72,27 @@ def test_sharing_is_compared_with_the_script_on_the_same_fleet() -> None:
     assert headline(measurements)["ratio_script_shared"] == pytest.approx(0.7)
 
 
-def test_a_large_fleet_stands_beside_the_usual_ones() -> None:
+def test_the_figures_of_a_large_fleet_are_listed_with_the_usual_ones() -> None:
     measurements = {"batch": {"100": {"seconds": 5.0, "per_second": 20.0}}, "large": {"100000": {"per_second": 40.0}}}
     assert headline(measurements)["per_second"] == {"100": 20.0, "100000": 40.0}
 
 
-def test_a_figure_that_was_not_measured_is_not_there() -> None:
+def test_a_figure_that_was_not_measured_is_none() -> None:
     assert headline({})["plan_100k_seconds"] is None
 
 
-def test_the_account_of_a_program_holds_what_it_used_while_it_was_measured() -> None:
+def test_the_usage_of_a_program_counts_only_the_time_of_the_measurement() -> None:
     before = time.process_time()
-    with Accounting({"this": os.getpid()}) as accounting:
+    with UsageMeter({"this": os.getpid()}) as meter:
         while time.process_time() - before < 0.3:
-            """Use it."""
-        used = accounting.usage()["this"].cpu_seconds
+            pass
+        used = meter.usage()["this"].cpu_seconds
     total = psutil.Process().cpu_times()
     assert 0.2 <= used <= total.user + total.system
 
 
 @pytest.mark.parametrize("bloggers", [7, 50])
-def test_a_fleet_is_spread_evenly_over_the_platforms_and_the_one_before_rests(
+def test_a_fleet_is_spread_evenly_over_the_platforms_and_the_previous_one_is_inactive(
     build: DatabaseBuilder, admin: Connection, bloggers: int
 ) -> None:
     fleets = Fleets(World())

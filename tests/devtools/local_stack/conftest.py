@@ -1,4 +1,4 @@
-"""A stack without Airflow: it starts in a second."""
+"""Fixtures of a stack without Airflow, which starts in a second."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from devtools.local_stack.stack import Stack
 
 
 @pytest.fixture(autouse=True)
-def _no_connections_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_the_developers_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     for connection_id in (ADMIN_CONNECTION, PIPELINE_CONNECTION, *map(connection_id_of, Platform)):
         monkeypatch.delenv(variable_of(connection_id), raising=False)
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder for a stack, outside pytest's own: each session of pytest makes those private again, all of them."""
+    """A folder for a stack, outside pytest's own folders, which each session of pytest makes private again."""
     with tempfile.TemporaryDirectory(prefix="bt-") as path:
         yield Path(path)
 
 
 @pytest.fixture
 def databases_config(folder: Path) -> StackConfig:
-    """Only the databases, in a folder of the test's own."""
+    """Configuration of a stack of databases alone, in a folder of the test's own."""
     return StackConfig(folder=folder, only_databases=True)
 
 
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Stack]:
-    """One running stack of databases for tests that only read from it."""
+    """One running stack of databases, for tests that do not change its data."""
     with (
         tempfile.TemporaryDirectory(prefix="bt-") as path,
         Stack(StackConfig(folder=Path(path), only_databases=True)) as running,

@@ -1,70 +1,80 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from blogger_tracking.domain.errors import ConfigurationError
-from devtools.local_stack.airflow_connections import postgres_connection, postgres_dsn
+from devtools.local_stack.airflow_connections import postgres_connection, read_dsn, variable_of
+from devtools.local_stack.config import StackConfig
+from devtools.local_stack.stack import Stack
 
-_VARIABLE = "AIRFLOW_CONN_BLOGGER_DB"
+
+def _read(value: str, folder: Path) -> dict[str, object]:
+    config = StackConfig(folder=folder, environment={variable_of("blogger_db"): value})
+    return dict(conninfo_to_dict(read_dsn(config, "blogger_db")))
 
 
-def _dsn(value: str) -> dict[str, object]:
-    return dict(conninfo_to_dict(postgres_dsn("blogger_db", {_VARIABLE: value})))
+@pytest.fixture(scope="session")
+def fields(databases: Stack) -> dict[str, str]:
+    """Connection fields of a running database."""
+    dsn = conninfo_to_dict(databases.pipeline_dsn)
+    return {
+        "conn_type": "postgres",
+        "host": str(dsn["host"]),
+        "login": str(dsn["user"]),
+        "password": "p@ss",
+        "schema": str(dsn["dbname"]),
+    }
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_a_connection_written_as_an_address_is_understood(scheme: str) -> None:
-    assert _dsn(f"{scheme}://me:p%40ss@db.example:6543/bloggers?sslmode=require") == {
-        "user": "me",
-        "password": "p@ss",
-        "host": "db.example",
-        "port": "6543",
-        "dbname": "bloggers",
-        "sslmode": "require",
+def test_a_connection_written_as_a_url_is_read(scheme: str, fields: dict[str, str], tmp_path: Path) -> None:
+    host = fields["host"].replace("/", "%2F")
+    dsn = _read(f"{scheme}://pipeline:p%40ss@{host}:5432/bloggers?application_name=mine", tmp_path)
+
+    assert dsn["host"] == fields["host"]
+    assert dsn["user"] == "pipeline"
+    assert dsn["password"] == "p@ss"  # noqa: S105 - the example
+    assert dsn["dbname"] == "bloggers"
+    assert dsn["application_name"] == "mine"
+
+
+@pytest.mark.parametrize("extra", [{"application_name": "mine"}, '{"application_name": "mine"}'])
+def test_a_connection_written_as_json_is_read(extra: object, fields: dict[str, str], tmp_path: Path) -> None:
+    dsn = _read(json.dumps({**fields, "port": 5432, "extra": extra}), tmp_path)
+
+    assert dsn["host"] == fields["host"]
+    assert dsn["user"] == "pipeline"
+    assert dsn["password"] == "p@ss"  # noqa: S105 - the example
+    assert dsn["dbname"] == "bloggers"
+    assert dsn["application_name"] == "mine"
+
+
+def test_a_connection_made_from_a_dsn_leads_to_the_same_database(databases: Stack, tmp_path: Path) -> None:
+    dsn = conninfo_to_dict(databases.pipeline_dsn)
+    read = _read(postgres_connection(databases.pipeline_dsn), tmp_path)
+
+    assert {name: read.get(name) for name in ("host", "user", "dbname")} == {
+        name: dsn[name] for name in ("host", "user", "dbname")
     }
-
-
-@pytest.mark.parametrize("extra", [{"sslmode": "require"}, '{"sslmode": "require"}'])
-def test_a_connection_written_as_json_is_understood(extra: object) -> None:
-    fields = {"conn_type": "postgres", "host": "db.example", "login": "me", "password": "p@ss", "schema": "bloggers"}
-
-    assert _dsn(json.dumps({**fields, "port": 6543, "extra": extra})) == {
-        "user": "me",
-        "password": "p@ss",
-        "host": "db.example",
-        "port": "6543",
-        "dbname": "bloggers",
-        "sslmode": "require",
-    }
-
-
-def test_a_connection_made_for_a_dsn_leads_back_to_it() -> None:
-    dsn = "host=/a/folder port=5432 user=pipeline dbname=bloggers"
-
-    assert _dsn(postgres_connection(dsn)) == conninfo_to_dict(dsn)
-
-
-def test_a_missing_connection_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_BLOGGER_DB"):
-        postgres_dsn("blogger_db", {})
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        "mysql://me:secret@db/bloggers",
-        "secret",
+        "mysql://me:secret@localhost:1/bloggers",
         '{"password": "secret"',
-        '{"password": "secret"}',
+        '{"password": "secret", "host": "localhost", "port": 1}',
         "postgresql://[secret",
+        "postgresql://me:secret@localhost:1/bloggers?no_such_option=secret",
     ],
 )
-def test_an_unreadable_connection_is_refused_without_repeating_it(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_BLOGGER_DB") as refusal:
-        postgres_dsn("blogger_db", {_VARIABLE: value})
+def test_an_unusable_connection_is_refused_without_its_secret(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_BLOGGER_DB") as refused:
+        _read(value, tmp_path)
 
-    assert "secret" not in str(refusal.value)
-    assert refusal.value.__cause__ is None
+    assert "secret" not in str(refused.value)
+    assert refused.value.__cause__ is None

@@ -10,11 +10,15 @@ import pytest
 import yaml
 
 from devtools.local_stack import airflow_environment as module
-from devtools.local_stack.airflow_environment import Endpoints, airflow_environment, require_airflow_version
-from devtools.local_stack.airflow_settings import TUNED_SETTINGS, AirflowSetting
-from devtools.local_stack.config import StackConfig
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.generated_secrets import StackSecrets
+from devtools.local_stack.airflow_environment import (
+    TUNED_SETTINGS,
+    AirflowSetting,
+    Endpoints,
+    airflow_environment,
+    require_airflow_version,
+)
+from devtools.local_stack.config import StackConfig, StackError
+from devtools.local_stack.stack_folder import StackSecrets
 
 _ENDPOINTS = Endpoints(
     api_url="http://127.0.0.1:1",
@@ -46,19 +50,19 @@ def test_a_tuned_setting_exists_in_airflow_and_differs_from_its_default(setting:
     assert setting.reason.endswith(".")
 
 
-def test_a_tuned_setting_gives_way_to_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tuned_setting_is_overridden_by_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "True")
 
     assert _environment()["AIRFLOW__CORE__LOAD_EXAMPLES"] == "True"
 
 
-def test_what_holds_the_processes_together_is_not_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflow_home_is_not_taken_from_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_HOME", "/elsewhere")
 
     assert _environment()["AIRFLOW_HOME"] == str(StackConfig().airflow_home)
 
 
-def test_the_configurations_own_variables_win_over_everything() -> None:
+def test_the_configurations_own_variables_override_all_others() -> None:
     config = StackConfig(environment={"AIRFLOW_HOME": "/chosen"})
 
     assert _environment(config)["AIRFLOW_HOME"] == "/chosen"
@@ -73,7 +77,7 @@ def test_a_connection_of_the_users_own_replaces_the_sandbox(monkeypatch: pytest.
     assert json.loads(environment["AIRFLOW_CONN_TIKTOK_API"])["host"] == "http://127.0.0.1:2/tiktok"
 
 
-def test_nothing_is_said_of_a_database_that_the_user_provides() -> None:
+def test_no_variable_is_set_for_a_database_that_the_user_provides() -> None:
     endpoints = Endpoints(api_url="http://a", sandbox_url=None, metadata_url=None, pipeline_dsn=None, admin_dsn=None)
 
     environment = airflow_environment(StackConfig(), StackSecrets(), endpoints)
@@ -82,15 +86,15 @@ def test_nothing_is_said_of_a_database_that_the_user_provides() -> None:
     assert "AIRFLOW_CONN_BLOGGER_DB" not in environment
 
 
-def test_only_beside_the_sandbox_are_pictures_taken_from_this_machine() -> None:
+def test_thumbnails_from_this_machine_are_allowed_only_with_the_sandbox() -> None:
     variable = "BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"
-    elsewhere = replace(_ENDPOINTS, sandbox_url=None)
+    without_sandbox = replace(_ENDPOINTS, sandbox_url=None)
 
     assert _environment()[variable] == "true"
-    assert variable not in airflow_environment(StackConfig(), StackSecrets(), elsewhere)
+    assert variable not in airflow_environment(StackConfig(), StackSecrets(), without_sandbox)
 
 
-def test_another_airflow_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_airflow_version_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "version", lambda _: "3.4.0")
 
     with pytest.raises(StackError, match=r"Airflow 3\.3\.2 is needed, 3\.4\.0 is installed.*\.venv"):

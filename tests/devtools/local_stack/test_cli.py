@@ -15,13 +15,12 @@ import pytest
 
 from devtools.local_stack.airflow_connections import variable_of
 from devtools.local_stack.cli import main
-from devtools.local_stack.config import PROJECT_ROOT, StackConfig
+from devtools.local_stack.config import LOOPBACK, PROJECT_ROOT, StackConfig
 from devtools.local_stack.leftovers import marked_processes
-from devtools.local_stack.sockets import LOOPBACK
 from devtools.local_stack.stack import Stack
 from tests.support.database_builder import DatabaseBuilder
 
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 
 
 def _command(*arguments: str, folder: Path) -> list[str]:
@@ -32,9 +31,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include")}
 
 
-def _wait_for_airflows_migration(starting: subprocess.Popen[str]) -> None:
+def _wait_for_the_migration_of_airflow(starting: subprocess.Popen[str]) -> None:
     if starting.stdout is None or not any("Migrating Airflow" in line for line in starting.stdout):
-        raise AssertionError("the start ended before it came so far")
+        raise AssertionError("the start ended before the migration of Airflow's database")
 
 
 def test_verify_prints_every_invariant_of_a_stack_that_is_down(
@@ -45,7 +44,7 @@ def test_verify_prints_every_invariant_of_a_stack_that_is_down(
     assert "ledger_is_usage" in capsys.readouterr().out
 
 
-def test_verify_asks_the_database_of_the_stack_that_is_up(databases: Stack) -> None:
+def test_verify_uses_the_database_of_the_stack_that_is_up(databases: Stack) -> None:
     assert main(["verify", "--folder", str(databases.config.folder)]) == 0
 
 
@@ -58,7 +57,7 @@ def test_verify_fails_when_an_invariant_is_violated(databases_config: StackConfi
     assert main(["verify", "--folder", str(databases_config.folder)]) == 1
 
 
-def test_a_second_stack_is_refused_with_a_word_on_the_first(
+def test_a_second_stack_is_refused_with_the_command_that_stops_the_first(
     databases: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["up", "--folder", str(databases.config.folder)]) == 1
@@ -66,7 +65,7 @@ def test_a_second_stack_is_refused_with_a_word_on_the_first(
     assert "make down" in capsys.readouterr().err
 
 
-def test_a_taken_port_ends_a_start_with_one_line_and_leaves_nothing(
+def test_a_taken_port_ends_a_start_with_one_line_and_leaves_no_file(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = folder / "temporary"
@@ -81,13 +80,13 @@ def test_a_taken_port_ends_a_start_with_one_line_and_leaves_nothing(
     assert list(temporary.iterdir()) == []
 
 
-def test_down_without_a_stack_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_down_reports_that_no_stack_is_running(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["down", "--folder", str(folder)]) == 0
 
     assert "No stack is running" in capsys.readouterr().out
 
 
-def test_migrating_a_database_of_ones_own_needs_its_owner(
+def test_migrate_needs_the_owner_of_the_users_own_database(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(variable_of("blogger_db"), "postgresql://me@db.example/bloggers")
@@ -97,15 +96,28 @@ def test_migrating_a_database_of_ones_own_needs_its_owner(
     assert "AIRFLOW_CONN_BLOGGER_DB_ADMIN" in capsys.readouterr().err
 
 
-def test_migrate_brings_a_database_of_ones_own_up_to_date_once(
-    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_migrate_changes_nothing_in_a_migrated_database_of_the_users_own(
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     variable = variable_of("blogger_db_admin")
     monkeypatch.setenv(variable, databases.environment()[variable])
 
     assert main(["migrate", "--folder", str(folder)]) == 0
 
-    assert "Nothing to apply" in capsys.readouterr().out
+    assert "Nothing to apply" in capfd.readouterr().out
+
+
+def test_verify_checks_the_users_own_database_and_keeps_airflows_files_below_the_folder(
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    variable = variable_of("blogger_db")
+    monkeypatch.setenv(variable, databases.environment()[variable])
+
+    assert main(["verify", "--folder", str(folder)]) == 0
+
+    assert "ledger_is_usage" in capfd.readouterr().out
+    assert list((folder / "airflow").iterdir())
+    assert not (folder / "postgres").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -118,12 +130,12 @@ def test_an_interrupted_start_leaves_no_process(folder: Path, number: signal.Sig
         stderr=subprocess.PIPE,
         text=True,
     ) as starting:
-        _wait_for_airflows_migration(starting)
+        _wait_for_the_migration_of_airflow(starting)
         postmaster = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]))
 
         starting.send_signal(number)
 
-        assert starting.wait(_PATIENCE_SECONDS) == 128 + number
+        assert starting.wait(_TIMEOUT_SECONDS) == 128 + number
     assert marked_processes(folder) == []
     assert not postmaster.is_running()
 
@@ -137,7 +149,7 @@ def test_down_ends_the_stack_that_is_up(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as starting:
-        _wait_for_airflows_migration(starting)
+        _wait_for_the_migration_of_airflow(starting)
         owner = json.loads((folder / "stack.json").read_text())["pid"]
 
         assert owner == starting.pid

@@ -13,7 +13,7 @@ from blogger_tracking.database.message_queues import ParkedMessage, QueueCounts
 from blogger_tracking.database.run_summaries import OrganizationSummary, PlatformSummary
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.usecases.manage_queues import QueueState
-from devtools.local_stack.adding import TimedAddition
+from devtools.local_stack.adding_over_http import TimedAddition
 from devtools.local_stack.report import Report, print_report, write_report
 
 _REPORT = Report(
@@ -45,18 +45,18 @@ _QUEUES = [
     QueueState(
         Queue.THUMBNAILS,
         QueueCounts(waiting=0, done=7, parked=1),
-        [ParkedMessage(3, 1, 1, datetime(2026, 11, 23, tzinfo=UTC), "404: the picture is gone")],
+        [ParkedMessage(3, 1, 1, datetime(2026, 11, 23, tzinfo=UTC), "404: the thumbnail is gone")],
     )
 ]
 
 
-def test_a_report_is_sound_when_the_run_is_green_and_every_invariant_is_zero() -> None:
+def test_a_report_is_sound_if_the_run_succeeded_and_every_invariant_is_zero() -> None:
     assert _REPORT.is_sound
     assert not replace(_REPORT, green=False).is_sound
     assert not replace(_REPORT, invariants={"lost": 0, "duplicate_charges": 1}).is_sound
 
 
-def test_a_written_report_has_the_promised_keys(tmp_path: Path) -> None:
+def test_a_written_report_has_the_documented_keys(tmp_path: Path) -> None:
     write_report(_REPORT, tmp_path / "report.json")
 
     written = json.loads((tmp_path / "report.json").read_text())
@@ -72,7 +72,7 @@ def test_a_written_report_has_the_promised_keys(tmp_path: Path) -> None:
     assert written["invariants"] == {"lost": 0, "duplicate_charges": 0}
 
 
-def test_a_printed_report_says_why_accounts_were_skipped() -> None:
+def test_a_printed_report_names_the_reasons_of_skipped_accounts() -> None:
     output = StringIO()
 
     print_report(_REPORT, _QUEUES, Console(file=output, width=120))
@@ -80,9 +80,9 @@ def test_a_printed_report_says_why_accounts_were_skipped() -> None:
     assert "3 no_active_subscription" in output.getvalue()
 
 
-def test_a_printed_report_says_why_messages_are_parked() -> None:
+def test_a_printed_report_names_the_reasons_of_parked_messages() -> None:
     output = StringIO()
 
     print_report(_REPORT, _QUEUES, Console(file=output, width=120))
 
-    assert "404: the picture is gone" in output.getvalue()
+    assert "404: the thumbnail is gone" in output.getvalue()

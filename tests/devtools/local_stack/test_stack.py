@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +13,12 @@ import pytest
 
 from blogger_tracking.domain.errors import DatabaseStateError
 from devtools.local_stack.airflow_connections import variable_of
-from devtools.local_stack.config import PROJECT_ROOT, StackConfig
-from devtools.local_stack.errors import StackError
+from devtools.local_stack.config import PROJECT_ROOT, StackConfig, StackError
 from devtools.local_stack.leftovers import marked_processes, marker
 from devtools.local_stack.stack import Stack
+from tests.support.waiting import wait_until
 
-_PATIENCE_SECONDS = 30
+_TIMEOUT_SECONDS = 30
 _SLEEP = "import time; time.sleep(600)"
 _KEEP_UP = """
 import sys, time
@@ -33,15 +31,7 @@ with Stack(StackConfig(folder=Path(sys.argv[1]), only_databases=True)):
 """
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("it did not happen in time")
-        time.sleep(0.05)
-
-
-def _answers(dsn: str) -> bool:
+def _accepts_connections(dsn: str) -> bool:
     try:
         psycopg.connect(dsn).close()
     except psycopg.OperationalError:
@@ -62,7 +52,7 @@ def _owned_by_another_process(folder: Path) -> subprocess.Popen[str]:
         text=True,
     )
     if owner.stdout is None or owner.stdout.readline() != "up\n":
-        raise AssertionError("the other process' stack did not come up")
+        raise AssertionError("the stack of the other process did not start")
     return owner
 
 
@@ -86,7 +76,7 @@ def test_a_stopped_stack_leaves_no_process_and_no_socket(databases_config: Stack
     assert marked_processes(databases_config.folder) == []
 
 
-def test_what_a_stack_stored_is_there_the_next_time(databases_config: StackConfig) -> None:
+def test_the_data_of_a_stack_is_kept_for_its_next_start(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack, psycopg.connect(stack.admin_dsn) as connection:
         connection.execute("insert into organizations (name) values ('Kept')")
 
@@ -94,27 +84,29 @@ def test_what_a_stack_stored_is_there_the_next_time(databases_config: StackConfi
         assert connection.execute("select name from organizations").fetchall() == [("Kept",)]
 
 
-def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_goes_on(databases: Stack) -> None:
+def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_stays_up(databases: Stack) -> None:
     second = Stack(databases.config)
 
     with pytest.raises(StackError, match="already running"):
         second.start()
     second.stop()
 
-    assert _answers(databases.pipeline_dsn)
+    assert _accepts_connections(databases.pipeline_dsn)
 
 
-def test_a_postgres_that_dies_is_started_again(databases_config: StackConfig) -> None:
+def test_a_killed_postgres_is_started_again(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack:
-        # One that dies right after its start is tried again in any case.
-        _wait_until(lambda: stack.states()["postgres"].state == "RUNNING")
+        # Before that state, supervisord repeats a failed start; afterwards it replaces a process that dies.
+        wait_until(lambda: stack.states()["postgres"].state == "RUNNING")
         before = stack.pid("postgres")
         stack.kill("postgres")
 
-        _wait_until(lambda: stack.states()["postgres"].pid not in {0, before} and _answers(stack.pipeline_dsn))
+        wait_until(
+            lambda: stack.states()["postgres"].pid not in {0, before} and _accepts_connections(stack.pipeline_dsn)
+        )
 
 
-def test_what_a_killed_owner_left_running_is_ended_by_the_next_start(databases_config: StackConfig) -> None:
+def test_processes_left_by_a_killed_owner_are_ended_by_the_next_start(databases_config: StackConfig) -> None:
     with _owned_by_another_process(databases_config.folder) as owner:
         abandoned = _postmaster(databases_config)
         sockets = Path(json.loads((databases_config.folder / "stack.json").read_text())["sockets"])
@@ -123,27 +115,27 @@ def test_what_a_killed_owner_left_running_is_ended_by_the_next_start(databases_c
     with Stack(databases_config) as stack:
         assert not abandoned.is_running()
         assert not sockets.exists()
-        assert _answers(stack.pipeline_dsn)
+        assert _accepts_connections(stack.pipeline_dsn)
 
 
-def test_a_process_that_nobody_supervises_any_more_does_not_outlive_the_stack(databases_config: StackConfig) -> None:
+def test_a_process_outside_the_supervisor_is_ended_with_the_stack(databases_config: StackConfig) -> None:
     with Stack(databases_config):
         inherited = {**os.environ, **marker(databases_config.folder)}
         orphan = subprocess.Popen([sys.executable, "-c", _SLEEP], env=inherited, start_new_session=True)
         watched = psutil.Process(orphan.pid)
 
     assert not watched.is_running()
-    orphan.wait(_PATIENCE_SECONDS)
+    orphan.wait(_TIMEOUT_SECONDS)
 
 
-def test_a_folder_may_lie_deep_and_have_an_unusual_name(folder: Path) -> None:
+def test_a_folder_may_have_a_long_path_and_an_unusual_name(folder: Path) -> None:
     unusual = folder / "a folder with 100%(name)s" / ("deep" * 30) / "var"
 
     with Stack(StackConfig(folder=unusual, only_databases=True)) as stack:
-        assert _answers(stack.pipeline_dsn)
+        assert _accepts_connections(stack.pipeline_dsn)
 
 
-def test_a_stack_that_fails_to_start_leaves_nothing_behind(databases_config: StackConfig) -> None:
+def test_a_stack_that_fails_to_start_leaves_no_process(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack, psycopg.connect(stack.admin_dsn, autocommit=True) as connection:
         connection.execute(
             "insert into supabase_migrations.schema_migrations (version, statements, name)"
@@ -165,5 +157,5 @@ def test_a_database_of_the_users_own_is_used_instead_of_an_embedded_one(
 
     with Stack(config) as stack:
         assert stack.states() == {}
-        assert _answers(stack.pipeline_dsn)
+        assert _accepts_connections(stack.pipeline_dsn)
         assert not stack.is_self_contained

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.sockets import LOOPBACK, choose_port, make_socket_folder
+from devtools.local_stack.config import LOOPBACK, StackError
+from devtools.local_stack.parts import choose_port, make_socket_folder
 
 
-def test_a_taken_port_is_refused_in_one_line_that_names_it() -> None:
+def test_a_taken_port_is_refused_in_one_line_with_its_number_and_purpose() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]
 
-        with pytest.raises(StackError) as refusal:
+        with pytest.raises(StackError) as refused:
             choose_port(port, "API server")
 
-    assert str(port) in str(refusal.value)
-    assert "API server" in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert str(port) in str(refused.value)
+    assert "API server" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
-def test_port_zero_is_any_free_one() -> None:
+def test_port_zero_is_any_free_port() -> None:
     with socket.create_server((LOOPBACK, choose_port(0, "sandbox"))) as server:
         assert server.getsockname()[1] > 0
 
@@ -35,7 +35,7 @@ def test_a_folder_for_sockets_is_private() -> None:
         folder.rmdir()
 
 
-def test_a_folder_too_deep_for_sockets_is_refused_with_what_to_do(
+def test_a_folder_too_deep_for_sockets_is_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = tmp_path / ("deep" * 20)

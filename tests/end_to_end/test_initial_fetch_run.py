@@ -1,15 +1,11 @@
-"""The first videos of a new blogger in a real Airflow, and what is left after a process was killed on the way."""
+"""The first videos of a new blogger in a real Airflow, also if a process is killed in the middle."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import airflow_client.client as official
-import jwt
 import psutil
 import pytest
 import requests
@@ -17,37 +13,28 @@ from airflow_client.client.api.dag_run_api import DagRunApi
 from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
 
 from blogger_tracking.domain.models import Platform
+from devtools.local_stack.adding_over_http import access_token
 from devtools.local_stack.stack import Stack
 from devtools.platform_sandbox import Creator
 from tests.support.fleet import Fleet
 from tests.support.people import Person
+from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_initial_fetch"
-PATIENCE_SECONDS = 150
+TIMEOUT_SECONDS = 150
 FIRST_VIDEOS = 30
 
 
 @pytest.fixture
 def person(stack: Stack, fleet: Fleet) -> Person:
     """An owner of the fleet's organization, with a token that the stack accepts."""
-    auth = json.loads(stack.environment()["AIRFLOW_CONN_SUPABASE_AUTH"])
     user = fleet.build.member(fleet.organization, "owner")
-    claims = {"sub": str(user), "aud": "authenticated", "iss": auth["host"], "exp": int(time.time()) + 3600}
-    token = jwt.encode(claims, auth["password"], algorithm="HS256")
-    return Person(requests.Session(), stack.api_url, user, fleet.organization, token)
+    return Person(requests.Session(), stack.api_url, user, fleet.organization, access_token(stack, user))
 
 
 @pytest.fixture(autouse=True)
-def no_faults_left(stack: Stack) -> None:
+def without_faults(stack: Stack) -> None:
     requests.delete(f"{stack.sandbox_url}/_sandbox/faults", timeout=10).raise_for_status()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("it did not happen in time")
-        time.sleep(0.1)
 
 
 def has_first_videos(fleet: Fleet) -> bool:
@@ -60,8 +47,11 @@ def hang_once(stack: Stack, creator: Creator, seconds: float) -> None:
     requests.post(f"{stack.sandbox_url}/_sandbox/faults", json=fault, timeout=10).raise_for_status()
 
 
-def added(person: Person, creator: Creator) -> str:
-    """The run that fetches the first videos; adding again asks an Airflow that was busy again."""
+def add_until_started(person: Person, creator: Creator) -> str:
+    """Add a blogger and return the DAG run id of its initial fetch.
+
+    The request is repeated until Airflow, which may be starting again, has accepted the run.
+    """
     answers: list[dict[str, Any]] = []
 
     def is_started() -> bool:
@@ -88,7 +78,7 @@ def message_for(fleet: Fleet, person: Person, creator: Creator) -> dict[str, Any
     }
 
 
-def test_an_added_blogger_has_its_videos_and_is_charged_once(fleet: Fleet, person: Person) -> None:
+def test_an_added_blogger_has_its_first_videos_and_is_charged_once(fleet: Fleet, person: Person) -> None:
     answers = [person.add(fleet.untracked(platform).username, platform).json() for platform in Platform]
     assert [answer["initialFetch"]["state"] for answer in answers] == ["started"] * 3
     wait_until(lambda: has_first_videos(fleet))
@@ -99,7 +89,7 @@ def test_an_added_blogger_has_its_videos_and_is_charged_once(fleet: Fleet, perso
     assert fleet.violations() == {}
 
 
-def test_the_official_client_triggers_it_and_is_refused_what_is_no_message(
+def test_the_official_client_triggers_an_initial_fetch_and_is_refused_an_invalid_message(
     stack: Stack, fleet: Fleet, person: Person
 ) -> None:
     (blogger,) = fleet.track(Platform.TIKTOK)
@@ -123,51 +113,56 @@ def test_the_official_client_triggers_it_and_is_refused_what_is_no_message(
         assert refused.value.status == requests.codes.bad_request
         unknown, mismatch = trigger({**conf, "unknown": 1}), trigger({**conf, "externalId": "somebody-else"})
         client = stack.client()
-        for run_id in (unknown, mismatch):
-            assert client.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)["state"] == "failed"
+        for dag_run_id in (unknown, mismatch):
+            assert client.wait_for_run(DAG_ID, dag_run_id, TIMEOUT_SECONDS).state == "failed"
         assert "externalId is not this blogger's" in client.log(DAG_ID, mismatch, "fetch")
         granted = trigger(conf)
-        assert client.wait_for_run(DAG_ID, granted, PATIENCE_SECONDS)["state"] == "success"
+        assert client.wait_for_run(DAG_ID, granted, TIMEOUT_SECONDS).state == "success"
         assert fleet.charged() == conf["videoCount"]
         duplicate = trigger(conf)
-        client.wait_for_run(DAG_ID, duplicate, PATIENCE_SECONDS)
+        client.wait_for_run(DAG_ID, duplicate, TIMEOUT_SECONDS)
     (instance,) = client.task_instances(DAG_ID, duplicate)
-    assert instance["state"] == "skipped"
+    assert instance.state == "skipped"
     assert "duplicate" in client.log(DAG_ID, duplicate, "fetch")
     assert fleet.charged() == conf["videoCount"]
     assert fleet.violations() == {}
 
 
 @pytest.mark.parametrize("process", ["api-server", "scheduler"])
-def test_a_process_that_is_killed_on_the_way_loses_nothing(
+def test_killing_a_process_of_airflow_loses_no_initial_fetch(
     stack: Stack, fleet: Fleet, person: Person, process: str
 ) -> None:
     creator = fleet.untracked(Platform.TIKTOK)
     answer = person.add(creator.username)
     stack.kill(process)
     assert answer.status_code == requests.codes.ok
-    ends_well(stack, fleet)
+    require_fetched_and_charged_once(stack, fleet)
 
 
-def test_a_worker_that_is_killed_in_the_middle_of_the_fetch_loses_nothing(
+def test_killing_the_worker_in_the_middle_of_the_fetch_loses_no_initial_fetch(
     stack: Stack, fleet: Fleet, person: Person
 ) -> None:
     creator = fleet.untracked(Platform.TIKTOK)
     hang_once(stack, creator, seconds=10)
-    run_id = added(person, creator)
+    dag_run_id = add_until_started(person, creator)
     running = """
-        select count(*) from fetches join runs on runs.id = run_id where dag_run_id = %(run)s and state = 'running'
+        select count(*)
+        from fetches
+        join runs on runs.id = run_id
+        where dag_run_id = %(run)s and state = 'running'
     """
-    wait_until(lambda: fleet.build.value(running, run=run_id) == 1)
+    wait_until(lambda: fleet.build.value(running, run=dag_run_id) == 1)
     killed = busy_workers(stack)
     for worker in killed:
         worker.kill()
     assert killed
-    ends_well(stack, fleet)
+    require_fetched_and_charged_once(stack, fleet)
 
 
 @pytest.mark.usefixtures("person")
-def test_a_wish_that_nobody_handed_over_is_picked_up_by_the_batch(stack: Stack, fleet: Fleet) -> None:
+def test_a_pending_initial_fetch_that_was_never_dispatched_is_dispatched_by_the_batch(
+    stack: Stack, fleet: Fleet
+) -> None:
     (blogger,) = fleet.track(Platform.TIKTOK)
     fleet.build.run(
         """
@@ -183,8 +178,8 @@ def test_a_wish_that_nobody_handed_over_is_picked_up_by_the_batch(stack: Stack, 
     assert fleet.violations() == {}
 
 
-def ends_well(stack: Stack, fleet: Fleet) -> None:
-    """At the latest by the next batch run, the blogger has its videos and was charged for them once."""
+def require_fetched_and_charged_once(stack: Stack, fleet: Fleet) -> None:
+    """Check that the blogger has its videos by the next batch run, and was charged for them once."""
     wait_until(lambda: all(state.pid for state in stack.states().values()) and is_healthy(stack))
     run_batch(stack, fleet)
     wait_until(lambda: has_first_videos(fleet))
@@ -201,8 +196,8 @@ def ends_well(stack: Stack, fleet: Fleet) -> None:
 
 def run_batch(stack: Stack, fleet: Fleet) -> None:
     client = stack.client()
-    run_id = client.trigger("blogger_batch_fetch", fleet.scope())["dag_run_id"]
-    client.wait_for_run("blogger_batch_fetch", run_id, PATIENCE_SECONDS)
+    dag_run_id = client.trigger("blogger_batch_fetch", fleet.scope()).dag_run_id
+    client.wait_for_run("blogger_batch_fetch", dag_run_id, TIMEOUT_SECONDS)
 
 
 def is_healthy(stack: Stack) -> bool:
@@ -214,7 +209,7 @@ def is_healthy(stack: Stack) -> bool:
 
 
 def busy_workers(stack: Stack) -> list[psutil.Process]:
-    """The scheduler's workers that have a task, and the tasks' own processes."""
+    """Return the scheduler's workers that run a task, and the processes of those tasks."""
     workers = psutil.Process(stack.pid("scheduler")).children()
     busy = [worker for worker in workers if "<idle>" not in " ".join(worker.cmdline())]
     return [process for worker in busy for process in (*worker.children(recursive=True), worker)]

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
-from devtools.local_stack.demo import DEMO_ORGANIZATIONS, load_demo
+from devtools.local_stack.demo_data import DEMO_ORGANIZATIONS, load_demo
 from devtools.platform_sandbox import CreatorKind, World
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import plan
@@ -17,7 +17,7 @@ def _loaded(admin: psycopg.Connection) -> None:
     load_demo(admin, _SEED)
 
 
-def test_loading_again_changes_nothing(admin: psycopg.Connection, build: DatabaseBuilder) -> None:
+def test_loading_demo_data_again_changes_nothing(admin: psycopg.Connection, build: DatabaseBuilder) -> None:
     tables = ("organizations", "subscriptions", "subscription_usage", "blogger_information", "tracked_accounts")
     before = [build.rows(f"select * from {table} order by 1, 2") for table in tables]  # noqa: S608  names from above
 
@@ -26,7 +26,7 @@ def test_loading_again_changes_nothing(admin: psycopg.Connection, build: Databas
     assert [build.rows(f"select * from {table} order by 1, 2") for table in tables] == before  # noqa: S608  as above
 
 
-def test_the_demo_shows_every_decision_of_a_subscription(pool: ConnectionPool, build: DatabaseBuilder) -> None:
+def test_the_demo_data_leads_to_every_decision_of_a_subscription(pool: ConnectionPool, build: DatabaseBuilder) -> None:
     plan(pool)
 
     decisions = {decision for (decision,) in build.rows("select distinct decision from fetch_allocations")}
@@ -44,7 +44,7 @@ def test_a_blogger_is_tracked_by_two_organizations(pool: ConnectionPool, build: 
     assert build.rows("select fetch_id from fetch_allocations group by fetch_id having count(*) = 2")
 
 
-def test_usage_of_the_period_was_imported(build: DatabaseBuilder) -> None:
+def test_usage_at_adoption_is_imported(build: DatabaseBuilder) -> None:
     imported = sum(organization.used for organization in DEMO_ORGANIZATIONS)
 
     assert build.value("select sum(opening) from subscription_usage") == imported

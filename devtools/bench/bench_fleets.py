@@ -1,4 +1,4 @@
-"""Fleets of the sandbox's creators, tracked by organizations of their own, brought in by a statement for each."""
+"""Fleets of the sandbox's creators, tracked by organizations of their own, inserted with set-based statements."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import islice
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import scalar_row
 
+from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.models import Platform
 from devtools.bench.conditions import VIDEOS_PER_FETCH
 from devtools.platform_sandbox import Creator, CreatorKind, World
@@ -48,19 +48,19 @@ select %(organization)s, id, true
 from added
 """
 
-_REST = "update tracked_accounts set is_active = false where is_active"
+_DEACTIVATE_ALL = "update tracked_accounts set is_active = false where is_active"
 
-# Planning reads all of these; a server that has just got them would plan its queries for empty tables.
+# Planning reads all of these tables; without fresh statistics, Postgres would plan its queries for empty tables.
 _ANALYZE = "analyze blogger_information, tracked_accounts, fetches, fetch_allocations, videos"
 
 _PERIOD = timedelta(days=30)
 
-# Fetches of one organization wait for each other to charge it, so one organization for all would be a case of its own.
+# Fetches of one organization wait for its lock to charge it: a single organization for all would not be typical.
 _BLOGGERS_PER_ORGANIZATION = 20
 
 
 class Fleets:
-    """Makes organizations and their bloggers. No creator is in two fleets, so that each run saves new videos only.
+    """Creates organizations and their bloggers. No creator is in two fleets, so every run saves only new videos.
 
     The connection must own the schema of a database with stand-ins for Supabase's users.
     """
@@ -69,31 +69,31 @@ class Fleets:
         self._unused = {platform: world.creators(platform, CreatorKind.NORMAL) for platform in Platform}
 
     def organization(self, connection: Connection, name: str, videos: int = VIDEOS_PER_FETCH) -> UUID:
-        """An organization that wants so many videos of each blogger, and whose subscription has room for all."""
+        """Create an organization that asks for `videos` of each blogger, with room for all of them."""
         values = {"name": name, "videos": videos}
-        organization = connection.cursor(row_factory=scalar_row).execute(_INSERT_ORGANIZATION, values).fetchall()[0]
+        organization = fetch_value(connection, _INSERT_ORGANIZATION, values)
         now = datetime.now(UTC)
         period = {"organization": organization, "begins": now - _PERIOD, "ends": now + _PERIOD}
         connection.execute(_INSERT_SUBSCRIPTION, period)
         return UUID(str(organization))
 
     def owner(self, connection: Connection, organization: UUID) -> UUID:
-        """A person who may add bloggers to the organization."""
+        """Create a user who may add bloggers to the organization."""
         values = {"organization": organization, "email": f"{organization}@example.org"}
-        return UUID(str(connection.cursor(row_factory=scalar_row).execute(_INSERT_OWNER, values).fetchall()[0]))
+        return UUID(str(fetch_value(connection, _INSERT_OWNER, values)))
 
     def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> None:
-        """Have so many new bloggers tracked, evenly over the platforms, and nobody else any more."""
+        """Track so many new bloggers, spread evenly over the platforms, and deactivate all other tracked accounts."""
         creators = list(self._evenly(bloggers))
         with connection.transaction():
-            connection.execute(_REST)
+            connection.execute(_DEACTIVATE_ALL)
             for first in range(0, bloggers, _BLOGGERS_PER_ORGANIZATION):
                 organization = self.organization(connection, f"Organization of {bloggers} bloggers", videos)
                 _track(connection, organization, creators[first : first + _BLOGGERS_PER_ORGANIZATION])
         connection.execute(_ANALYZE)
 
     def untracked(self, platform: Platform) -> Creator:
-        """A creator whom nobody tracks."""
+        """Return a creator that no organization tracks."""
         return next(self._unused[platform])
 
     def _evenly(self, bloggers: int) -> Iterator[Creator]:

@@ -1,4 +1,4 @@
-"""Adding a blogger as the management UI does: over HTTP, as a person of an organization."""
+"""Adding a blogger as the management UI does: over HTTP, as a member of an organization."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
 from devtools.local_stack.airflow_connections import variable_of
 from devtools.local_stack.batch_run import wait_for_dag
-from devtools.local_stack.errors import StackError
+from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
 
-_PATIENCE_SECONDS = 120.0
+_MAX_WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.05
-_TIMEOUT_SECONDS = 60.0
+_REQUEST_TIMEOUT_SECONDS = 60.0
 _TOKEN_SECONDS = 24 * 3600
 
-_SAVED = """
+_COUNT_SAVED_VIDEOS = """
 select tracked_accounts.initial_videos_fetched, count(organization_videos.video_id)
 from tracked_accounts
 join videos on videos.blogger_id = tracked_accounts.blogger_id
@@ -37,7 +37,7 @@ group by tracked_accounts.id
 
 @dataclass(frozen=True, slots=True)
 class TimedAddition:
-    """A blogger that was added. `seconds` is from the request until its first `videos` were saved."""
+    """An added blogger. `seconds` is the time from the request until the blogger's first `videos` were saved."""
 
     platform: str
     username: str
@@ -45,8 +45,8 @@ class TimedAddition:
     seconds: float
 
 
-class Person:
-    """Somebody who may add bloggers to an organization, signed in as Supabase would have signed them in."""
+class SignedInMember:
+    """A member of an organization with an access token as Supabase issues them."""
 
     def __init__(self, stack: Stack, user: UUID, organization: UUID) -> None:
         self._stack = stack
@@ -55,23 +55,28 @@ class Person:
         self._session.headers["Authorization"] = f"Bearer {access_token(stack, user)}"
 
     def add(self, connection: Connection, platform: Platform, username: str) -> TimedAddition:
-        """Add a blogger and wait for its first videos. Raises StackError when they do not come."""
+        """Add a blogger and wait for the first videos. Raises StackError if they are not saved within two minutes."""
         wait_for_dag(self._stack.client(), INITIAL_FETCH_DAG_ID)
         body = {"username": username, "platform": platform, "organizationId": str(self._organization)}
         begin = time.monotonic()
-        answer = self._session.post(f"{self._stack.api_url}/blogger/add", json=body, timeout=_TIMEOUT_SECONDS)
+        answer = self._session.post(f"{self._stack.api_url}/blogger/add", json=body, timeout=_REQUEST_TIMEOUT_SECONDS)
         if not answer.ok:
-            raise StackError(f"/blogger/add answered {answer.status_code}: {answer.text[:500]}")
+            raise StackError(
+                f"@{username} was not added: /blogger/add answered {answer.status_code} {answer.text[:500]}"
+            )
         tracking_id = answer.json()["blogger"]["trackingId"]
-        while not (videos := _first_videos(connection, tracking_id)):
-            if time.monotonic() - begin > _PATIENCE_SECONDS:
-                raise StackError(f"The first videos of @{username} have not come in {_PATIENCE_SECONDS:.0f} s.")
+        while not (videos := _count_first_videos(connection, tracking_id)):
+            if time.monotonic() - begin > _MAX_WAIT_SECONDS:
+                raise StackError(
+                    f"@{username} was added, but no videos were saved within {_MAX_WAIT_SECONDS:.0f} s. The runs of "
+                    f"{INITIAL_FETCH_DAG_ID} in Airflow's UI show the reason."
+                )
             time.sleep(_POLL_SECONDS)
         return TimedAddition(platform, username, videos, round(time.monotonic() - begin, 2))
 
 
 def access_token(stack: Stack, user: UUID) -> str:
-    """What Supabase would give this person to show at `/blogger`; good for a day."""
+    """Return an access token for `/blogger` as Supabase would issue it to this user, valid for a day."""
     auth = json.loads(stack.environment()[variable_of("supabase_auth")])
     claims = {
         "sub": str(user),
@@ -82,6 +87,6 @@ def access_token(stack: Stack, user: UUID) -> str:
     return jwt.encode(claims, auth["password"], algorithm="HS256")
 
 
-def _first_videos(connection: Connection, tracking_id: str) -> int:
-    row = connection.execute(_SAVED, (tracking_id,)).fetchone()
+def _count_first_videos(connection: Connection, tracking_id: str) -> int:
+    row = connection.execute(_COUNT_SAVED_VIDEOS, (tracking_id,)).fetchone()
     return row[1] if row and row[0] else 0

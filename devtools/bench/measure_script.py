@@ -1,6 +1,6 @@
-"""The bare script: the planning, clients and saving of the batch run, in one process without Airflow.
+"""Measurement of a bare script: planning, clients and saving of the batch run in one process, without Airflow.
 
-As a program it reads an order `{dsn, sandbox_url, threads}` and writes its figures.
+As a program, this module reads an order `{dsn, sandbox_url, threads}` and writes its figures.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from functools import partial
 from subprocess import TimeoutExpired
 from uuid import uuid4
 
-from psycopg.rows import scalar_row
 from pydantic import SecretStr
 
 from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.rate_limits import reserve_slots
+from blogger_tracking.database.rows import fetch_values
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.models import Platform
@@ -29,13 +29,12 @@ from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRa
 from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
-from devtools.bench.children import measure_in_child
-from devtools.bench.fleet import Fleets
-from devtools.bench.repetition import median_run
+from devtools.bench.bench_fleets import Fleets
+from devtools.bench.measurement import measure_in_child, median_run
 from devtools.local_stack.airflow_connections import PLATFORM_PATHS
 
 _KEY = "key-of-the-bench"
-_PATIENCE = 1.5
+_SLOWER_THAN_BEST = 1.5
 
 _FETCH_IDS = "select id from fetches where run_id = %s order by id"
 
@@ -51,53 +50,60 @@ class ScriptRun:
 
     @property
     def per_second(self) -> float:
-        """Bloggers, from planning to the end."""
+        """Bloggers per second, from the beginning of planning to the end."""
         return round(self.bloggers / self.seconds, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where a script finds the databases and the platforms."""
+class ScriptTargets:
+    """Addresses of the database and the platforms."""
 
     admin_dsn: str
     pipeline_dsn: str
     sandbox_url: str
 
 
-def best_script(places: Places, fleets: Fleets, bloggers: int, threads: tuple[int, ...], runs: int) -> list[ScriptRun]:
-    """A run with each number of threads, the fastest one first; one that takes half as long again is ended."""
+def best_script(
+    targets: ScriptTargets, fleets: Fleets, bloggers: int, threads: tuple[int, ...], runs: int
+) -> list[ScriptRun]:
+    """Measure a run with each number of threads and return the runs, the fastest first.
+
+    A run that takes half as long again as the fastest one so far is ended and left out.
+    """
     measured: list[ScriptRun] = []
     for number in threads:
-        patience = _PATIENCE * min(run.seconds for run in measured) if measured else None
+        timeout_seconds = _SLOWER_THAN_BEST * min(run.seconds for run in measured) if measured else None
         with suppress(TimeoutExpired):
-            measured.append(median_run(partial(_measure, places, fleets, bloggers, number, patience), runs))
+            measured.append(median_run(partial(_measure, targets, fleets, bloggers, number, timeout_seconds), runs))
     return sorted(measured, key=lambda each: each.seconds)
 
 
-def _measure(places: Places, fleets: Fleets, bloggers: int, threads: int, patience: float | None = None) -> ScriptRun:
-    with connect(places.admin_dsn) as connection:
+def _measure(
+    targets: ScriptTargets, fleets: Fleets, bloggers: int, threads: int, timeout_seconds: float | None = None
+) -> ScriptRun:
+    with connect(targets.admin_dsn) as connection:
         fleets.track(connection, bloggers)
     figures = measure_in_child(
         __name__,
         {
-            "dsn": places.pipeline_dsn,
-            "sandbox_url": places.sandbox_url,
+            "dsn": targets.pipeline_dsn,
+            "sandbox_url": targets.sandbox_url,
             "threads": threads,
         },
         {"BLOGGER_TRACKING_FETCH_THREADS": str(threads)},
-        patience,
+        timeout_seconds,
     )
     return ScriptRun(bloggers, threads, **figures)
 
 
 def fetch_all(dsn: str, sandbox_url: str, threads: int) -> list[str]:
-    """Plan, fetch and save all bloggers; return what is wrong with the run."""
+    """Plan, fetch and save all bloggers; return the problems of the run."""
     key = RunKey("bench", "script", str(uuid4()))
     pool = open_pool(dsn)
     services = FetchServices(pool, _services(sandbox_url, SharedRateLimiter(partial(reserve_slots, pool))))
     planned = plan_run(pool, key, RunScope(), timedelta(hours=11))
     with pool.connection() as connection:
-        fetch_ids = connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (planned.run_id,)).fetchall()
+        fetch_ids = fetch_values(connection, _FETCH_IDS, (planned.run_id,))
     with ThreadPoolExecutor(threads) as executor:
         reports = list(executor.map(partial(fetch_blogger, services), fetch_ids))
     problems = finish_run(pool, key, failed_share_limit=0) + [str(each) for each in reports if each.failed]
@@ -115,7 +121,7 @@ def _services(sandbox_url: str, rate_limiter: SharedRateLimiter) -> dict[Platfor
 
 
 def main() -> int:
-    """Measure once; 1 when not everything was fetched."""
+    """Measure once; return 1 if not everything was fetched."""
     order = json.load(sys.stdin)
     begin = time.monotonic()
     problems = fetch_all(**order)

@@ -1,4 +1,4 @@
-"""Saving a fetch over a near and a distant line to Postgres, beside the same rows written one by one."""
+"""Measurement of saving a fetch at several round-trip times to Postgres, and of the same rows written one by one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from uuid import uuid4
 
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.fetch_claims import claim_fetch
 from blogger_tracking.database.fetch_settlement import FetchOutcome, settle_fetch
+from blogger_tracking.database.rows import fetch_value, fetch_values
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.claims import Claim
@@ -27,9 +27,9 @@ from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistics
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
-from devtools.bench.fleet import Fleets
+from devtools.bench.bench_fleets import Fleets
 from devtools.bench.wire_proxy import WireProxy
-from devtools.local_stack.errors import StackError
+from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
 
 _LEASE = timedelta(minutes=15)
@@ -64,7 +64,7 @@ on conflict do nothing
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """Medians of saving one fetch. `delay_ms` is the round-trip time of the line."""
+    """Medians of saving one fetch. `delay_ms` is the round-trip time to Postgres."""
 
     delay_ms: float
     videos: int
@@ -75,12 +75,12 @@ class Saving:
 
     @property
     def ratio(self) -> float:
-        """How many times as long it takes row by row."""
+        """Time of saving row by row, divided by the time of saving set by set."""
         return round(self.row_by_row_seconds / self.seconds, 1)
 
 
 def measure_saving(stack: Stack, fleets: Fleets, delay_ms: float, *, videos: int, saves: int) -> Saving:
-    """Save so many fetches each way."""
+    """Measure `saves` fetches set by set and as many row by row."""
     socket = Path(str(conninfo_to_dict(stack.pipeline_dsn)["host"])) / ".s.PGSQL.5432"
     with (
         tempfile.TemporaryDirectory(prefix="bt-") as folder,
@@ -90,13 +90,13 @@ def measure_saving(stack: Stack, fleets: Fleets, delay_ms: float, *, videos: int
         by_set: list[tuple[float, int]] = []
         by_row: list[tuple[float, int]] = []
         for claim, connection in _claims(stack, fleets, pool, videos, 2 * saves):
-            found = _videos(claim, videos)
+            saved = _videos(claim, videos)
             if len(by_set) < saves:
-                by_set.append(_measure(proxy, partial(_save, connection, claim, found)))
+                by_set.append(_measure(proxy, partial(_save, connection, claim, saved)))
             else:
-                by_row.append(_measure(proxy, partial(_save_row_by_row, connection, claim, found)))
-                # So that the ledger is as after any fetch.
-                _save(connection, claim, found)
+                by_row.append(_measure(proxy, partial(_save_row_by_row, connection, claim, saved)))
+                # The fetch is settled as usual, so that the run can be ended.
+                _save(connection, claim, saved)
     return Saving(delay_ms, videos, *_medians(by_set), *_medians(by_row))
 
 
@@ -109,7 +109,7 @@ def _claims(
     scope = RunScope(platforms=(Platform.TIKTOK,))
     run = plan_run(pool, key, scope, timedelta(hours=1))
     with pool.connection() as connection:
-        for fetch_id in connection.cursor(row_factory=scalar_row).execute(_FETCH_IDS, (run.run_id,)).fetchall():
+        for fetch_id in fetch_values(connection, _FETCH_IDS, (run.run_id,)):
             claim = claim_fetch(connection, fetch_id, _LEASE, "bench")
             if not isinstance(claim, Claim):
                 raise StackError(f"Fetch {fetch_id} cannot be claimed: {claim.reason}.")
@@ -145,9 +145,9 @@ def _save_row_by_row(connection: Connection, claim: Claim, videos: Sequence[Comm
                 "published": video.published_at,
                 "fetch_id": claim.fetch_id,
             }
-            row["video_id"] = connection.execute(_VIDEO, row).fetchall()[0][0]
-            for share in claim.allocations:
-                connection.execute(_LINK, row | {"organization": share.organization_id})
+            row["video_id"] = fetch_value(connection, _VIDEO, row)
+            for allocation in claim.allocations:
+                connection.execute(_LINK, row | {"organization": allocation.organization_id})
             connection.execute(_STATISTICS, row)
             connection.execute(_MESSAGE, row)
 
@@ -161,8 +161,8 @@ def _video(video_id: str, published_at: datetime) -> CommonVideo:
     return CommonVideo(
         external_video_id=video_id,
         platform=Platform.TIKTOK,
-        video_url=f"https://www.tiktok.com/@somebody/video/{video_id}",
-        title="A title as long as people write them, with a #hashtag or two",
+        video_url=f"https://www.tiktok.com/@creator/video/{video_id}",
+        title="A title of usual length, with a #hashtag or two",
         thumbnail_url=f"https://example.org/{video_id}.jpg",
         published_at=published_at,
         statistics=VideoStatistics(external_video_id=video_id, views=1000, likes=100, comments=10, reposts=1),

@@ -13,10 +13,10 @@ def test_every_process_of_a_started_stack_runs(stack: Stack) -> None:
     assert {name for name, state in stack.states().items() if state.pid > 0} == expected
 
 
-def test_airflow_answers_its_administrator_and_nobody_without_a_token(stack: Stack) -> None:
-    nobody = requests.get(f"{stack.api_url}/api/v2/dags", timeout=10)
+def test_airflow_answers_its_administrator_and_refuses_requests_without_a_token(stack: Stack) -> None:
+    without_token = requests.get(f"{stack.api_url}/api/v2/dags", timeout=10)
 
-    assert nobody.status_code == requests.codes.unauthorized
+    assert without_token.status_code == requests.codes.unauthorized
     assert stack.client().import_errors() == []
 
 
@@ -28,9 +28,9 @@ def test_a_killed_process_is_started_again(stack: Stack) -> None:
     wait_until(lambda: stack.states()["triggerer"].pid not in {0, killed})
 
 
-def test_airflow_keeps_its_data_in_postgres_with_a_bound_on_forgotten_transactions(stack: Stack) -> None:
+def test_airflows_database_ends_idle_transactions_after_a_minute(stack: Stack) -> None:
     metadata = stack.environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
     with psycopg.connect(metadata) as connection:
-        bound = connection.execute("show idle_in_transaction_session_timeout").fetchone()
+        timeout = connection.execute("show idle_in_transaction_session_timeout").fetchone()
 
-    assert bound == ("1min",)
+    assert timeout == ("1min",)
