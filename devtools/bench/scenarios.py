@@ -35,7 +35,7 @@ class Bench:
 
 
 def saving(bench: Bench) -> dict[str, Any]:
-    """Saving a fetch, by the round-trip time to Postgres in milliseconds."""
+    """Measure saving a fetch, by the round-trip time to Postgres in milliseconds."""
     sizes = bench.conditions.sizes
     measured = {}
     with Stack(bench.conditions.databases()) as stack:
@@ -62,7 +62,7 @@ def planning(bench: Bench) -> dict[str, Any]:
 
 
 def script(bench: Bench) -> dict[str, Any]:
-    """The bare script, by the number of bloggers."""
+    """Measure the bare script, by the number of bloggers."""
     sizes = bench.conditions.sizes
     measured = {}
     options = bench.conditions.sandbox_options()
@@ -76,7 +76,7 @@ def script(bench: Bench) -> dict[str, Any]:
 
 
 def batch(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped, by the number of bloggers; Airflow's UI is probed during the largest run."""
+    """Measure the batch as shipped, by the number of bloggers; Airflow's UI is probed during the largest run."""
     sizes = bench.conditions.sizes
     with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
         return {
@@ -88,7 +88,7 @@ def batch(bench: Bench) -> dict[str, Any]:
 
 
 def queues(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped while the consumers of the queues run as well."""
+    """Measure the batch as shipped while the consumers of the queues run as well."""
     sizes = bench.conditions.sizes
     with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress, queues=True) as runs:
         run = median_run(partial(runs.run, sizes.workers_fleet), sizes.runs)
@@ -96,7 +96,7 @@ def queues(bench: Bench) -> dict[str, Any]:
 
 
 def shared(bench: Bench) -> dict[str, Any]:
-    """The batch with many bloggers in an instance, by the number of bloggers."""
+    """Measure the batch with many bloggers in an instance, by the number of bloggers."""
     sizes = bench.conditions.sizes
     config = bench.conditions.stack(environment={"BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE": str(SHARED_BLOGGERS)})
     with batch_bench(config, bench.fleets, bench.progress) as runs:
@@ -105,7 +105,7 @@ def shared(bench: Bench) -> dict[str, Any]:
 
 
 def killed(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped with its triggerer killed in the middle."""
+    """Measure the batch as shipped with its triggerer killed in the middle."""
     sizes = bench.conditions.sizes
     with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
         run = median_run(partial(runs.run_killed, sizes.workers_fleet), sizes.runs)
@@ -113,7 +113,7 @@ def killed(bench: Bench) -> dict[str, Any]:
 
 
 def workers(bench: Bench) -> dict[str, Any]:
-    """The batch as stock mapped tasks in workers, by their parallelism."""
+    """Measure the batch as stock mapped tasks in workers, by their parallelism."""
     sizes = bench.conditions.sizes
     measured = {}
     for parallelism in sizes.parallelism:
@@ -163,7 +163,7 @@ def initial(bench: Bench) -> dict[str, Any]:
 
 
 def large(bench: Bench) -> dict[str, Any]:
-    """The batch as shipped with a fleet that takes an hour or longer."""
+    """Measure the batch as shipped with a fleet that takes an hour or longer."""
     sizes = bench.conditions.sizes
     with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
         return {str(sizes.large_fleet): batch_figures(runs.run(sizes.large_fleet, watch_ui=True))}
