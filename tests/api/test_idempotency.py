@@ -83,7 +83,7 @@ def test_a_key_is_free_two_minutes_after_its_request_died_with_the_process(
 ) -> None:
     person = people.person()
     first = person.add(name(sandbox), key="k")
-    build.run("update idempotency_keys set status = null, answer = null")
+    build.run("update idempotency_keys set status = null, body = null")
     assert person.add(name(sandbox), key="k").json()["error"]["code"] == "request_in_progress"
     build.run("update idempotency_keys set started_at = started_at - interval '3 minutes'")
     again = person.add(name(sandbox), key="k")

@@ -47,7 +47,7 @@ class KeptResponse:
 class _Entry:
     body_digest: bytes
     status: int | None
-    answer: dict[str, Any] | None
+    body: dict[str, Any] | None
 
 
 _PURGE = "delete from idempotency_keys where started_at < clock_timestamp() - %(kept_for)s"
@@ -65,14 +65,14 @@ returning 1
 """
 
 _READ = """
-select body_digest, status, answer
+select body_digest, status, body
 from idempotency_keys
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s
 """
 
 _SAVE_RESPONSE = """
 update idempotency_keys
-set status = %(status)s, answer = %(answer)s
+set status = %(status)s, body = %(body)s
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s and receipt = %(receipt)s and status is null
 """
 
@@ -98,14 +98,14 @@ def begin_request(connection: Connection, key: RequestKey) -> KeptResponse | UUI
         raise InProgressError("The first request with this key failed just now. Send the request again.")
     if bytes(entry.body_digest) != key.body_digest:
         raise KeyReusedError("This Idempotency-Key was used with another body. Use a new key for a new request.")
-    if entry.status is None or entry.answer is None:
+    if entry.status is None or entry.body is None:
         raise InProgressError("The first request with this key is in progress. Send the request again in a moment.")
-    return KeptResponse(entry.status, entry.answer)
+    return KeptResponse(entry.status, entry.body)
 
 
 def save_response(connection: Connection, key: RequestKey, receipt: UUID, response: KeptResponse) -> None:
-    """Save the response for repetitions. Changes nothing if another request has taken the key over."""
-    parameters = {"receipt": receipt, "status": response.status, "answer": Jsonb(response.body)}
+    """Save the response for repetitions. Changes nothing if another request has got the key meanwhile."""
+    parameters = {"receipt": receipt, "status": response.status, "body": Jsonb(response.body)}
     connection.execute(_SAVE_RESPONSE, {**key.parameters(), **parameters})
 
 

@@ -124,6 +124,6 @@ create table subscription_usage (
 comment on table subscription_usage is
     'Usage of each subscription period. Remaining = video_limit - opening - videos_fetched - reserved.';
 comment on column subscription_usage.opening is
-    'Videos used in this period before this system took over, imported at that time.';
+    'Videos of this period that were charged before this project was adopted, imported at that time.';
 comment on column subscription_usage.videos_fetched is 'Sum of charged over the fetch_allocations of this period.';
 comment on column subscription_usage.reserved is 'Sum of reserved over the fetch_allocations of this period.';

@@ -19,7 +19,7 @@ comment on column runs.deployment is
 comment on column runs.dag_run_id is 'Airflow''s run id.';
 comment on column runs.planned_at is 'Time of planning; the plan of a run does not change afterwards.';
 comment on column runs.expires_at is 'From this time on, the next planning releases the unfinished fetches of the run.';
-comment on column runs.ended_at is 'Null while the run is going on, or if it ended without its last task.';
+comment on column runs.ended_at is 'Null while the run is active, or if the run ended without its last task.';
 comment on column runs.active_accounts is
     'Active tracked accounts in the scope of the run, counted by a query of its own for the invariant lost.';
 
@@ -68,8 +68,9 @@ comment on column fetches.target_count is 'The largest number of videos that pla
 comment on column fetches.task_id is 'With map_index: the Airflow task instance that makes this fetch.';
 comment on column fetches.map_index is '-1: the task is not mapped.';
 comment on column fetches.state is 'State of the newest conclusive attempt; without one, of the newest attempt.';
-comment on column fetches.reason is 'Reason of the attempt that state describes; null if it simply succeeded.';
-comment on column fetches.conclusive_state is 'Outcome of the newest conclusive attempt. No later failure overwrites it.';
+comment on column fetches.reason is 'Reason of the attempt that state describes, if there is one.';
+comment on column fetches.conclusive_state is
+    'Outcome of the newest conclusive attempt. No later failure overwrites the outcome.';
 comment on column fetches.conclusive_attempt_id is 'The newest conclusive attempt.';
 comment on column fetches.current_attempt_id is 'The newest attempt, the only one that may save.';
 comment on column fetches.claimed_at is 'Start of the newest attempt.';
@@ -143,7 +144,7 @@ comment on column fetch_attempts.id is 'The token that saving has to present.';
 comment on column fetch_attempts.executor is 'Host and process that made the attempt.';
 comment on column fetch_attempts.outcome is 'Null while the attempt is running.';
 comment on column fetch_attempts.error_kind is 'Kind of the platform''s error: domain/platform_errors.py.';
-comment on column fetch_attempts.reason is 'Reason why the attempt did not simply succeed.';
+comment on column fetch_attempts.reason is 'Reason of the outcome, if there is one.';
 comment on column fetch_attempts.pages is 'Pages read from the platform.';
 comment on column fetch_attempts.videos_new is 'Returned videos that no earlier fetch had returned.';
 comment on column fetch_attempts.entries_skipped is 'Entries of the listing that are not videos: number by reason.';

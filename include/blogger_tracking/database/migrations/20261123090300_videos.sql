@@ -50,7 +50,7 @@ create table video_statistics (
 );
 
 comment on table video_statistics is
-    'Statistics, one row per video and fetch. A null number: the platform hides or lacks it.';
+    'Statistics, one row per video and fetch. A null number: the platform hides or lacks the number.';
 comment on column video_statistics.fetched_on is
     'fetches.fetched_on of the fetch. Part of the key, so that the table can be partitioned by month.';
 comment on column video_statistics.captured_at is 'Time of the platform''s response that the numbers come from.';

@@ -15,7 +15,7 @@ create table pipeline_canary (
 );
 
 comment on table pipeline_canary is
-    'One row. A login that cannot see the row is refused: row level security hides the bloggers from it, too.';
+    'One row. The pipeline rejects a login that cannot see the row: row level security hides all rows from that login.';
 
 insert into pipeline_canary default values;
 

@@ -14,7 +14,7 @@ comment on column videos.unseen_lookups is
 comment on column videos.unseen_at is
     'Time of the last response that lacked the video. Null once YouTube returns the video again.';
 comment on column videos.removed_at is
-    'Time when so many responses had lacked the video that it counts as removed. Null once YouTube returns it again.';
+    'Time since which the video counts as removed, after too many responses without it. Null: not removed.';
 
 create table youtube_units (
     id bigint generated always as identity primary key,

@@ -8,19 +8,20 @@ create table idempotency_keys (
     receipt uuid not null,
     started_at timestamptz not null,
     status smallint check (status between 200 and 499),
-    answer jsonb,
+    body jsonb,
     primary key (user_id, route, key),
-    check ((status is null) = (answer is null))
+    check ((status is null) = (body is null))
 );
 
 comment on table idempotency_keys is
     'Responses by idempotency key, returned to repetitions of a request for 24 hours instead of processing it again.';
 comment on column idempotency_keys.route is 'HTTP method and path, such as POST /blogger/add.';
-comment on column idempotency_keys.body_digest is 'SHA-256 of the body. A repetition with another body is refused.';
+comment on column idempotency_keys.body_digest is
+    'SHA-256 of the request''s body. A repetition with another body is rejected.';
 comment on column idempotency_keys.receipt is
     'Token of the request in progress. Only its holder may save the response.';
 comment on column idempotency_keys.status is 'HTTP status of the response. Null: the first request is in progress.';
-comment on column idempotency_keys.answer is 'Body of the response.';
+comment on column idempotency_keys.body is 'Body of the response.';
 
 create index idempotency_keys_by_age on idempotency_keys (started_at);
 
