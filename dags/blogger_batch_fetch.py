@@ -10,15 +10,16 @@ Fetches the newest videos of every active tracked account and saves them, within
 2. **fetch_tiktok**, **fetch_instagram**, **fetch_youtube**: one instance per blogger; beyond 1,000 bloggers of a
    platform, several bloggers share an instance.
 3. **gate**: finishes the run, logs a summary per platform and organization, and fails if every fetch of a platform
-   failed or too many of all did. A private, missing or empty account is a result, not a failure.
+   failed, or a larger share of all fetches than the setting `failed_share_limit` allows. A private, missing or empty
+   account is a result, not a failure.
 4. **dispatch_initial_fetches**: triggers `blogger_initial_fetch` for accounts whose first videos are still missing.
 
 **Fetch a blogger again**: *Clear* its instance. Nothing is charged twice.
 
-**Fetch less than everything**: *Trigger* with *organizations*, *platforms* or *bloggers*. A blogger that another run is
+**Fetch only some bloggers**: *Trigger* with *organizations*, *platforms* or *bloggers*. A blogger that another run is
 fetching at that moment is skipped as `already_running`.
 
-**Reconsider skipped accounts**: trigger a new run. Planning the same run again returns the same plan.
+**Plan skipped accounts again**: trigger a new run. Planning the same run again returns the same plan.
 """
 
 from datetime import timedelta
@@ -36,7 +37,8 @@ settings = get_settings()
 
 with DAG(
     dag_id=BATCH_DAG_ID,
-    # No start date, never immediately: a new deployment's first run is the next slot, not the one just missed.
+    # No start date and no immediate run: the first run of a new deployment is the next one on schedule, not the last
+    # one before the deployment.
     schedule=CronTriggerTimetable(settings.schedule, timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     is_paused_upon_creation=False,
@@ -47,7 +49,8 @@ with DAG(
 ) as dag:
     plans = {platform: plan_platform.override(task_id=f"plan_{platform.slug}")(platform.value) for platform in Platform}
 
-    # Instance i fetches the bloggers that the ledger has for map index i; the mapped value is only its label.
+    # Instance i fetches the bloggers that the ledger has for map index i; the mapped value is the instance's label
+    # alone.
     fetches = [
         FetchBloggersOperator.partial(
             task_id=fetch_task_id(platform),
@@ -62,6 +65,6 @@ with DAG(
 
     list(plans.values()) >> dispatch_initial_fetches()
 
-    # After the tasks, because every task that is created later gets a copy, and the triggerer reads the serialized DAG
-    # for every instance.
+    # Set after the tasks: a task that is created later copies the params, and the triggerer reads the serialized DAG
+    # with all copies for every instance.
     dag.params.update(BATCH_PARAMS)

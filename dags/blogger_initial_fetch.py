@@ -1,13 +1,13 @@
-"""### Initial fetch: the first videos of a new blogger.
+"""### Initial fetch: the first videos of a new blogger
 
-#### What it does
+#### What the DAG does
 
 `POST /blogger/add` triggers a run when a user adds a blogger. Users who may trigger DAGs can do the same over Airflow's
 REST API. The run conf is the message; *Trigger* shows its keys. Runs that `/blogger` triggers are named
 `initial__<tracking id>__<attempt>`. The task **fetch** checks the subscription, reserves the videos, requests them from
 the platform, and saves them together with the charge.
 
-#### When it is skipped or red
+#### When the task is skipped or red
 
 The reason is at the end of the task's log.
 
@@ -22,9 +22,9 @@ The reason is at the end of the task's log.
 #### What to do
 
 Usually nothing: each batch run dispatches the pending initial fetches that the subscription allows. To save that time,
-*Clear* the task, or add the blogger again over `/blogger`; nothing is charged twice. If the run conf contradicts the
-database, correct the program that triggered the run. If the platform rejected the API key, correct the platform's
-Connection.
+add the blogger again over `/blogger`, or *Clear* a failed task; nothing is charged twice. A task that was skipped for
+the subscription keeps that decision when it is cleared. If the run conf contradicts the database, correct the program
+that triggered the run. If the platform rejected the API key, correct the platform's Connection.
 """
 
 from datetime import timedelta

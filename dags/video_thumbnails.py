@@ -1,23 +1,23 @@
 """### Thumbnails of videos
 
-**What it does.** Downloads the thumbnails that fetches put into `thumbnail_queue`, before the platforms' URLs expire,
+**Purpose.** Downloads the thumbnails that fetches put into `thumbnail_queue`, before the platforms' URLs expire,
 and writes one object per video to object storage, with the key `platform/video id`. The stored path is recorded in
 `videos.thumbnail_path`. Only https URLs with public addresses are requested, redirects included; size, time and image
 format are checked. `BLOGGER_TRACKING_THUMBNAIL_STORAGE` sets the storage, for example
 `s3://connection_id@bucket/thumbnails`.
 
-**When it runs.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
+**Schedule.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
 delay is over. The task waits for new messages while fetches are in progress, at most four minutes by default.
 
-**When it is red.** The database cannot be reached, or a Connection or setting is missing or wrong: the error in the
-task's log says which. No message is lost: messages in hand become visible again after the visibility timeout (15
-minutes by default). A thumbnail that cannot be downloaded or stored does not make the run red; such a message is tried
-again after 1, 5, 15 and 60 minutes, and parked after five attempts. A dead URL is parked at once.
+**When a run is red.** The database cannot be reached, or a Connection or setting is missing or wrong: the error in the
+task's log says which. No message is lost: messages that the task had taken become visible again after the visibility
+timeout (15 minutes by default). A thumbnail that cannot be downloaded or stored does not make the run red: its message
+is tried again after 1, 5, 15 and 60 minutes, and parked after five attempts, or at once if the URL can never succeed.
 
 **What to do.** Correct what the error names; the next run, within five minutes, goes on with the queue. The task's log
 names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their reasons;
-`python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *did not take*,
-check the storage and its Connection.
+`python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *was not
+written*, check the storage and its Connection.
 """
 
 from datetime import timedelta

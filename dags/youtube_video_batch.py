@@ -1,19 +1,19 @@
 """### Statistics of YouTube videos
 
-**What it does.** YouTube's listing has no statistics, so every fetch puts its videos, new and known, into
+**Purpose.** YouTube's listing has no statistics, so every fetch puts its videos, new and known, into
 `high_priority_queue`. This DAG requests up to 50 videos in one call of `videos.list`, filled across bloggers, and saves
-statistics, exact publication date and length for the fetch that queued the video. A partial call waits until nothing
-more is expected (30 minutes at most by default), so that a run costs no more units than its videos need. A video that
-is missing from several responses in a row is marked as removed (`videos.removed_at`) until YouTube returns the video
-again.
+statistics, exact publication date and length for the fetch that queued the video. A partial call waits until no
+more videos are expected (30 minutes at most by default), so that a run costs no more units than its videos need. A
+video that is missing from several responses in a row is marked as removed (`videos.removed_at`) until YouTube returns
+the video again.
 
-**When it runs.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
+**Schedule.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
 delay is over. The task waits for new messages while fetches are in progress, at most four minutes by default.
 
-**When it is red.** The database cannot be reached, or the Connection `youtube_api` is missing or wrong: the error in
-the task's log says which. No message is lost: messages in hand become visible again after the visibility timeout (15
-minutes by default). A failed call does not make the run red: its messages are tried again after 1, 5, 15 and 60
-minutes, and parked after five attempts.
+**When a run is red.** The database cannot be reached, or the Connection `youtube_api` is missing or wrong: the error in
+the task's log says which. No message is lost: messages that the task had taken become visible again after the
+visibility timeout (15 minutes by default). A failed call does not make the run red: its messages are tried again after
+1, 5, 15 and 60 minutes, and parked after five attempts.
 
 **What to do.** Correct what the error names; the next run, within five minutes, goes on with the queue.
 
@@ -34,7 +34,7 @@ with DAG(
     schedule=consumer_schedule(HIGH_PRIORITY_QUEUE),
     catchup=False,
     is_paused_upon_creation=False,
-    # A second consumer does not add speed: it takes over if the first has died.
+    # The second consumer adds no speed: it continues with the queue if the first has died.
     max_active_runs=2,
     dagrun_timeout=timedelta(minutes=30),
     doc_md=__doc__,

@@ -1,6 +1,6 @@
-"""Cluster policy and garbage collection: registration alone.
+"""Registration of the cluster policy, and of the thresholds of garbage collection.
 
-Airflow imports this file in every process, so the policy imports its own needs at the first call.
+Airflow imports this file in every process, so modules that only the policy needs are imported at its first call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Registration alone. Airflow imports this file in every process, so its parts load what they need at first use."""
+"""Registration of the Airflow plugin.
+
+Airflow imports this file in every process, so the app and the listener import what they need at first use.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from blogger_tracking.orchestration.api_app import LazyApp
 
 
 class BloggerPlugin(AirflowPlugin):
-    """Mount the HTTP API at `/blogger`, and register the listener for callback requests."""
+    """Plugin that mounts the HTTP API at `/blogger` and registers the listener for callback requests."""
 
     name = "blogger"
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/blogger", "name": "Blogger tracking"}]  # noqa: RUF012 - as Airflow declares it

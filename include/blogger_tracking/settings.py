@@ -1,7 +1,7 @@
-"""Settings of the system: every number and switch that an operator may change without a change of code.
+"""Settings of the system: the numbers and switches that an operator may change without changing code.
 
-Each field is read from the environment variable `BLOGGER_TRACKING_` + its name in capitals. Secrets are not settings:
-they live in Airflow Connections. `docs/settings.md` is generated from this module.
+Each field is read from the environment variable `BLOGGER_TRACKING_` + its name in capitals. Secrets are not settings,
+but fields of Airflow Connections. `docs/settings.md` is generated from this module.
 """
 
 from functools import cache
@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     run_timeout_minutes: int = Field(
         default=660,
         ge=1,
-        description="Timeout of a batch run, in minutes. Afterwards the run has failed, and its reservations may be "
-        "released.",
+        description="Timeout of a batch run, in minutes. Afterwards Airflow fails the run, and the run's reservations "
+        "may be released.",
     )
     failed_share_limit: float = Field(
         default=0.2,
@@ -79,8 +79,8 @@ class Settings(BaseSettings):
     initial_fetch_timeout_minutes: int = Field(
         default=60,
         ge=1,
-        description="Timeout of the run of an initial fetch, in minutes. Afterwards another run may take the initial "
-        "fetch over.",
+        description="Timeout of the run of an initial fetch, in minutes. Afterwards another run may do the initial "
+        "fetch.",
     )
     initial_fetch_retries: int = Field(default=4, ge=0, description="Number of Airflow retries of an initial fetch.")
     initial_fetch_retry_delay_seconds: float = Field(
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     suspension_minutes: float = Field(
         default=15,
         gt=0,
-        description="Suspension of a platform after a refused key or an exceeded quota without a known reset, in "
+        description="Suspension of a platform after a rejected key or an exceeded quota without a known reset, in "
         "minutes.",
     )
     response_bytes_limit: int = Field(
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         default=240, ge=0, description="Time after which the run of a consumer takes no more messages, in seconds."
     )
     queue_poll_seconds: float = Field(
-        default=2, gt=0, description="Polling interval of a consumer while fetches are under way, in seconds."
+        default=2, gt=0, description="Polling interval of a consumer while fetches are in progress, in seconds."
     )
     statistics_messages: int = Field(
         default=64, ge=1, description="Maximum number of video batches that a consumer takes at once."
@@ -209,10 +209,10 @@ class Settings(BaseSettings):
         default=5, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
     )
 
-    # Reliance on Airflow's inside
+    # Reliance on Airflow's internals
     label_instances: bool = Field(
         default=True,
-        description="Write the labels of mapped instances that never see a worker through a private attribute of "
+        description="Write the labels of mapped instances that never run on a worker through a private attribute of "
         "Airflow's task instance.",
     )
     drop_trigger_announcements: bool = Field(

@@ -155,5 +155,5 @@ def test_a_finished_run_logs_short_lines_per_platform_and_organization(
     assert lines[1].startswith("TikTok: 12 videos in ")
     assert lines[2:] == [
         f"{name}: fetched 12 of 35 granted videos, charged 12.",
-        f"{name}: 5 of 40 videos of the period were used before the run.",
+        f"{name}: 5 of 40 videos of the period are used without this run's charges.",
     ]

@@ -53,5 +53,5 @@ def test_a_second_write_replaces_the_thumbnail(root: ObjectStoragePath) -> None:
 
 def test_a_failed_write_raises_storage_error_with_the_key_and_the_kind_of_error_only(tmp_path: Path) -> None:
     (tmp_path / "thumbnails").write_text("a file where the folder should be")
-    with pytest.raises(StorageError, match=r"^file://\S+ did not take youtube/abc\.jpg: \w+$"):
+    with pytest.raises(StorageError, match=r"^youtube/abc\.jpg was not written to file://\S+: \w+$"):
         ObjectThumbnailStore(ObjectStoragePath(f"file://{tmp_path}/thumbnails")).write("youtube/abc.jpg", THUMBNAIL)

@@ -1,7 +1,7 @@
 """Tasks of the batch run around its fan-out: `plan_<platform>` before the fetches, `gate` after them.
 
-DAG files import this module and Airflow parses them again and again, in every worker too: imports that only a running
-task needs are inside its functions.
+DAG files import this module, and Airflow parses DAG files repeatedly, also in workers: modules that only a running
+task needs are imported inside functions.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def gate() -> None:
     problems = finish_run(database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit)
     if problems:
         raise AirflowFailException(
-            f"Too many fetches failed: {'; '.join(problems)}. All fetched videos are saved. To fetch the failed "
-            "bloggers again, clear the failed instances; this task runs again by itself."
+            f"The run failed: {'; '.join(problems)}. All fetched videos are saved. Clear the failed instances, or a "
+            "failed plan task, to fetch the missing bloggers; Airflow then runs this task again."
         )
 
 

@@ -24,8 +24,8 @@ class ObjectThumbnailStore:
             path.write_bytes(content)
         except Exception as error:
             # Each storage raises the errors of its own library; the message is tried again after any of these errors.
-            # The error's text is left out: it may hold secrets.
-            raise StorageError(f"{self._root} did not take {key}: {type(error).__name__}") from error
+            # The text of the error is left out, because it may contain secrets.
+            raise StorageError(f"{key} was not written to {self._root}: {type(error).__name__}") from error
         return str(path)
 
     def _make_folder(self, folder: ObjectStoragePath) -> None:

@@ -31,7 +31,7 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
             moment = serialize_planning(connection)
             run_id = find_run(connection, key)
             if run_id is None:
-                return ["it was never planned"]
+                return ["the run was never planned"]
             runs.finish_run(connection, run_id, moment)
             release_stale_fetches(connection, moment)
         _log_platforms(connection, run_id)
@@ -65,7 +65,7 @@ def _log_organization(summary: OrganizationSummary) -> None:
         logger.info("%s: no current subscription.", summary.name)
     else:
         logger.info(
-            "%s: %s of %s videos of the period were used before the run.",
+            "%s: %s of %s videos of the period are used without this run's charges.",
             summary.name,
             summary.used_before,
             summary.video_limit,
