@@ -1,8 +1,8 @@
 """Rate limiters: of a process, across processes (GCRA), and of an organization at the HTTP API.
 
 pyrate-limiter counts within a process. Across processes the database keeps one time for each platform
-(`database/rate_limits.py`): one statement for a block of slots, where a bucket of pyrate-limiter needs rows for each
-request.
+(`database/rate_limits.py`): one statement reserves a block of slots, where a bucket of pyrate-limiter needs rows for
+each request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import RateLimitedError
 
 BLOCK_SECONDS = 0.1
-"""Seconds that the largest block of slots is worth, and after which the unused slots of a block expire."""
+"""Duration of the largest block of slots, in seconds. Unused slots of a block expire after the same time."""
 
 
 class RateLimiter(Protocol):
@@ -34,7 +34,7 @@ class RateLimiter(Protocol):
 
 
 class ProcessRateLimiter:
-    """Rate limiter of this process alone: in no second more requests to a platform than allowed."""
+    """Rate limiter of the requests that this process sends, per platform."""
 
     def acquire(self, platform: Platform, requests_per_second: float) -> None:
         """Wait for a slot of this process."""
@@ -64,10 +64,11 @@ class SharedRateLimiter(ProcessRateLimiter):
 class SlotReservations:
     """Slots of this process at one platform, reserved in blocks. Thread-safe.
 
-    A block of n slots reserves n / requests_per_second seconds. Its size follows the process's own need, doubling
-    while blocks are used up: reserved slots that stay unused are lost to the other processes. Unused slots expire with
-    the block's time, so that a burst of old slots never meets the blocks of other processes.
-    In any T seconds all processes together acquire at most T * requests_per_second slots and two largest blocks.
+    A block of n slots takes n / requests_per_second seconds of the platform's time. Other processes cannot use the
+    unused slots of a block, so a process starts with blocks of one slot, doubles the size while it uses up its blocks,
+    and otherwise reduces the size to the number of used slots. Unused slots expire BLOCK_SECONDS after the block's
+    start, so that old slots are not used in a burst beside the new blocks of other processes. In any T seconds all
+    processes together acquire at most T * requests_per_second slots plus two blocks of the largest size.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class SlotReservations:
 
     def acquire(self, requests_per_second: float) -> None:
         """Wait for a slot. Exceptions from `reserve` propagate, and no slot is taken then."""
-        # Threads wait while holding the lock: a process reserves at most one block ahead of the time.
+        # Threads wait while holding the lock, so that a process reserves at most one block in advance.
         with self._lock:
             expired = self._monotonic() >= self._expires_at
             if expired or not self._slots_left:
@@ -104,7 +105,7 @@ class SlotReservations:
 
 
 def block_size(wanted: int, requests_per_second: float) -> int:
-    """Return the number of slots to reserve: `wanted`, at least one and at most BLOCK_SECONDS' worth."""
+    """Return the number of slots to reserve: `wanted`, but at least one and at most the slots of BLOCK_SECONDS."""
     return max(1, min(wanted, floor(requests_per_second * BLOCK_SECONDS)))
 
 
@@ -115,7 +116,7 @@ def block_duration(size: int, requests_per_second: float) -> timedelta:
 
 @cache
 def process_limiter(
-    platform: Platform,  # noqa: ARG001 — part of the cache's key: platforms of the same rate do not share a limiter
+    platform: Platform,  # noqa: ARG001 - part of the cache's key: platforms of the same rate do not share a limiter
     requests_per_second: float,
 ) -> Limiter:
     """Return this process's limiter of a platform, a sliding window of about a second."""
@@ -131,7 +132,7 @@ os.register_at_fork(after_in_child=process_limiter.cache_clear)
 
 
 _ORGANIZATIONS_IN_MEMORY = 4096
-"""Organizations whose requests are remembered, those with the most recent requests."""
+"""Maximum number of organizations whose requests are counted; the least recently active one is dropped first."""
 
 
 class OrganizationRateLimiter:
@@ -151,6 +152,6 @@ class OrganizationRateLimiter:
             request = RateItem(str(organization_id), int(1000 * self._monotonic()))
             bucket.leak(request.timestamp)
             if not bucket.put(request):
-                # Awaitable in asynchronous buckets only.
+                # Only asynchronous buckets return an awaitable.
                 milliseconds = cast("int", bucket.waiting(request))
                 raise RateLimitedError(max(1, ceil(milliseconds / 1000)))

@@ -37,21 +37,23 @@ class LockedAllocation:
     @property
     def available(self) -> int:
         """The subscription's limit minus everything that other allocations used or reserve, in videos."""
-        used_by_others = self.opening + (self.videos_fetched - self.charged) + (self.reserved_in_period - self.reserved)
-        return (self.video_limit or 0) - used_by_others
+        charged_otherwise = self.opening + self.videos_fetched - self.charged
+        reserved_otherwise = self.reserved_in_period - self.reserved
+        return (self.video_limit or 0) - charged_otherwise - reserved_otherwise
 
     def subscription_ended_early(self, moment: datetime) -> bool:
         """Return True if the subscription was ended before the end that planning read.
 
-        A period that ran out as planned still pays for its fetches.
+        Fetches that were planned in a period are charged to that period, also after the period has ended.
         """
         return self.period_end_now is None or self.period_end_now <= moment < self.period_end
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationClaim:
-    """One organization's part in an attempt: its newest `videos`, `reserved` of which are not charged yet.
+    """One organization's part in an attempt.
 
+    `videos` is the number of newest videos granted; `reserved` is the number of these that are not charged yet.
     `reason` is None unless the organization is skipped.
     """
 
@@ -106,8 +108,9 @@ def skip_allocation(allocation: LockedAllocation, reason: SkipReason) -> Allocat
 
 
 def charge_after(charged: int, claimed: int, returned: int) -> int:
-    """Return an allocation's charge after an attempt that claimed `claimed` videos and got `returned` of them.
+    """Return an allocation's charge after an attempt that claimed `claimed` videos.
 
-    `charged` is the charge of earlier attempts. Charges of one allocation do not add up: the larger count stands.
+    `returned` is the number of videos that the platform returned; `charged` is the charge of earlier attempts. The
+    charges of several attempts are not added: the largest counts.
     """
     return max(charged, min(claimed, returned))

@@ -27,9 +27,9 @@ class UnplannedInstanceError(BloggerTrackingError):
 
 
 class ThumbnailError(BloggerTrackingError):
-    """A thumbnail's address that gave no image.
+    """A failed download of a thumbnail.
 
-    `final` is True if another request to the address cannot succeed.
+    `final` is True if no later request of the same URL can succeed.
     """
 
     def __init__(self, reason: str, *, final: bool) -> None:
@@ -38,4 +38,4 @@ class ThumbnailError(BloggerTrackingError):
 
 
 class StorageError(BloggerTrackingError):
-    """An object that the object storage did not accept; a later attempt may succeed."""
+    """A failed write to object storage; a later attempt may succeed."""

@@ -19,7 +19,8 @@ LABEL_LIMIT = 250
 def bloggers_per_instance(bloggers: int, *, max_instances: int, fixed: int | None = None) -> int:
     """Return the number of bloggers per task instance, so that a platform has at most `max_instances` instances.
 
-    `fixed` is the operator's own choice; a choice that would need more instances is raised.
+    `fixed` is the number from the settings; a number that would need more instances is raised to the smallest that does
+    not.
     """
     needed = max(1, ceil(bloggers / max_instances))
     return max(needed, fixed or 1)

@@ -26,7 +26,7 @@ _OptionalIdentifier = Annotated[
 
 
 def _require_number(value: object) -> object:
-    """Reject strings of digits and booleans, which pydantic would convert; 30.0 is an integer in JSON."""
+    """Reject strings of digits and booleans, which pydantic would convert. 30.0 passes: JSON treats it as 30."""
     if isinstance(value, str | bool):
         raise ValueError("a number is expected")  # noqa: TRY004 - pydantic reports ValueError as a fault of the input
     return value
@@ -35,7 +35,9 @@ def _require_number(value: object) -> object:
 VideosCount = Annotated[int, Field(ge=1, le=MAX_VIDEOS_COUNT), BeforeValidator(_require_number)]
 """Number of videos that a fetch may ask for, as an integer in JSON."""
 
-_PlatformName = Annotated[Platform, WithJsonSchema({"type": "string", "enum": [each.value for each in Platform]})]
+_PlatformName = Annotated[
+    Platform, WithJsonSchema({"type": "string", "enum": [platform.value for platform in Platform]})
+]
 
 
 class InitialFetchMessage(BaseModel):
@@ -83,7 +85,8 @@ class PendingInitialFetch:
     """State of a tracked account's initial fetch: an entry of the transactional outbox, and the run that owns it.
 
     `owner_id` is the `run_id` of the run to which the initial fetch was assigned last, `owner_dag_run_id` Airflow's id
-    of that run; `owner_over` is True if that run has ended or expired. `attempt` numbers the runs triggered for it.
+    of that run; `owner_over` is True if that run has ended or expired. `attempt` is the number of the latest attempt:
+    see `initial_dag_run_id`.
     """
 
     pending: bool
@@ -96,8 +99,8 @@ class PendingInitialFetch:
     def rejection_reason(self, run_id: int | None) -> str | None:
         """Return the reason for not assigning the initial fetch to a run; None if the run may have it.
 
-        `run_id` is None for a run that the ledger does not know yet. The owner may always go on: a retry after a crash
-        is not a duplicate.
+        `run_id` is None for a run that is not in the ledger yet. The run that owns the initial fetch may always
+        continue: a retry after a crash is not a duplicate.
         """
         if self.owner_id is not None and self.owner_id == run_id:
             return None
@@ -114,7 +117,11 @@ def initial_dag_run_id(tracking_id: UUID, attempt: int) -> str:
 
 
 class InitialFetchState(StrEnum):
-    """State of a tracked account's initial fetch, as the HTTP API shows it."""
+    """State of a tracked account's initial fetch, as the HTTP API shows it.
+
+    `none`: never requested. `waiting`: pending without a run. `started`: pending with a run that is queued, running or
+    assigned. `fetched`: the first videos are saved. `ended`: closed without videos, for example for a private account.
+    """
 
     NONE = "none"
     WAITING = "waiting"

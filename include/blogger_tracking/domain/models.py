@@ -51,7 +51,7 @@ class Role(StrEnum):
 
     @property
     def may_manage(self) -> bool:
-        """True if the role may pause a tracked account or change its count, as the row level policies do."""
+        """True if the role may pause a tracked account or change its count, as in the row level security policies."""
         return self in {Role.OWNER, Role.ADMIN}
 
 

@@ -33,7 +33,7 @@ class TrackedAccount:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Videos that remain in the period of an organization's subscription that covers now."""
+    """Remaining videos of an organization in the current period of its subscription."""
 
     organization_id: UUID
     period_start: datetime
@@ -43,7 +43,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class SkippedAccount:
-    """An account that is left out of the run, with the reason and, if the reason is not enough, a detail."""
+    """An account that is left out of the run, with the reason and an optional detail."""
 
     account: TrackedAccount
     reason: SkipReason
@@ -89,8 +89,8 @@ class Plan:
 class PlanningConstraints:
     """Constraints of a plan besides the accounts themselves.
 
-    `live_bloggers` are the bloggers of other active runs. `suspended_platforms` maps a platform to the reason of its
-    suspension. `youtube_units_left` of None means no bound.
+    `live_bloggers` are the bloggers that other runs have planned or are fetching. `suspended_platforms` maps a platform
+    to the reason of its suspension. `youtube_units_left` of None means no bound.
     """
 
     quotas: Mapping[UUID, Quota]
@@ -102,8 +102,9 @@ class PlanningConstraints:
 def plan(accounts: Iterable[TrackedAccount], constraints: PlanningConstraints) -> Plan:
     """Apply the subscription rule to each organization's accounts, least recently attempted first.
 
-    Skipped without using up any quota: inactive accounts, accounts with a pending initial fetch, accounts of a blogger
-    that another active run fetches, accounts of a suspended platform, and invalid rows.
+    Skipped before the subscription rule: inactive accounts, invalid rows, accounts with a pending initial fetch,
+    accounts of a blogger that another run has planned or is fetching, accounts of a suspended platform, and accounts of
+    an organization without a current subscription.
     """
     skips: list[SkippedAccount] = []
     fetches: dict[UUID, PlannedFetch] = {}
@@ -132,7 +133,7 @@ def _allocate(
             return skipped
     quota = constraints.quotas[account.organization_id]
     left = remaining[account.organization_id]
-    # The rules have skipped accounts without a count.
+    # Accounts without a count were skipped by `_skip_invalid`.
     grant = decide(account.videos_count or 0, left)
     if grant.decision is QuotaDecision.SKIP:
         return SkippedAccount(account, SkipReason.SUBSCRIPTION_LIMIT, f"asked {account.videos_count}, {left} left")
@@ -142,7 +143,7 @@ def _allocate(
 def _apply_unit_budget(
     outcome: Allocation | SkippedAccount, fetches: Mapping[UUID, PlannedFetch], units: UnitBudget
 ) -> Allocation | SkippedAccount:
-    """Skip a YouTube account whose fetch the units left for the day do not cover; return any other outcome as is."""
+    """Skip a YouTube account if the day's remaining units do not cover its fetch; otherwise return `outcome`."""
     if isinstance(outcome, SkippedAccount) or outcome.account.platform != Platform.YOUTUBE:
         return outcome
     planned = fetches.get(outcome.account.blogger_id)

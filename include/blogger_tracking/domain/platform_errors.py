@@ -33,7 +33,7 @@ class ErrorHandling:
 
     `advice` is one sentence for the person on call. `retry_request`: the same request is sent again after a backoff.
     `retry_fetch`: a later attempt at the fetch may succeed. `suspends`: the platform is suspended, because every
-    further request would fail until the key is mended or the quota is reset.
+    further request would fail until the key is corrected or the quota is reset.
     """
 
     advice: str
@@ -74,13 +74,11 @@ HANDLING: dict[ErrorKind, ErrorHandling] = {
         "Do nothing unless the blogger's page shows videos; in that case check the platform's client.",
     ),
     ErrorKind.QUOTA_EXCEEDED: ErrorHandling(
-        "Wait for the quota's reset or buy more quota for the API key; the platform is asked again when the "
-        "suspension ends.",
+        "Wait for the quota's reset or buy more quota for the API key; requests resume when the suspension ends.",
         suspends=True,
     ),
     ErrorKind.INVALID_CREDENTIALS: ErrorHandling(
-        "Check the API key in the Airflow Connection of the platform; the platform is asked again when the suspension "
-        "ends.",
+        "Check the API key in the Airflow Connection of the platform; requests resume when the suspension ends.",
         suspends=True,
     ),
     ErrorKind.BAD_REQUEST: ErrorHandling(
@@ -97,7 +95,7 @@ HANDLING: dict[ErrorKind, ErrorHandling] = {
 
 
 class PlatformError(BloggerTrackingError):
-    """A platform's failure to give what was requested.
+    """A failed request to a platform, classified by `kind`.
 
     `detail` is the platform's own message, shortened and without secrets. `retry_at` is the earliest moment (UTC) at
     which a new request may succeed, if the platform named a moment or its rules imply one.
@@ -126,16 +124,16 @@ class PlatformError(BloggerTrackingError):
 
     @property
     def advice(self) -> str:
-        """One sentence that tells the person on call the thing to do."""
+        """One sentence with the action for the person on call."""
         return self.handling.advice
 
 
 def suspended_until(error: PlatformError, now: datetime, settings: Settings) -> datetime | None:
     """Return the end of the suspension that an error causes; None if the error concerns a single fetch.
 
-    A platform that names a moment is suspended until that moment. A refused key or an exceeded quota without a moment
-    suspends the platform for `suspension_minutes`: long enough to spare a run a thousand equal failures, and short
-    enough to notice soon that the cause was removed.
+    An error with a `retry_at` suspends the platform until then. A rejected key, or an exceeded quota without a known
+    reset, suspends the platform for `suspension_minutes`: long enough that a run does not repeat the same failure for
+    every blogger, and short enough that requests resume soon after the cause is removed.
     """
     if error.retry_at is not None:
         return error.retry_at if error.retry_at > now else None

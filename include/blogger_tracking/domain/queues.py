@@ -54,7 +54,7 @@ class TimeBudget:
     _started_at: float = field(default_factory=time.monotonic, init=False)
 
     def is_spent(self) -> bool:
-        """Return True if the time is over."""
+        """Return True if the time has been used up."""
         return time.monotonic() - self._started_at >= self.seconds
 
 

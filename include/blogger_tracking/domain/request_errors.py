@@ -1,4 +1,4 @@
-"""Errors of a person's API request, as types. Each has a code for programs and a sentence for people."""
+"""Errors of requests to the HTTP API: one type each, with a code for programs and a sentence for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from blogger_tracking.domain.models import Platform
 
 
 class RequestError(BloggerTrackingError):
-    """A valid request that is not granted. Nothing was changed, and the message may be shown to the caller."""
+    """A rejected request. Nothing was changed, and the message may be shown to the caller."""
 
     code: ClassVar[str] = "refused"
 
@@ -101,7 +101,7 @@ class RateLimitedError(RequestError):
 
 
 class BusyError(RequestError):
-    """A look-up rejected because the allowed number of look-ups is already waiting for platforms."""
+    """A look-up rejected because the maximum number of look-ups is already waiting for platforms."""
 
     code = "busy"
 

@@ -60,18 +60,18 @@ def _looks_like_address(typed: str) -> bool:
 
 def _name_in_address(typed: str, platform: Platform) -> str:
     address = _split(typed)
-    owner = _platform_of_host(address.hostname or "")
-    if owner is None or address.scheme not in {"http", "https"}:
+    found_platform = _platform_of_host(address.hostname or "")
+    if found_platform is None or address.scheme not in {"http", "https"}:
         raise InvalidUsernameError(f"This is not the address of a {platform} profile.")
-    if owner is not platform:
-        raise InvalidUsernameError(f"This is an address of {owner}, but the platform is {platform}.")
-    found = _PATHS[platform].fullmatch(address.path.replace("%40", "@").rstrip("/"))
-    if found is None:
+    if found_platform is not platform:
+        raise InvalidUsernameError(f"This is an address of {found_platform}, but the platform is {platform}.")
+    match = _PATHS[platform].fullmatch(address.path.replace("%40", "@").rstrip("/"))
+    if match is None:
         raise InvalidUsernameError(
             f"This address of {platform} does not name a profile. Open the profile and copy its address, "
             "or type the name."
         )
-    return _checked(unquote(found["name"]), platform)
+    return _checked(unquote(match["name"]), platform)
 
 
 def _split(typed: str) -> SplitResult:

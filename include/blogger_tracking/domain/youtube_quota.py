@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 VIDEOS_PER_CALL = 50
-"""Maximum of videos on a page of `playlistItems`, and of ids in a call of `videos`. Either costs one unit."""
+"""Maximum of videos on a page of `playlistItems`, and of ids in a call of `videos`. A page or a call costs one unit."""
 
 
 def quota_day(now: datetime) -> date:
@@ -29,7 +29,7 @@ def next_quota_reset(now: datetime) -> datetime:
 
 @dataclass(slots=True)
 class UnitBudget:
-    """Units of the day that are left while fetches are planned; `units_left` of None means no bound.
+    """Budget of the day's remaining units during planning; `units_left` of None means no bound.
 
     A fetch of V videos costs ⌈V/50⌉ units for its listing, and all fetches together one unit per 50 videos for
     their statistics.
@@ -40,12 +40,15 @@ class UnitBudget:
     _videos: int = 0
 
     def covers(self, videos: int, instead_of: int = 0) -> bool:
-        """Return True if the units left pay for a fetch of `videos` too, where it replaces one of `instead_of`."""
+        """Return True if the remaining units cover a fetch of `videos` videos besides the fetches planned so far.
+
+        `instead_of` is the size of the planned fetch that this fetch replaces; 0 for none.
+        """
         pages, total = self._after(videos, instead_of)
         return self.units_left is None or pages + ceil(total / VIDEOS_PER_CALL) <= self.units_left
 
     def spend(self, videos: int, instead_of: int = 0) -> None:
-        """Reserve the units of a fetch of `videos`, where it replaces one of `instead_of`."""
+        """Add a fetch of `videos` videos to the planned fetches; `instead_of` as in `covers`."""
         self._pages, self._videos = self._after(videos, instead_of)
 
     def _after(self, videos: int, instead_of: int) -> tuple[int, int]:

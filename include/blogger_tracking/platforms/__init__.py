@@ -1,6 +1,6 @@
 """Clients of the platforms: one service per platform behind one interface, PlatformService.
 
-docs/platforms.md describes the wire formats, their traps and their errors.
+docs/platforms.md describes the wire formats, their peculiarities and their errors.
 """
 
 from blogger_tracking.platforms.config import PlatformConfig

@@ -10,7 +10,7 @@ from blogger_tracking.domain.errors import ConfigurationError
 
 
 class PlatformConfig(BaseModel):
-    """Address and API key of a platform, or of the gateway in front of it. No repr and no error text has the key.
+    """Address and API key of a platform, or of the gateway to the platform. Neither repr nor error texts show the key.
 
     `base_url` is everything before the path of a call, for example `https://www.googleapis.com/youtube/v3`.
     `gateway_host` is the value of the gateway's host header; default: the host of `base_url`.

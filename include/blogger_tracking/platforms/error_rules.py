@@ -18,7 +18,7 @@ from blogger_tracking.platforms.json_values import Json, as_text, first_of, get_
 
 @dataclass(frozen=True, slots=True)
 class ResponseSummary:
-    """Parts of a response that classify it: HTTP status, the platform's error codes and its message."""
+    """Parts of a response that the rules look at: HTTP status, the platform's error codes and message."""
 
     status: int
     codes: tuple[str, ...] = ()
@@ -29,8 +29,8 @@ class ResponseSummary:
 class ErrorRule:
     """A row of ERROR_RULES. An empty column matches every response; `kind` None means that there is no error.
 
-    `code` is a pattern of one of the response's codes as a whole. `words` is a pattern to be found anywhere in the
-    codes or the message, in any case.
+    `code` must match one of the response's codes completely. `words` may match anywhere in the codes and the message;
+    case is ignored.
     """
 
     platform: Platform | None
@@ -100,7 +100,8 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(None, _only(401), ErrorKind.INVALID_CREDENTIALS),
     ErrorRule(None, _only(408), ErrorKind.UNAVAILABLE),
     ErrorRule(None, _only(429), ErrorKind.RATE_LIMITED),
-    # A 404 without a known reason, too: a wrong base address must not make every account a missing one.
+    # Includes a 404 without a known reason: with a wrong base address every request returns 404, and the accounts must
+    # not be taken for missing ones.
     ErrorRule(None, range(100, 500), ErrorKind.BAD_REQUEST),
     ErrorRule(None, _SERVER_ERROR, ErrorKind.UNAVAILABLE),
 )

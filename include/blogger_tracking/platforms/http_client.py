@@ -1,4 +1,4 @@
-"""HTTP client of the platforms: rate limited, bounded in time and size, retried, every error a PlatformError."""
+"""HTTP client of the platforms, with rate limit, time and size limits, retries, and one type of error."""
 
 from __future__ import annotations
 
@@ -88,10 +88,11 @@ class HttpClient:
         self._backoff = wait_exponential(multiplier=self.settings.retry_base_seconds, exp_base=_BACKOFF_FACTOR)
 
     def get(self, call: Call, read: Callable[[Json], T]) -> T:
-        """Send the request, retry passing errors, and return the result of `read` on the decoded body.
+        """Send the request, retry transient errors, and return the result of `read` on the decoded body.
 
         `read` raises MalformedResponseError for a body of an unexpected shape.
-        Raises PlatformError. Its `retry_at` is set if the platform names a time or the platform's quota has one.
+        Raises PlatformError. Its `retry_at` is set if the response has a Retry-After or the time of the quota's reset
+        is known.
         """
         retrying = Retrying(
             stop=stop_after_attempt(1 + self.settings.request_retries),
@@ -145,7 +146,7 @@ class HttpClient:
             body += chunk
             if len(body) > self.settings.response_bytes_limit:
                 raise requests.exceptions.ContentDecodingError("longer than response_bytes_limit")
-            # The timeout of the socket restarts with every byte; the setting bounds the whole response.
+            # The socket's own timeout restarts with every byte; this check limits the response as a whole.
             if time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout("body incomplete at the timeout")
         return bytes(body)
@@ -163,8 +164,8 @@ class HttpClient:
         now = self._clock.now()
         quota_reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_EXCEEDED else None
         retry_at = quota_reset(now) if quota_reset else parse_retry_after(response.headers.get("Retry-After"), now)
-        words = " ".join(("HTTP", str(summary.status), *summary.codes, summary.message))
-        detail = redact(f"{call}: {words}", self._config.key)
+        response_text = " ".join(("HTTP", str(summary.status), *summary.codes, summary.message))
+        detail = redact(f"{call}: {response_text}", self._config.key)
         raise PlatformError(kind, self.platform, detail, status=summary.status, retry_at=retry_at)
 
     def _malformed_response(
@@ -196,7 +197,7 @@ def session_for(base_url: str) -> requests.Session:
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=get_settings().fetch_threads)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    # Threads share the session: a cookie set for one fetch must not travel with another.
+    # Threads share the session: a cookie set for one fetch must not be sent with another.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # With trust_env, requests would read the environment's proxies and certificates, and the passwords in the user's
     # .netrc, for every single request.
@@ -212,9 +213,9 @@ os.register_at_fork(after_in_child=session_for.cache_clear)
 
 
 def parse_retry_after(header: str | None, now: datetime) -> datetime | None:
-    """Return the time (UTC) of a Retry-After header in seconds or as an HTTP date, or None unless it lies ahead.
+    """Return the time (UTC) of a Retry-After header in seconds or as an HTTP date; None without a future time.
 
-    A time more than a year ahead becomes a year, so that no header can overflow a date.
+    A time more than a year ahead is replaced by one a year ahead, so that no header can overflow a date.
     """
     moment = _retry_after_moment(header.strip(), now) if header else None
     return min(moment, now + _LONGEST_RETRY_AFTER) if moment and moment > now else None
@@ -231,7 +232,7 @@ def _retry_after_moment(value: str, now: datetime) -> datetime | None:
 
 
 def redact(text: str, key: str) -> str:
-    """Return `text` on one line of at most MAX_DETAIL_LENGTH, without the key and the queries of addresses."""
+    """Return `text` on one line of at most MAX_DETAIL_LENGTH, without the key and the query strings of URLs."""
     for secret in (key, quote(key, safe="")):
         text = text.replace(secret, "***")
     line = " ".join(_QUERY.sub(r"\1?***", text).split())

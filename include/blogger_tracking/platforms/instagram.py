@@ -1,6 +1,6 @@
 """Instagram client, through a gateway (default: HikerAPI v2). Wire format: docs/platforms.md.
 
-Merges two lists of an account: clips (reels, with their plays) and posts, which add the videos that are not reels.
+Merges two lists of an account: clips (reels, with play counts) and posts, which add the videos that are not reels.
 Reads the envelopes of v2, v1's `[items, cursor]` and the private API's bare envelope.
 """
 
@@ -59,8 +59,8 @@ class InstagramService(PlatformService):
     def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
         """Return the newest reels and other videos. Raises PlatformError, ValueError.
 
-        Reads clips first. `max_pages` limits both lists together; by default each list may be read as deep as the
-        target needs, because the newest videos may all be in either.
+        Reads clips first. `max_pages` limits both lists together; by default each list may be read as far as the target
+        needs, because either list may hold all of the newest videos.
         """
         page_limit = self._max_pages(_LISTS * target_count, max_pages, _PAGE_SIZE)
         clips = self._list("v2/user/clips", _read_clip, account, target_count, page_limit)
@@ -167,7 +167,7 @@ def _read_post(item: Json) -> Entry:
     skipped = _skipped_entry(item, media)
     if skipped:
         return skipped
-    # The list of clips delivers reels, with their plays.
+    # The list of clips supplies reels, with play counts.
     if get_path(media, "product_type") == "clips":
         return Entry(_media_id(media), pinned=_is_pinned(media))
     return _read_media(media, is_post=True)

@@ -26,7 +26,7 @@ _MILLISECONDS_FROM = 10**11
 
 
 class MalformedResponseError(Exception):
-    """The body of a response does not have the shape of its call. HttpClient turns it into a PlatformError."""
+    """A response body of an unexpected shape. HttpClient raises a PlatformError in place of this error."""
 
 
 def as_count(value: Json) -> int | None:

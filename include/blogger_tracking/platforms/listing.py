@@ -51,8 +51,8 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
     """Videos of one account, newest first, unique by id.
 
     `pages` is the number of pages read. `skipped` counts the entries left out, by reason. `interrupted_by` is the error
-    that ended the paging early; the batch then has the videos of the pages before. `sec_id` is set if the service had
-    to look up the account's (TikTok).
+    that ended the paging early; the batch then has the videos of the pages before. `sec_id` is the account's
+    secUid if the service had to look up the secUid (TikTok).
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
 def read_entries(items: Sequence[Json], read: Callable[[Json], Entry]) -> list[Entry]:
     """Read the items one by one; an item that makes no valid video becomes a skipped entry.
 
-    Raises MalformedResponseError if there are items and all are malformed: the platform's shape has changed, and the
+    Raises MalformedResponseError if there are items and all are malformed: the response format has changed, and the
     account must not be taken for an empty one.
     """
     entries = [_read_entry(item, read) for item in items]

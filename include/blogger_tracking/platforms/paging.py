@@ -1,7 +1,7 @@
 """Paging loop shared by all platforms, independent of HTTP: a `ReadPage` function supplies the pages.
 
 Platforms repeat cursors and items, put pinned items first, announce pages that do not exist, and fail half-way.
-Whatever the pages say, the loop ends after at most `max_pages` pages with unique videos, newest first.
+In all these cases the loop ends after at most `max_pages` pages with unique videos, newest first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.listing import Entry, Page, VideoBatch
 
 ReadPage = Callable[[str | None, int], Page]
-"""Reads the page at a cursor (None: the first page). The page's number, from 1, is for logs. Raises PlatformError."""
+"""Function that returns the page at a cursor (None: the first page). The page's number, from 1, is for logs.
+
+Raises PlatformError.
+"""
 
 
 def pages_needed(target_count: int, page_size: int) -> int:
@@ -52,7 +55,7 @@ class _Position:
     ids: set[str] = field(default_factory=set)
 
     def advance(self, page: Page) -> bool:
-        """Move on to the page after this one.
+        """Advance to the page after this one.
 
         Return False if this page is the last: it announces no next page, has no new id, or its cursor was used before.
         """

@@ -1,7 +1,7 @@
 """TikTok client, through a gateway (default: RapidAPI's tiktok-api23). Wire format: docs/platforms.md.
 
-Reads the shapes of TikTok's web site and of its app, wrapped in `data` or not. Lists videos by `secUid`, which survives
-a rename of the account as its numeric id does.
+Reads the response formats of TikTok's web site and of its app, wrapped in `data` or not. Lists videos by `secUid`,
+which, like the numeric id, does not change when the account is renamed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from blogger_tracking.platforms.service import PlatformService
 from blogger_tracking.settings import Settings
 
 _PAGE_SIZE = 30
-"""Entries that a full page has at least."""
+"""Minimum number of entries of a full page."""
 
 _REQUESTED_PER_PAGE = 35
 """The gateway's maximum; some pages have as many."""
@@ -132,7 +132,7 @@ def _items(listing: Json, has_more: Json) -> list[Json]:
     items = first_of(listing, keys)
     if isinstance(items, list):
         return items
-    # Some gateways write an empty list as null. A body without any of the keys is a block, not an empty list.
+    # Some gateways write an empty list as null. A body without any of the keys is the response to a blocked request.
     if keys and items is None and has_more is not None and not as_flag(has_more):
         return []
     raise MalformedResponseError("response without a list of videos")
@@ -165,7 +165,7 @@ def _statistics(item: Json, video_id: str) -> VideoStatistics:
         web = (as_count(get_path(item, stats, f"{name}Count")) for stats in ("statsV2", "stats"))
         return first_known((*web, as_count(get_path(item, "statistics", f"{name}_count"))))
 
-    # `repostCount` is "0" in every recorded response; the share count is the number shown to people.
+    # `repostCount` is "0" in every recorded response; the share count is the number that TikTok shows to people.
     return VideoStatistics(
         external_video_id=video_id,
         views=count("play"),

@@ -143,7 +143,7 @@ def _items(body: Json) -> list[Json]:
     items = get_path(body, "items")
     if isinstance(items, list):
         return items
-    # A response without results may lack the key. A body without `kind` and `pageInfo` is not the API's.
+    # A response without results may lack the key. A body without `kind` and `pageInfo` does not come from the API.
     if items is None and (get_path(body, "kind") or get_path(body, "pageInfo")):
         return []
     raise MalformedResponseError("response without items")

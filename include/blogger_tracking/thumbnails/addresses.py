@@ -58,7 +58,7 @@ def resolve_target(url: str, resolve: Resolve, *, allow_loopback: bool) -> Targe
 
 
 def is_public(ip: IpAddress) -> bool:
-    """Return True for a public address; an IPv6 address that embeds an IPv4 address is judged by the latter."""
+    """Return True for a public address; an IPv6 address that embeds an IPv4 address counts as the latter."""
     if isinstance(ip, IPv6Address):
         embedded = _embedded_ipv4(ip)
         if embedded is not None:

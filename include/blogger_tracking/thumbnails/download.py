@@ -48,7 +48,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class ThumbnailDownloader:
-    """Downloads thumbnails. Thread-safe.
+    """Downloader of thumbnails. Thread-safe.
 
     `seconds` limits one download as a whole, redirects included: a server that trickles bytes does not extend the
     limit.
@@ -75,7 +75,7 @@ class ThumbnailDownloader:
     def _response(self, target: Target, deadline: float) -> Generator[HTTPResponse]:
         """Yield the response to a GET request, and translate network errors into ThumbnailError."""
         try:
-            with self._connection(target, deadline) as connected, _get(target, connected) as response:
+            with self._connection(target, deadline) as sock, _get(target, sock) as response:
                 yield response
         except ssl.SSLCertVerificationError as error:
             raise ThumbnailError(
@@ -92,18 +92,18 @@ class ThumbnailDownloader:
 
         A socket's own timeout is no limit: the timeout starts again with every byte received.
         """
-        left = deadline - time.monotonic()
-        if left <= 0:
+        seconds_left = deadline - time.monotonic()
+        if seconds_left <= 0:
             raise self._timed_out()
-        connected = socket.create_connection((target.ip, target.port), timeout=left)
+        sock = socket.create_connection((target.ip, target.port), timeout=seconds_left)
         if target.scheme == "https":
-            connected = self.tls.wrap_socket(connected, server_hostname=target.host, do_handshake_on_connect=False)
-        watchdog = threading.Timer(max(0, deadline - time.monotonic()), _shut_down, [connected])
+            sock = self.tls.wrap_socket(sock, server_hostname=target.host, do_handshake_on_connect=False)
+        watchdog = threading.Timer(max(0, deadline - time.monotonic()), _shut_down, [sock])
         watchdog.daemon = True
-        with connected:
+        with sock:
             watchdog.start()
             try:
-                yield connected
+                yield sock
             finally:
                 watchdog.cancel()
 
@@ -136,24 +136,24 @@ class ThumbnailDownloader:
 
 
 @contextmanager
-def _get(target: Target, connected: socket.socket) -> Generator[HTTPResponse]:
+def _get(target: Target, sock: socket.socket) -> Generator[HTTPResponse]:
     connection: HTTPConnection
-    if isinstance(connected, ssl.SSLSocket):
-        connected.do_handshake()
+    if isinstance(sock, ssl.SSLSocket):
+        sock.do_handshake()
         connection = HTTPSConnection(target.host, target.port)
     else:
         connection = HTTPConnection(target.host, target.port)
-    connection.sock = connected
+    connection.sock = sock
     connection.request("GET", target.path, headers=_HEADERS)
     with connection.getresponse() as response:
         yield response
 
 
-def _shut_down(connected: socket.socket) -> None:
-    # OSError: the socket is closed already. The method of `socket`, because that of SSLSocket would drop TLS and let
-    # the reading thread go on in plain text.
+def _shut_down(sock: socket.socket) -> None:
+    # OSError: the socket is closed already. `socket.socket.shutdown` is called because SSLSocket's own method would
+    # drop TLS and let the reading thread continue in plain text.
     with suppress(OSError):
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def image_extension(content: bytes) -> str | None:
