@@ -142,7 +142,7 @@ def test_a_message_that_five_consumers_left_unanswered_is_parked_instead_of_take
         assert len(queue.take().messages) == 3
         queue.now += VISIBILITY
     assert not queue.take().messages
-    assert {reason for _, reason in queue.parked()} == {"no answer within the visibility timeout"}
+    assert {reason for _, reason in queue.parked()} == {"not finished within the visibility timeout"}
 
 
 def test_a_released_message_counts_no_attempt_and_is_hidden_until_the_given_moment(queue: QueueSteps) -> None:

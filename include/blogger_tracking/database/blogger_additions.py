@@ -20,7 +20,7 @@ from blogger_tracking.domain.request_errors import BloggerUnknownError
 
 
 class AdditionKind(StrEnum):
-    """Result of an addition: a new tracked account, a paused one made active, or an active one left as it was."""
+    """Result of an addition: a new tracked account, a paused one made active, or an active one left unchanged."""
 
     ADDED = "added"
     REACTIVATED = "reactivated"

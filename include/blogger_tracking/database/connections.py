@@ -40,6 +40,8 @@ _RECORDED = "select version from supabase_migrations.schema_migrations"
 
 _CANARY = "select count(*) from pipeline_canary"
 
+_RUN_MIGRATIONS = "Run `make migrate`, or `python -m blogger_tracking.cli migrate` in a container."
+
 
 def open_pool(address: DatabaseAddress, connections: int | None = None) -> ConnectionPool:
     """Return a pool of connections in autocommit mode, after a check of the database.
@@ -69,8 +71,8 @@ def connect(address: DatabaseAddress) -> Generator[Connection]:
         connection = _open(address, **_OPTIONS)
     except psycopg.Error as error:
         raise DatabaseStateError(
-            f"Cannot connect to the database{_place(error)}: {str(error).strip()}. Nothing was changed. "
-            "Check its Connection: blogger_db, or blogger_db_admin for migrations."
+            f"Cannot connect to the database{_server_and_database(error)}: {str(error).strip()}. Nothing was changed. "
+            "Check the Airflow Connection: blogger_db, or blogger_db_admin for migrations."
         ) from None
     with connection:
         yield connection
@@ -97,7 +99,7 @@ def require_ready(connection: Connection) -> None:
     """Raise DatabaseStateError unless the schema is the one of this code and the login sees all rows."""
     row = connection.execute(_STATE).fetchone()
     if row != (True, True):
-        raise DatabaseStateError("The database is not migrated. Run `make migrate`.")
+        raise DatabaseStateError(f"The database is not migrated. Nothing was changed. {_RUN_MIGRATIONS}")
     _require_same_schema({version for (version,) in connection.execute(_RECORDED)})
     if connection.execute(_CANARY).fetchone() != (1,):
         raise DatabaseStateError(
@@ -110,11 +112,14 @@ def _require_same_schema(recorded: set[str]) -> None:
     newer = unknown_versions(recorded)
     if newer:
         raise DatabaseStateError(
-            f"The database is newer than this code: it has {', '.join(newer)}. Nothing was changed. Update the code."
+            f"The database is newer than this code: it has {', '.join(newer)}. Nothing was changed. "
+            "Deploy a version of the code that has these migrations."
         )
     missing = missing_versions(recorded)
     if missing:
-        raise DatabaseStateError(f"The database lacks the migrations {', '.join(missing)}. Run `make migrate`.")
+        raise DatabaseStateError(
+            f"The database lacks the migrations {', '.join(missing)}. Nothing was changed. {_RUN_MIGRATIONS}"
+        )
 
 
 def _open(address: DatabaseAddress, **options: Any) -> Connection:  # noqa: ANN401 - psycopg declares them
@@ -122,18 +127,18 @@ def _open(address: DatabaseAddress, **options: Any) -> Connection:  # noqa: ANN4
 
 
 def _connection_class(address: DatabaseAddress) -> type[Connection]:
-    """Return a class whose `connect` opens the address: the pool's only way to a connection made by a function."""
+    """Return a class whose `connect` opens the address, because the pool cannot call a function for a connection."""
 
     class PooledConnection(Connection):
         @classmethod
         def connect(cls, conninfo: str = "", **options: Any) -> Connection:  # type: ignore[override] # noqa: ANN401
-            del conninfo  # The pool was given none.
+            del conninfo  # Empty: the pool was created without a connection string.
             return _open(address, **options)
 
     return PooledConnection
 
 
-def _place(error: psycopg.Error) -> str:
+def _server_and_database(error: psycopg.Error) -> str:
     """Return " HOST/DATABASE" of a failed attempt to connect; libpq's text names no database."""
     if error.pgconn is None:
         return ""

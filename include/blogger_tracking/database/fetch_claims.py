@@ -20,7 +20,7 @@ from blogger_tracking.domain.quotas import QuotaDecision
 
 @dataclass(frozen=True, slots=True)
 class ClaimRefused:
-    """A refused attempt: no organization of the fetch is granted a video. The ledger records it as skipped."""
+    """A refused attempt: no organization of the fetch is granted a video. The ledger records the attempt as skipped."""
 
     fetch_id: int
     username: str
@@ -175,7 +175,7 @@ def claim_fetch(connection: Connection, fetch_id: int, lease: timedelta, executo
     """Begin an attempt of a fetch: reserve the videos that the subscription rule grants now.
 
     Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
-    `executor` names the process that makes it.
+    `executor` names the process that makes the attempt.
     """
     with pipelined_transaction(connection) as pipeline:
         fetch, allocations = _lock(connection, pipeline, fetch_id)

@@ -25,7 +25,7 @@ from blogger_tracking.domain.platform_errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """Outcome of an attempt. `videos` are newest first; `sec_id` is set if this attempt looked it up."""
+    """Outcome of an attempt. `videos` are newest first; `sec_id` is set if this attempt looked up the secUid."""
 
     state: FetchState
     videos: Sequence[CommonVideo] = ()
@@ -38,7 +38,7 @@ class FetchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SettledFetch:
-    """Changes made by a settlement: the number of new videos, and the charge added to each organization."""
+    """Changes made by settling a fetch: the number of new videos, and the charge added to each organization."""
 
     videos_new: int
     charged: dict[UUID, int]

@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from blogger_tracking.database.rows import fetch_value
 
-# active_accounts was counted in the snapshot of planning, by a query that is independent of the planner's own.
+# Planning counted active_accounts in its snapshot, by a query that is independent of the planner's own query.
 _LOST = """
 select coalesce(sum(abs(runs.active_accounts - decided.accounts)), 0)
 from runs
@@ -91,7 +91,7 @@ left join (
 where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> coalesce(ledger.reserved, 0)
 """
 
-# A last_scraped_at that was imported is older than the row.
+# Excludes imported values, which are older than the row.
 _UNPROVEN_LAST_SCRAPED_AT = """
 select count(*)
 from tracked_accounts
@@ -158,7 +158,9 @@ INVARIANTS = (
     Invariant("over_limit", "No organization used more videos than its subscription allows.", _OVER_LIMIT),
     Invariant("ledger_is_usage", "The usage of a period is the sum of its allocations.", _LEDGER_IS_USAGE),
     Invariant(
-        "unproven_last_scraped_at", "A conclusive attempt proves every last_scraped_at.", _UNPROVEN_LAST_SCRAPED_AT
+        "unproven_last_scraped_at",
+        "Every last_scraped_at is the end of a conclusive attempt.",
+        _UNPROVEN_LAST_SCRAPED_AT,
     ),
     Invariant(
         "videos_without_follow_up",

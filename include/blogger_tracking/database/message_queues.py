@@ -108,8 +108,8 @@ _LIVE_FETCHES = sql.SQL("""
        or (fetches.state = 'running' and fetches.lease_expires_at > %(moment)s)
 """)
 
-# Another consumer may release videos that did not fill a call; thumbnails are never released, so that those in flight
-# are not waited for.
+# Messages in flight count as more to come in the queue of video batches only: a consumer may release videos that did
+# not fill a call, but never releases thumbnails.
 _BACKLOG = {
     Queue.VIDEO_BATCHES: """
 with live_fetches as ({live_fetches})
@@ -140,8 +140,8 @@ WAITING_VIDEOS = sql.SQL("""
 """)
 """Subquery: number of queued videos that are not acknowledged yet, in visible and invisible messages."""
 
-# A message at the attempt limit is visible again only if its last consumer did not answer. Such a message presumably
-# kills its consumers (a poison message), and is parked instead of taken once more.
+# A message at the attempt limit is visible again only if its last consumer did not finish the message. Such a
+# message presumably kills its consumers (a poison message), and is parked instead of taken once more.
 _TAKE = """
 with waiting as (
     select id
@@ -159,7 +159,7 @@ taken as (
         receipt = %(receipt)s,
         parked_at = case when message.attempts >= %(max_attempts)s then %(moment)s end,
         last_error = case
-            when message.attempts >= %(max_attempts)s then 'no answer within the visibility timeout'
+            when message.attempts >= %(max_attempts)s then 'not finished within the visibility timeout'
             else message.last_error
         end
     from waiting
@@ -183,14 +183,14 @@ for update
 _ACKNOWLEDGE_VIDEOS = """
 update high_priority_queue as message
 set
-    acknowledged = message.acknowledged || answered.videos,
-    done_at = case when message.videos <@ (message.acknowledged || answered.videos) then %(moment)s end
+    acknowledged = message.acknowledged || finished.videos,
+    done_at = case when message.videos <@ (message.acknowledged || finished.videos) then %(moment)s end
 from (
     select message_id, array_agg(distinct external_video_id) as videos
     from unnest(%(messages)s::bigint[], %(videos)s::text[]) as queued (message_id, external_video_id)
     group by message_id
-) as answered
-where message.id = answered.message_id
+) as finished
+where message.id = finished.message_id
 """
 
 _FINISH = """
@@ -305,13 +305,13 @@ def take_messages(
         "receipt": receipt,
         "max_attempts": MAX_ATTEMPTS,
     }
-    return Delivery(receipt, fetch_all(connection, Message, _on(queue, _TAKE), parameters))
+    return Delivery(receipt, fetch_all(connection, Message, _for_queue(queue, _TAKE), parameters))
 
 
 def lock_taken_messages(connection: Connection, queue: Queue, receipt: UUID, message_ids: Collection[int]) -> set[int]:
     """Lock the messages that still belong to this receipt, until the end of the transaction; return their ids."""
     parameters = {"ids": list(message_ids), "receipt": receipt}
-    return set(fetch_values(connection, _on(queue, _LOCK_TAKEN), parameters))
+    return set(fetch_values(connection, _for_queue(queue, _LOCK_TAKEN), parameters))
 
 
 def acknowledge_videos(connection: Connection, videos: Sequence[QueuedVideo], moment: datetime) -> None:
@@ -332,7 +332,7 @@ def finish_messages(
 ) -> None:
     """Mark messages as done, except those that another consumer has taken meanwhile."""
     parameters = {"ids": list(message_ids), "receipt": receipt, "moment": moment}
-    connection.execute(_on(queue, _FINISH), parameters)
+    connection.execute(_for_queue(queue, _FINISH), parameters)
 
 
 def fail_messages(
@@ -351,7 +351,7 @@ def fail_messages(
         "receipt": receipt,
         "moment": moment,
     }
-    connection.execute(_on(queue, _FAIL), parameters)
+    connection.execute(_for_queue(queue, _FAIL), parameters)
 
 
 def release_messages(
@@ -367,14 +367,14 @@ def release_messages(
         "visible_at": visible_at,
         "reason": reason,
     }
-    return connection.execute(_on(queue, _RELEASE), parameters).rowcount
+    return connection.execute(_for_queue(queue, _RELEASE), parameters).rowcount
 
 
 def list_parked_messages(
     connection: Connection, queue: Queue, limit: int, since: datetime | None = None
 ) -> list[ParkedMessage]:
     """Return up to `limit` messages parked since a moment (None: ever), newest first."""
-    return fetch_all(connection, ParkedMessage, _on(queue, _PARKED), {"limit": limit, "since": since})
+    return fetch_all(connection, ParkedMessage, _for_queue(queue, _PARKED), {"limit": limit, "since": since})
 
 
 def requeue_parked_messages(
@@ -387,8 +387,8 @@ def requeue_parked_messages(
 
 def count_messages(connection: Connection, queue: Queue) -> QueueCounts:
     """Return the number of messages by state."""
-    return fetch_one(connection, QueueCounts, _on(queue, _COUNT))
+    return fetch_one(connection, QueueCounts, _for_queue(queue, _COUNT))
 
 
-def _on(queue: Queue, statement: str) -> sql.Composed:
+def _for_queue(queue: Queue, statement: str) -> sql.Composed:
     return sql.SQL(statement).format(queue=sql.Identifier(queue))

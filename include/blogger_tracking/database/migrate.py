@@ -104,8 +104,8 @@ def _apply(connection: Connection, migration: Migration) -> None:
         connection.execute(_RECORD, (migration.version, [migration.sql], migration.name))
     except psycopg.Error as error:
         raise DatabaseStateError(
-            f"Migration {migration.version}_{migration.name} failed and was rolled back; the migrations before it are "
-            f"applied. Postgres reports: {error}"
+            f"Migration {migration.version}_{migration.name} failed and was rolled back; the migrations before it "
+            f"stay applied. Correct the cause and migrate again. Postgres reports: {error}"
         ) from error
 
 

@@ -22,7 +22,7 @@ select role from organization_members where organization_id = %(organization_id)
 
 _CAMPAIGN = "select from campaigns where id = %(campaign_id)s and organization_id = %(organization_id)s"
 
-# `no key`: inserting rows that refer to the organization is not blocked.
+# `no key`: this lock does not block inserts of rows that refer to the organization.
 _LOCK_ORGANIZATION = "select from organizations where id = %(organization_id)s for no key update"
 
 _COUNT_BLOGGERS = """
@@ -78,7 +78,7 @@ def require_room(connection: Connection, organization_id: UUID) -> None:
     if bloggers.tracked >= bloggers.blogger_limit:
         raise BloggerLimitReachedError(
             f"This organization tracks {bloggers.tracked} bloggers, and its subscription allows "
-            f"{bloggers.blogger_limit}. Pause one or change the subscription."
+            f"{bloggers.blogger_limit}. Pause a blogger or change the subscription."
         )
 
 

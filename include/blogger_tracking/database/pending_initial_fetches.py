@@ -29,7 +29,7 @@ from blogger_tracking.domain.planning import TrackedAccount
 class InitialFetchDispatch:
     """Content of the message to the run of a tracked account's initial fetch, with the state of that fetch.
 
-    `user_id` is a present member of the organization; None if the organization has no members. `owner_id` and
+    `user_id` is a current member of the organization; None if the organization has no members. `owner_id` and
     `owner_dag_run_id` are the run that the initial fetch is assigned to.
     """
 
@@ -114,7 +114,7 @@ set pending_initial_fetch = true, initial_fetch_run_id = null, initial_fetch_rea
 where id = %(tracking_id)s and not initial_videos_fetched
 """
 
-# Any conclusive run closes the pending initial fetch, even if it has been assigned to another run meanwhile.
+# A conclusive fetch closes the pending initial fetch, even if the initial fetch was assigned to another run meanwhile.
 _SETTLE = """
 update tracked_accounts
 set
@@ -230,7 +230,7 @@ def assign_initial_fetch(connection: Connection, tracking_id: UUID, run_id: int)
 
 
 def release_initial_fetch(connection: Connection, tracking_id: UUID, reason: str) -> None:
-    """Release the pending initial fetch for another run, with the reason why the present run could not do it."""
+    """Release the pending initial fetch, so that another run may do it; save the reason for the release."""
     connection.execute(_RELEASE, {"tracking_id": tracking_id, "reason": reason})
 
 
@@ -239,15 +239,15 @@ def settle_initial_fetch(connection: Connection, fetch_id: int, state: FetchStat
 
     Part of the settling transaction. Changes nothing for a fetch of another DAG.
     """
-    gone = state in {FetchState.PRIVATE, FetchState.NOT_FOUND}
+    inaccessible = state in {FetchState.PRIVATE, FetchState.NOT_FOUND}
     connection.execute(
         _SETTLE,
         {
             "fetch_id": fetch_id,
             "dag_id": INITIAL_FETCH_DAG_ID,
             "conclusive": state.conclusive,
-            "fetched": state.conclusive and not gone,
-            "reason": reason or (state.value if gone else None),
+            "fetched": state.conclusive and not inaccessible,
+            "reason": reason or (state.value if inaccessible else None),
         },
     )
 
@@ -269,8 +269,8 @@ def begin_next_attempt(connection: Connection, dispatch: InitialFetchDispatch) -
 def read_accounts_with_pending_initial_fetch(connection: Connection, scope: RunScope) -> list[TrackedAccount]:
     """Return the active accounts in scope with a pending initial fetch.
 
-    The accounts are returned as input for the planner, and so with `pending_initial_fetch` False: the planner of the
-    batch skips pending ones.
+    The accounts are input for the planner, which skips accounts with a pending initial fetch; therefore each account
+    has `pending_initial_fetch` False.
     """
     return fetch_all(connection, TrackedAccount, _ACCOUNTS_WITH_PENDING_INITIAL_FETCH, scope.parameters())
 

@@ -49,6 +49,6 @@ def suspended_platforms(connection: Connection, moment: datetime) -> dict[Platfo
 
 
 def suspend_platform(connection: Connection, platform: Platform, until: datetime, reason: str) -> bool:
-    """Suspend a platform until then; return False, changing nothing, if the platform is suspended already."""
+    """Suspend a platform until `until`; return False, changing nothing, if the platform is suspended already."""
     parameters = {"platform": platform, "until": until, "reason": reason}
     return connection.execute(_SUSPEND, parameters).fetchone() is not None

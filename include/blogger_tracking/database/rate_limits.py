@@ -21,9 +21,9 @@ returning extract(epoch from rate_limit.next_free_at - %(duration)s - clock_time
 
 
 def reserve_slots(pool: ConnectionPool, platform: Platform, duration: timedelta) -> float:
-    """Reserve the next free `duration` of a platform's time, and return the seconds until it begins.
+    """Reserve the next free `duration` of a platform's time, and return the seconds until the reserved time begins.
 
-    Reservations of all processes never overlap. Unreserved past time is not made up for.
+    The reservations of all processes never overlap. Past time that no process reserved does not allow a later burst.
     Holds a connection for this statement alone. Raises psycopg.Error if the database cannot be reached.
     """
     with pool.connection() as connection:

@@ -1,4 +1,4 @@
-"""Helpers that read one value, one row or all rows of a statement in one line."""
+"""Helpers that execute a statement and return one value, one row or all rows."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ class PlatformSummary:
 class OrganizationSummary:
     """One organization's part of a run, in videos.
 
-    `fetched` counts the videos that the organization received from the attempts that `PlatformSummary` counts; it is
-    never above `charged`, which is never above `granted`. `used_before` is the use of the current period without the
-    charges of this run. `video_limit` and `used_before` are None without a current subscription. `skipped` counts
-    tracked accounts by reason.
+    `fetched` counts the videos that the organization received from the attempts that `PlatformSummary` counts.
+    `fetched` is never above `charged`, and `charged` never above `granted`. `used_before` is the use of the current
+    period without the charges of this run. `video_limit` and `used_before` are None without a current subscription.
+    `skipped` counts tracked accounts by reason.
     """
 
     organization_id: UUID
@@ -48,7 +48,7 @@ class OrganizationSummary:
     skipped: dict[str, int]
 
 
-# A fetch with a conclusive attempt counts by it alone, also while or after another attempt of the fetch is made.
+# A fetch with a conclusive attempt counts with that attempt's state, whatever later attempts do.
 _STATES = """
 select
     platform,

@@ -125,7 +125,8 @@ where id = %(tracking_id)s
 class Change:
     """New values for a tracked account. `is_active` None leaves the account as it is.
 
-    `daily_videos_count` is only written if `sets_daily_videos_count`; None then stands for the organization's count.
+    `daily_videos_count` is only written if `sets_daily_videos_count` is True; None then stands for the organization's
+    count.
     """
 
     is_active: bool | None = None

@@ -25,8 +25,8 @@ def save_lookup(
 ) -> int:
     """Save the videos that YouTube returned, record the missing ones, and acknowledge all requested videos.
 
-    Returns the number of acknowledged entries. Entries of messages that another consumer has taken meanwhile are left
-    out: nothing is saved for those. One transaction, whose round trips do not depend on the number of videos.
+    Returns the number of acknowledged entries. Nothing is saved for entries of messages that another consumer has
+    taken meanwhile. Uses one transaction, whose round trips do not depend on the number of videos.
     """
     message_ids = {video.message_id for video in requested}
     with connection.transaction():
@@ -61,5 +61,5 @@ def _save(
 
 
 def _statistics(video: YouTubeVideo) -> VideoStatistics:
-    # Without any statistics the row is written all the same, with every number null: YouTube was asked.
+    # A video without statistics gets a row with every number null, which records the request to YouTube.
     return video.statistics or VideoStatistics(external_video_id=video.external_video_id)

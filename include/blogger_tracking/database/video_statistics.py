@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from blogger_tracking.domain.models import Platform, VideoStatistics
 
-# A fetch that is repeated keeps a known number where the new response has none.
+# If a fetch is repeated, a known number is kept where the new response has none.
 _SAVE = """
 insert into video_statistics (video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts)
 select
@@ -33,9 +33,10 @@ set
 def save_statistics(
     connection: Connection, platform: Platform, captured: Sequence[tuple[int, VideoStatistics]], moment: datetime
 ) -> None:
-    """Insert or update the statistics of saved videos, each for the fetch whose id stands beside the statistics.
+    """Insert or update statistics of saved videos.
 
-    A pair of fetch and video may occur once only.
+    `captured` pairs the id of a fetch with the statistics to save for that fetch. Each pair of fetch and video may
+    occur only once.
     """
     statistics = [each for _, each in captured]
     parameters = {

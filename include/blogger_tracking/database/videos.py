@@ -1,4 +1,4 @@
-"""Statements on `videos` and on the organizations' links to videos; none runs once per video."""
+"""Statements on `videos` and on the organizations' links to videos; no statement runs once per video."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class VideoThumbnail:
         return f"{Platform(self.platform).slug}/{quote(self.external_video_id, safe='')}.{extension}"
 
 
-# Sorted by id: every transaction locks videos in this order, which prevents deadlocks. A known publication date stays,
-# because YouTube's listing has an approximation only. A new thumbnail URL is of no use once the thumbnail is stored.
+# Sorted by id: every transaction locks videos in this order, which prevents deadlocks. A known publication date is
+# kept, because YouTube's listing has only an approximation. Once the thumbnail is stored, a new URL alone causes no
+# update.
 _SAVE = """
 insert into videos (
     platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at, first_seen_at
@@ -113,7 +114,7 @@ order by external_video_id
 for update
 """
 
-# The date of a broadcast that is announced or live moves, so that the newest response wins.
+# The newest response replaces the date, because the date of an announced or live broadcast may change.
 _RECORD_SEEN = """
 update videos
 set
@@ -230,6 +231,6 @@ def read_video_thumbnails(connection: Connection, video_ids: Collection[int]) ->
 def save_thumbnail_paths(connection: Connection, paths: Mapping[int, str]) -> None:
     """Save the storage paths of thumbnails by video id (`videos.id`). Part of a transaction of the caller."""
     parameters = {"ids": list(paths), "paths": list(paths.values())}
-    # In the order in which `save_videos` locks videos.
+    # Locks videos in the same order as `save_videos`, which prevents deadlocks.
     connection.execute(_LOCK_BY_ID, parameters)
     connection.execute(_SAVE_THUMBNAIL_PATHS, parameters)

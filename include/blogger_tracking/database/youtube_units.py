@@ -20,7 +20,7 @@ class UnitUse(StrEnum):
     PROFILE = "profile"
 
 
-# Serializes reservations only. `record_units` takes no lock: units that are spent already are counted in any case.
+# Serializes reservations only. `record_units` takes no lock, because spent units are recorded even above the budget.
 _LOCK_RESERVATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.youtube_units', 0))"
 
 _RESERVE = """
@@ -53,7 +53,7 @@ select
     - ceil(({waiting_videos})::numeric / %(videos_per_call)s)
 """
 
-_OF_RUN = "select call, sum(units) from youtube_units where run_id = %(run_id)s group by call"
+_UNITS_OF_RUN = "select call, sum(units) from youtube_units where run_id = %(run_id)s group by call"
 
 
 def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id: int) -> bool:
@@ -91,4 +91,4 @@ def units_left(connection: Connection, moment: datetime, budget: int) -> int:
 
 def read_run_units(connection: Connection, run_id: int) -> dict[UnitUse, int]:
     """Return the units spent so far on a run's fetches and their statistics."""
-    return {UnitUse(call): int(units) for call, units in connection.execute(_OF_RUN, {"run_id": run_id})}
+    return {UnitUse(call): int(units) for call, units in connection.execute(_UNITS_OF_RUN, {"run_id": run_id})}
