@@ -1,7 +1,7 @@
-"""The HTTP API as an Airflow plugin mounts it, made of Airflow Connections and settings.
+"""Construction of the HTTP API from Airflow Connections and settings, for the plugin that mounts the API.
 
 Every Airflow process imports this module with the plugin, and only the API server needs the app: what the app needs is
-imported with the first request.
+imported at the first request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ The extras `jwks_url` and `audience` replace the defaults of SupabaseAuthConfig.
 
 
 class LazyApp:
-    """An ASGI app that imports and makes the HTTP API with the first request."""
+    """ASGI app that imports and creates the HTTP API at the first request."""
 
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
@@ -44,7 +44,7 @@ class LazyApp:
 
 
 def make_app() -> ASGIApp:
-    """Return the FastAPI app, whose dependencies are made with the first request and kept."""
+    """Return the FastAPI app, whose dependencies are created at the first request and kept."""
     from blogger_tracking.api.app import create_app
     from blogger_tracking.orchestration.process_cache import cached_in_process
     from blogger_tracking.settings import get_settings

@@ -1,6 +1,6 @@
-"""Services made of Airflow Connections: the database, the platforms, Airflow's REST API, Sentry.
+"""Services configured by Airflow Connections: the database, the platforms, Airflow's REST API, Sentry.
 
-Each is made on first use and kept for the life of the process.
+Each service is created at its first use and kept for the life of the process.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ AIRFLOW_API = "airflow_api"
 """Connection id of Airflow's own REST API: host = base URL, login and password of a service account."""
 
 SENTRY = "sentry"
-"""Connection id of Sentry; its password is the DSN. Optional."""
+"""Connection id of Sentry: password = the DSN. Optional."""
 
 
 @cached_in_process
@@ -54,7 +54,7 @@ def fetch_services() -> FetchServices:
 
 
 class _Platforms(Mapping[Platform, PlatformService]):
-    """The clients of the platforms, each made on first use: a platform that is not tracked needs no API key."""
+    """The clients of the platforms, each created at its first use: a platform that is not tracked needs no API key."""
 
     def __getitem__(self, platform: Platform) -> PlatformService:
         return platform_service(platform)
@@ -120,20 +120,23 @@ def get_connection(connection_id: str) -> Connection:
         return BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
         raise ConfigurationError(
-            f"There is no Airflow Connection {connection_id!r}. Nothing was fetched. "
-            f"Create it in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
+            f"There is no Airflow Connection {connection_id!r}. Nothing was changed. "
+            f"Create the Connection in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
         ) from None
 
 
 def config_from(connection: Connection, model: type[Config], values: dict[str, Any]) -> Config:
-    """Return a configuration of these values and the Connection's extras, which win. Raises ConfigurationError."""
+    """Return a configuration of `values` and the Connection's extras; extras take precedence.
+
+    Raises ConfigurationError.
+    """
     try:
         return model.model_validate({**values, **connection.extra_dejson})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError(
-            f"The Connection {connection.conn_id} is not valid: {faults}. Correct its host, password and extras; "
-            "README.md has an example."
+            f"The Connection {connection.conn_id} is not valid: {faults}. Correct the Connection's host, password "
+            "and extras; README.md has an example."
         ) from None
 
 
@@ -152,9 +155,13 @@ def _connect(connection: Connection, **options: object) -> psycopg.Connection:
     try:
         opened = PostgresHook(connection=with_options).get_conn()
     except AirflowException as error:
-        raise ConfigurationError(f"The Connection {connection.conn_id} cannot be used: {error}") from error
+        raise ConfigurationError(
+            f"The Connection {connection.conn_id} cannot be used: {error}. Nothing was changed. Correct the Connection."
+        ) from error
     if not isinstance(opened, psycopg.Connection):
-        raise ConfigurationError("Airflow's PostgresHook uses psycopg2: install SQLAlchemy 2, as psycopg 3 needs.")
+        raise ConfigurationError(
+            "Airflow's PostgresHook uses psycopg2, but psycopg 3 is required. Install SQLAlchemy 2."
+        )
     return opened
 
 

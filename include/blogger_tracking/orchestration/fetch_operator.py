@@ -1,7 +1,7 @@
 """Operator that fetches the bloggers of one task instance.
 
-DAG files import this module and Airflow parses them again and again, in every worker too: imports that only a running
-task needs are inside its functions.
+DAG files import this module, and Airflow parses DAG files repeatedly, also in workers: modules that only a running
+task needs are imported inside functions.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER, starts_in_triggerer
 
 REASONS_SHOWN = 5
-"""Failed bloggers that the exception of an instance names; the log has all of them."""
+"""Maximum number of failed bloggers that the exception of an instance names; the log names all."""
 
 
 class FetchBloggersOperator(BaseOperator):
-    """Fetch the bloggers that the ledger assigned to this task instance, and save their videos.
+    """Operator that fetches and saves the videos of the bloggers that the ledger assigned to its task instance.
 
-    The ledger is queried by DAG run, task id and map index. The instance fails if any of its bloggers failed; the
-    videos of the other bloggers are saved. Its XCom is a summary of counts.
+    The operator queries the ledger by DAG run, task id and map index. The instance fails if any of its bloggers failed;
+    the videos of the other bloggers are saved. The instance's XCom is a summary of counts.
 
-    :param instance_label: who the instance is for, for people; the operator does not use the label itself.
-    :param deferrable: do the work in the triggerer; by default `[operators] default_deferrable`.
-    :param start_from_trigger: start there, without a worker; by default as `deferrable`. Airflow decides about
-        a *mapped* task before the operator exists: give `partial()` both arguments, or neither.
+    :param instance_label: label of the instance in Airflow's UI; the operator itself does not use the label.
+    :param deferrable: fetch in the triggerer; by default `[operators] default_deferrable`.
+    :param start_from_trigger: start in the triggerer, without a worker; by default as `deferrable`. Airflow decides
+        about a *mapped* task before the operator exists: give `partial()` both arguments, or neither.
     """
 
     template_fields = ()
@@ -60,14 +60,15 @@ class FetchBloggersOperator(BaseOperator):
 
         instance = context["ti"]
         map_index = instance.map_index or 0
-        with ThreadPoolExecutor(get_settings().threads_per_instance) as threads:
-            fetches = submit_fetches(threads, fetch_services(), run_key(instance), instance.task_id, map_index)
+        with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
+            fetches = submit_fetches(executor, fetch_services(), run_key(instance), instance.task_id, map_index)
             reports = [fetch.result() for fetch in fetches]
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:
             raise AirflowException(
                 f"{len(failed)} of {len(reports)} bloggers failed: {'; '.join(failed[:REASONS_SHOWN])}. The videos of "
-                "the others are saved. Airflow tries the failed ones again; afterwards, clear this instance."
+                "the other bloggers are saved. Airflow retries the failed bloggers; after the last retry, clear this "
+                "instance."
             )
         if all_skipped(reports):
             raise AirflowSkipException(f"Nothing was fetched: {reports[0].reason}")

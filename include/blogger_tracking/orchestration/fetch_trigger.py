@@ -1,4 +1,4 @@
-"""Trigger that does in the triggerer the work that the operator does in a worker."""
+"""Trigger that fetches the bloggers of one task instance, as FetchBloggersOperator does in a worker."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches
 logger = logging.getLogger(__name__)
 
 EVENT_INTERVAL_SECONDS = 0.5
-"""Instances that end within the same interval send their events together: one round of the triggerer's loop."""
+"""Instances that end within the same interval send their events together, in one round of the triggerer's loop."""
 
 
 class FetchBloggersTrigger(BaseTrigger):
-    """Fetch the bloggers of a task instance in a bounded pool of threads, and end the instance.
+    """Trigger that fetches the bloggers of a task instance in a bounded pool of threads, and ends the instance.
 
-    `run` catches every exception, logs it and yields a failure: Airflow would send an instance whose trigger raises
-    through a worker, only to fail there.
+    `run` catches every exception, logs the exception and yields a failure: after a trigger that raises, Airflow starts
+    a worker only to let the instance fail there.
     """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -82,7 +82,7 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) 
     while unfinished:
         _, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(EVENT_INTERVAL_SECONDS - time.monotonic() % EVENT_INTERVAL_SECONDS)
-        # The triggerer empties the log's pipe only now and then: a write may block, and must not block the event loop.
+        # In a thread: a write blocks while the triggerer's pipe for logs is full, and must not block the event loop.
         await asyncio.to_thread(log.flush)
 
 

@@ -1,6 +1,6 @@
 """Airflow parts of the initial fetch: the params and the task of its DAG, and the batch's task that dispatches it.
 
-DAG files import this module, so what only a running task needs is imported in the task.
+DAG files import this module: modules that only a running task needs are imported inside functions.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schema
 
 
 class FetchInitialVideosOperator(FetchBloggersOperator):
-    """Operator that plans and executes the initial fetch of the run conf, in one task to save the start of a second.
+    """Operator that plans and executes the initial fetch of the run conf, in one task to save the start of another.
 
     The task is skipped for a duplicate, a paused account and an exhausted limit; it fails, without a retry, for a
-    message that contradicts the database. Both have the reason in the log. While another run is fetching the blogger,
+    message that contradicts the database. The log has the reason. While another run is fetching the blogger,
     the task fails with a retry.
     """
 
-    # The plan is made in the worker, which has the run conf.
+    # The instance is planned from the run conf, which only a worker has.
     start_from_trigger = False
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments
@@ -91,5 +91,6 @@ def _message(conf: dict[str, Any]) -> InitialFetchMessage:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise AirflowFailException(
-            f"Nothing was fetched, because the run conf is not a valid message: {faults}"
+            f"Nothing was fetched, because the run conf is not a valid message: {faults}. Correct the program that "
+            "triggered the run."
         ) from None

@@ -1,4 +1,4 @@
-"""Cache of values that are made once per process, on first use, by whichever thread comes first."""
+"""Cache of values that are created once per process, by the first thread that needs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 REMEMBER_FAILURE_SECONDS = 5
-"""Lifetime of a cached error. Instances that start together thereby wait for one time-out of the database, not many."""
+"""Lifetime of a cached error. Instances that start together thus wait for one time-out of the database only."""
 
 _clear_functions: list[Callable[[], None]] = []
 
@@ -27,7 +27,7 @@ def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
     _clear_functions.extend((made.clear, failed.clear))
 
     @wraps(make)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+    def cached(*args: P.args, **kwargs: P.kwargs) -> R:
         with lock:
             if args in made:
                 return made[args]
@@ -41,10 +41,10 @@ def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
                 raise
             return made[args]
 
-    return guarded
+    return cached
 
 
 def clear_process_cache() -> None:
-    """Empty the cache, so that all values are made again on next use."""
+    """Empty the cache, so that all values are created again at their next use."""
     for clear in _clear_functions:
         clear()

@@ -1,6 +1,6 @@
 """The queues in Airflow: assets that announce messages, and the tasks that consume the messages.
 
-DAG files import this module: imports that only a running task needs stand inside the tasks.
+DAG files import this module: modules that only a running task needs are imported inside functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ POLLING_CRON = "*/5 * * * *"
 """Schedule on which consumers look for messages whose retry delay is over (docs/contracts.md#queues)."""
 
 CONSUMER_PRIORITY = 1000
-"""Priority weight of the consumers: few tasks, which complete what fetches began, go before all other tasks."""
+"""Priority weight of the consumers: the few tasks that complete the fetches' work start before all other tasks."""
 
 
 def consumer_schedule(queue: Asset) -> AssetOrTimeSchedule:

@@ -11,7 +11,7 @@ from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.settings import get_settings
 
 FLUSH_SECONDS = 2
-"""Maximum delay of the end of a process by events that are still to be sent."""
+"""Maximum time that a process, when it ends, waits until its remaining events are sent."""
 
 
 def start_sentry(dsn: str | None) -> None:
@@ -26,7 +26,7 @@ def start_sentry(dsn: str | None) -> None:
         include_local_variables=False,
         max_request_body_size="never",
         auto_enabling_integrations=False,
-        # By default Sentry adds headers to every outgoing request, also to the platforms.
+        # By default Sentry adds headers to every outgoing request, including those to the platforms.
         trace_propagation_targets=[],
         shutdown_timeout=FLUSH_SECONDS,
         environment=get_settings().deployment,

@@ -1,4 +1,4 @@
-"""Requests for callbacks that a task does not have, not written.
+"""Suppression of requests for callbacks that a task does not have.
 
 For every task instance that a trigger ends, Airflow writes a callback request, whether or not the task has callbacks.
 The DAG processor then parses the DAG file to find out that there is nothing to call: 6 of the 55 CPU seconds of a run
@@ -11,7 +11,8 @@ Verified against: Airflow 3.3.2, airflow/models/trigger.py, airflow/callbacks/da
 Turned off by: `BLOGGER_TRACKING_CHECK_CALLBACK_REQUESTS=false`.
 Test: tests/orchestration/airflow_3_3/test_callback_requests.py.
 
-The plugin registers this module as a listener, and every Airflow process imports the plugin: imports are late.
+The plugin registers this module as a listener, and every Airflow process imports the plugin: imports are inside
+functions.
 """
 
 from __future__ import annotations

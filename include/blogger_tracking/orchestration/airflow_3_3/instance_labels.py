@@ -6,7 +6,7 @@ The query runs in a thread of its own with a time limit, because the scheduler m
 database.
 
 Relies on: `TaskInstance._rendered_map_index` is the column behind the public `rendered_map_index`, which has no setter;
-nothing else writes the column for an instance that never sees a worker.
+nothing else writes the column for an instance that never runs on a worker.
 Verified against: Airflow 3.3.2, airflow/models/taskinstance.py.
 Turned off by: `BLOGGER_TRACKING_LABEL_INSTANCES=false`. The UI then shows map indexes.
 Test: tests/orchestration/airflow_3_3/test_instance_labels.py.
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 QUERY_SECONDS = 2
-"""Seconds that the scheduler waits for the labels of a run; afterwards the instances go without labels."""
+"""Seconds that the scheduler waits for the labels of a run; afterwards the instances get no labels."""
 
 CONNECT_SECONDS = 2
-"""Connection time-out of the query, the shortest that libpq accepts. Only the query's own thread waits for it."""
+"""Connection time-out of the query, the shortest that libpq accepts. Only the query's own thread waits that long."""
 
 CACHED_RUNS = 8
-"""Runs whose labels are kept. Airflow creates the instances of a run within a few of the scheduler's loops."""
+"""Number of runs whose labels are cached. Airflow creates the instances of a run within a few scheduler loops."""
 
 _query_thread = ThreadPoolExecutor(1, thread_name_prefix="labels")
 
@@ -52,18 +52,19 @@ def label_instance(task_instance: TaskInstance) -> None:
 
 
 def clear_label_cache() -> None:
-    """Forget the labels of all runs, so that the next instance queries the ledger again."""
+    """Delete the cached labels of all runs, so that the next instance queries the ledger again."""
     _labels_of.cache_clear()
 
 
 @lru_cache(CACHED_RUNS)
 def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
-    """Return the labels of a run by task id and map index; an empty result, kept as well, if the query fails."""
+    """Return the labels of a run by task id and map index; an empty result, cached as well, if the query fails."""
     try:
         return _query_thread.submit(_read_labels, key).result(QUERY_SECONDS)
-    except Exception as error:  # noqa: BLE001 - no label is worth the scheduler
+    except Exception as error:  # noqa: BLE001 - an error about labels must not stop the scheduler
         logger.warning(
-            "The task instances of %s get no labels: the query to the ledger failed with %s. The run goes on.",
+            "The task instances of %s get no labels: the query to the ledger failed with %s. The run goes on; the "
+            "UI shows map indexes.",
             key.dag_run_id,
             type(error).__name__,
         )

@@ -1,8 +1,8 @@
 """Buffer for the log lines of the triggerer's threads, which are written together instead of one by one.
 
 Relies on: Airflow's triggerer looks for new, finished and orphaned triggers in the metadata database whenever its
-runner process sends anything, a log line included. With dozens of fetches at once, single lines were half of the
-triggerer's work (docs/performance.md). Also, the runner's log handlers are those of the root logger.
+runner process sends anything, a log line included. With dozens of fetches at once, single lines caused half of
+the triggerer's work (docs/performance.md). Also, the runner's log handlers are those of the root logger.
 Verified against: Airflow 3.3.2, airflow/jobs/triggerer_job_runner.py, `TriggerRunnerSupervisor.run_once`.
 Turned off by: `BLOGGER_TRACKING_BUFFER_TRIGGER_LOGS=false`.
 Test: tests/orchestration/airflow_3_3/test_log_buffer.py.
@@ -18,7 +18,7 @@ from blogger_tracking.settings import get_settings
 
 
 class LogBuffer:
-    """The lines below WARNING of one task instance, from any of its threads. Thread-safe."""
+    """Buffer of one task instance's lines below WARNING, from any of its threads. Thread-safe."""
 
     def __init__(self) -> None:
         for handler in logging.getLogger().handlers:
@@ -34,13 +34,13 @@ class LogBuffer:
         return context
 
     def append(self, record: logging.LogRecord) -> None:
-        """Keep a line, once for all handlers of the root logger."""
+        """Add a line, once even if several handlers of the root logger pass the same line."""
         with self._lock:
             if record not in self._records:
                 self._records.append(record)
 
     def flush(self) -> None:
-        """Write the kept lines. May block; call it in a context that does not buffer."""
+        """Write and remove the buffered lines. May block. The caller's context must not be the one of `context`."""
         with self._lock:
             records, self._records = self._records, []
         for record in records:

@@ -1,4 +1,4 @@
-"""Airflow's three log lines about every trigger (starting, fired, completed), dropped.
+"""Suppression of Airflow's three log lines about every trigger: starting, fired, completed.
 
 The lines are 1.3 KB of log for every task instance. Airflow's triggerer reads 4 KB of log in each round of its loop,
 and each round queries the metadata database, so the lines were a large part of the cost of a run.
@@ -21,7 +21,7 @@ import structlog
 from blogger_tracking.settings import get_settings
 
 ANNOUNCEMENT = re.compile(r"trigger .+ starting$|Trigger fired event$|trigger completed$")
-"""The events of the dropped lines, before their arguments are filled in."""
+"""Pattern of the dropped lines' events, before structlog fills in the arguments."""
 
 
 def drop_trigger_announcements() -> None:
