@@ -48,7 +48,7 @@ class AirflowApi:
     A wrapper of Airflow's official client, which lacks the login: the access token is kept until Airflow rejects it,
     and then renewed. Requests are not retried and redirects are not followed, so that each request ends within about
     `timeout_seconds`; the client's default is three retries. Responses are read here, because the client's model of a
-    DAG run rejects the whole response for a value of any field that its version does not know.
+    DAG run rejects the whole response if any field has a value that the client's version does not know.
 
     `base_url` is the address without `/api/v2`. All methods raise AirflowApiError.
     """
@@ -69,7 +69,7 @@ class AirflowApi:
         status, _ = self._send(self._client().trigger_dag_run_without_preload_content, dag_id, body)
         if status == HTTPStatus.CONFLICT:
             return False
-        _require(status, HTTPStatus.OK)
+        _require_status(status, HTTPStatus.OK)
         return True
 
     def run_state(self, dag_id: str, dag_run_id: str) -> DagRunState | None:
@@ -77,7 +77,7 @@ class AirflowApi:
         status, body = self._send(self._client().get_dag_run_without_preload_content, dag_id, dag_run_id)
         if status == HTTPStatus.NOT_FOUND:
             return None
-        _require(status, HTTPStatus.OK)
+        _require_status(status, HTTPStatus.OK)
         try:
             return DagRunState(json.loads(body)["state"])
         except (ValueError, KeyError, TypeError):
@@ -100,7 +100,7 @@ class AirflowApi:
         response = self._call(partial(call, *arguments), _headers={"Authorization": f"Bearer {token}"})
         if response[0] != HTTPStatus.UNAUTHORIZED:
             return response
-        self._forget(token)
+        self._discard_token(token)
         return self._call(partial(call, *arguments), _headers={"Authorization": f"Bearer {self._current_token()}"})
 
     def _current_token(self) -> str:
@@ -110,7 +110,7 @@ class AirflowApi:
                 self._token = self._log_in(client)
             return self._token
 
-    def _forget(self, token: str) -> None:
+    def _discard_token(self, token: str) -> None:
         with self._lock:
             if self._token == token:
                 self._token = None
@@ -123,7 +123,7 @@ class AirflowApi:
             return response
 
         status, body = self._call(post)
-        _require(status, HTTPStatus.CREATED)
+        _require_status(status, HTTPStatus.CREATED)
         try:
             return str(json.loads(body)["access_token"])
         except (ValueError, KeyError, TypeError):
@@ -137,10 +137,16 @@ class AirflowApi:
             body = response.data
         except (HTTPError, ApiException) as error:
             # Only the name of the error: its text may contain the whole address.
-            raise AirflowApiError(f"Airflow's REST API cannot be reached ({type(error).__name__}).") from None
+            raise AirflowApiError(
+                f"Airflow's REST API cannot be reached ({type(error).__name__}). Initial fetches that were not "
+                "triggered stay pending. Check the API server and the host of the Connection airflow_api."
+            ) from None
         return response.status, body
 
 
-def _require(status: int, expected: HTTPStatus) -> None:
+def _require_status(status: int, expected: HTTPStatus) -> None:
     if status != expected:
-        raise AirflowApiError(f"Airflow's REST API returned {status} instead of {expected.value}.")
+        raise AirflowApiError(
+            f"Airflow's REST API returned {status} instead of {expected.value}. Initial fetches that were not "
+            "triggered stay pending. Check the login and the permissions of the Connection airflow_api."
+        )

@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _database_opener(command: _Command) -> OpenConnection:
-    # Importing Airflow writes a configuration file into AIRFLOW_HOME: callers of the functions below must not do so.
+    # Importing Airflow writes a configuration file into AIRFLOW_HOME; importing this module for its other functions
+    # must not do so.
     from blogger_tracking.orchestration import connections  # noqa: PLC0415 - see above
 
     connection_id = connections.BLOGGER_DB_ADMIN if command.as_owner else connections.BLOGGER_DB
@@ -116,11 +117,11 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
     for column in ("waiting", "done", "parked"):
         counts.add_column(column, justify="right")
     parked = titled_table("Parked messages", "queue")
-    for column in ("message", "tries", "reason"):
+    for column in ("message", "attempts", "reason"):
         parked.add_column(column)
     for state in states:
-        figures = (state.counts.waiting, state.counts.done, state.counts.parked)
-        counts.add_row(state.queue, *(f"{count:,}" for count in figures))
+        numbers = (state.counts.waiting, state.counts.done, state.counts.parked)
+        counts.add_row(state.queue, *(f"{count:,}" for count in numbers))
         for message in state.parked:
             parked.add_row(state.queue, str(message.id), str(message.attempts), message.last_error)
     return Group(counts, parked) if parked.row_count else Group(counts)

@@ -19,7 +19,7 @@ from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationEr
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
 
 JWKS_LIFESPAN_SECONDS = 300
-"""Lifetime of the cached JWKS. A token with an unknown key id causes an earlier request, see the cooldown."""
+"""Lifetime of the cached JWKS. A token with an unknown key id causes an earlier request of the JWKS."""
 
 JWKS_COOLDOWN_SECONDS = 10
 """Minimum time between two requests of the JWKS that tokens with unknown key ids cause."""

@@ -39,7 +39,7 @@ class ApiServices:
     def authorize(self, connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
         """Return the user's role, and count the request against the organization's rate limit.
 
-        Requests of users who are not members do not count: they could block the organization.
+        Requests of users who are not members do not count; otherwise such users could block the organization.
         Raises NotAMemberError, RateLimitedError.
         """
         role = read_role(connection, organization_id, user_id)

@@ -125,10 +125,19 @@ def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
 
 
 def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
-    logger.error("A request to /blogger got a 503, its change was rolled back: %s: %s", type(error).__name__, error)
+    logger.error(
+        "A request to /blogger got a 503. Any open transaction was rolled back, and the request may be sent again. "
+        "Cause: %s: %s",
+        type(error).__name__,
+        error,
+    )
     return _error_response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable. Try again later.")
 
 
 def _handle_unexpected_error(_: Request, error: Exception) -> JSONResponse:
-    logger.error("A request to /blogger got a 500: unexpected %s.", type(error).__name__, exc_info=error)
+    logger.error(
+        "A request to /blogger got a 500: unexpected %s. Any open transaction was rolled back.",
+        type(error).__name__,
+        exc_info=error,
+    )
     return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal error.")

@@ -58,9 +58,9 @@ def request_key(user_id: UUID, route: str, key: str | None, body: BaseModel) -> 
 def idempotent_request(pool: ConnectionPool, key: RequestKey | None) -> Generator[IdempotentRequest]:
     """Process a request with this key once; without a key, process the request.
 
-    The caller returns `kept_response` if there is one, otherwise the result of `respond`. Saved are responses of 2xx
-    and 4xx, those to a RequestError and a PlatformError among them. After any other response or error, and after a
-    429, a repetition is processed as a new request.
+    The caller returns `kept_response` if there is one, otherwise the result of `respond`. Responses with a
+    2xx or 4xx status are saved, including those to a RequestError and a PlatformError. After a 429, any other response
+    or any other error, a repetition is processed as a new request.
     Raises KeyReusedError, InProgressError.
     """
     if key is None:

@@ -128,7 +128,7 @@ def _addition_response(added: AddedBlogger) -> JSONResponse:
 def _look_up_slot(services: ApiServices) -> Generator[None]:
     """Hold one of the slots for requests to a platform. Raises BusyError if all slots are taken.
 
-    A platform that hangs can thereby occupy some of the server's threads only: Airflow's own routes need the others.
+    A platform that hangs thus occupies only some of the server's threads; Airflow's own routes need the other threads.
     """
     if not services.look_up_slots.acquire(blocking=False):
         raise BusyError(_BUSY_RETRY_SECONDS)

@@ -36,7 +36,7 @@ class _Addition(_Request):
 
 
 class AddBlogger(_Addition):
-    """Request to add a blogger by name, `@name` or profile URL. `dailyVideosCount` null: the organization's."""
+    """Request to add a blogger by name, `@name` or profile URL. `dailyVideosCount` null: the organization's count."""
 
     username: Annotated[str, Field(min_length=1, max_length=LONGEST_INPUT)]
     platform: Platform
@@ -49,7 +49,7 @@ class AddFromTracking(_Addition):
 
 
 class ChangeTracking(_Request):
-    """Request to pause or resume a tracked account or to change its count (null: the organization's)."""
+    """Request to pause or resume a tracked account or to change its count (null: the organization's count)."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 

@@ -74,7 +74,7 @@ def _look_up(services: FetchServices, platform: Platform, name: str) -> BloggerP
         try:
             return services.platforms[platform].get_user_info(name)
         finally:
-            # Also if there is no such channel: the request cost units.
+            # Also after an error: a request for a channel that does not exist costs units, too.
             if platform is Platform.YOUTUBE and meter.requests:
                 with services.pool.connection() as connection:
                     record_units(connection, datetime.now(UTC), UnitUse.PROFILE, meter.requests)
@@ -90,7 +90,7 @@ def _check_before_look_up(connection: Connection, addition: AdditionRequest, pla
     try:
         require_room(connection, addition.organization_id)
     except BloggerLimitReachedError:
-        # A tracked blogger needs no room: adding it again dispatches a failed initial fetch again.
+        # A blogger that is tracked already needs no room. Adding such a blogger again repeats a failed initial fetch.
         if not is_tracked_by_name(connection, addition.organization_id, platform, name):
             raise
 

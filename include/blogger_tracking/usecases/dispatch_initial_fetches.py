@@ -42,7 +42,11 @@ triggers the same initial fetch."""
 
 @dataclass(frozen=True, slots=True)
 class DispatchOutcome:
-    """Result of a dispatch: `dag_run_id` executes the initial fetch, or will (state `waiting`, with the reason)."""
+    """Result of a dispatch.
+
+    `dag_run_id` is the DAG run of the initial fetch. In the state `waiting` this run is not triggered yet, and `reason`
+    says why.
+    """
 
     state: InitialFetchState
     dag_run_id: str
@@ -72,7 +76,7 @@ def dispatch_initial_fetch(pool: ConnectionPool, airflow: AirflowApi, tracking_i
 def dispatch_pending_initial_fetches(
     pool: ConnectionPool, airflow_api: Callable[[], AirflowApi], scope: RunScope
 ) -> dict[str, int]:
-    """Dispatch the pending initial fetches in scope that the subscription rule grants now; return how many, by state.
+    """Dispatch the pending initial fetches in scope that the subscription rule grants; return their number by state.
 
     Nothing is reserved: the triggered run applies the rule again. `airflow_api` is only called if there is something
     to dispatch. Raises AirflowApiError at the first failure of Airflow's API; the rest stays pending.
@@ -94,21 +98,24 @@ def _dispatch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> D
             return None
         message = _message(dispatch)
         if message is None:
-            reason = "The message to the run cannot be written: the organization has no members, for example."
+            reason = "The run's message would be invalid, for example because the organization has no members."
             return DispatchOutcome(InitialFetchState.WAITING, dispatch.dag_run_id, reason)
         if _is_live(airflow, dispatch, message):
             return DispatchOutcome(InitialFetchState.STARTED, dispatch.dag_run_id)
         with pool.connection() as connection:
             begin_next_attempt(connection, dispatch)
-    raise AirflowApiError(f"Each of the {_MAX_ATTEMPTS} triggered runs had already ended.")
+    raise AirflowApiError(
+        f"The DAG runs of {_MAX_ATTEMPTS} attempts at an initial fetch had all ended already. "
+        "The initial fetch stays pending."
+    )
 
 
 def _grantable(connection: Connection, scope: RunScope) -> list[UUID]:
     moment = fetch_value(connection, "select clock_timestamp()")
     constraints = read_planning_constraints(connection, moment)
-    # A blogger in another live run is free again before the triggered run gives up retrying.
-    free = replace(constraints, live_bloggers=frozenset())
-    plan = planning.plan(read_accounts_with_pending_initial_fetch(connection, scope), free)
+    # Bloggers of other live runs are included: the triggered run retries until the other run has fetched the blogger.
+    constraints = replace(constraints, live_bloggers=frozenset())
+    plan = planning.plan(read_accounts_with_pending_initial_fetch(connection, scope), constraints)
     for skip in plan.skips:
         logger.info("The initial fetch of tracked account %s stays pending: %s.", skip.account.tracking_id, skip)
     return [allocation.account.tracking_id for fetch in plan.fetches for allocation in fetch.allocations]

@@ -44,9 +44,10 @@ class FetchServices:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """The result of one attempt of a fetch. `reason` says why the attempt did not simply succeed.
+    """Result of one attempt of a fetch.
 
-    `state` is None if a newer attempt took over the fetch. `charged` is the sum of the added charges.
+    `state` is None if a newer attempt took over the fetch. `reason` is None for a succeeded and an empty attempt.
+    `charged` is the sum of the added charges.
     """
 
     fetch_id: int
@@ -60,7 +61,7 @@ class FetchReport:
 
     @property
     def failed(self) -> bool:
-        """True if another attempt may get the videos that this attempt did not get."""
+        """True if the attempt failed and saved nothing, so that the task instance has to fail and retry."""
         return self.state is FetchState.FAILED
 
 

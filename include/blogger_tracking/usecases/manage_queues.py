@@ -23,7 +23,7 @@ from blogger_tracking.domain.queues import Queue
 logger = logging.getLogger(__name__)
 
 MAX_LISTED_PARKED = 100
-"""Number of a queue's parked messages that are listed at most."""
+"""Maximum number of parked messages that are listed per queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class QueueState:
 
 
 def consume(pool: ConnectionPool, queue: Queue, run: Callable[[], Counter[str]]) -> dict[str, int]:
-    """Run a consumer, and log a summary and every message parked meanwhile; return the counts, to be kept as an XCom.
+    """Run a consumer, and log a summary and every message parked meanwhile; return the counts as an XCom.
 
     `run` returns the consumer's own counts, to which `parked` is added; empty if there was no work.
     """
@@ -49,7 +49,10 @@ def consume(pool: ConnectionPool, queue: Queue, run: Callable[[], Counter[str]])
         parked = list_parked_messages(connection, queue, MAX_LISTED_PARKED, since=started)
     for message in parked:
         logger.warning(
-            "Message %s of %s is parked and not tried again unless requeued: %s.", message.id, queue, message.last_error
+            "Message %s of %s is parked: %s. Remove the cause, then run `python -m blogger_tracking.cli requeue`.",
+            message.id,
+            queue,
+            message.last_error,
         )
     summary = {**counts, "parked": len(parked)}
     logger.info("%s: %s.", queue, ", ".join(f"{count} {name}" for name, count in summary.items()))

@@ -47,7 +47,8 @@ _SKIP_REASON = "select reason from run_accounts where run_id = %(run_id)s and de
 _MAX_ATTEMPTS = 5
 
 
-# A user may change the tracked account after the transaction's snapshot and before its lock of the account.
+# Postgres raises SerializationFailure if a user changed the tracked account after the transaction's snapshot and before
+# its lock of the account.
 @retry(retry=retry_if_exception_type(SerializationFailure), stop=stop_after_attempt(_MAX_ATTEMPTS), reraise=True)
 def plan_initial_fetch(
     pool: ConnectionPool, key: RunKey, task_id: str, message: InitialFetchMessage, timeout: timedelta
@@ -97,19 +98,22 @@ def _plan(
     task_id: str,
     message: InitialFetchMessage,
     tracking_id: UUID,
-    period: tuple[datetime, timedelta],
+    moment_and_timeout: tuple[datetime, timedelta],
 ) -> str | None:
-    moment, timeout = period
+    moment, timeout = moment_and_timeout
     release_stale_fetches(connection, moment)
     scope = RunScope(organizations=(message.organization_id,), bloggers=(message.blogger_id,))
     accounts = read_accounts(connection, scope)
     if not accounts:
         release_initial_fetch(connection, tracking_id, SkipReason.INACTIVE)
         return SkipReason.INACTIVE
-    wanted = replace(accounts[0], videos_count=message.video_count, pending_initial_fetch=False)
-    plan = planning.plan([wanted], read_planning_constraints(connection, moment))
+    requested_account = replace(accounts[0], videos_count=message.video_count, pending_initial_fetch=False)
+    plan = planning.plan([requested_account], read_planning_constraints(connection, moment))
     if any(skip.reason is SkipReason.ALREADY_RUNNING for skip in plan.skips):
-        raise BloggerBusyError("Another run is fetching this blogger: nothing was fetched. The task will be retried.")
+        raise BloggerBusyError(
+            "Another run is fetching this blogger: nothing was fetched or changed. Airflow retries the task; if the "
+            "last retry fails, clear the task or wait for the next batch run."
+        )
     run_id = insert_run(connection, key, moment, timeout, count_active_accounts(connection, scope))
     write_plan(connection, run_id, moment, plan, [Placement(fetch, task_id, -1) for fetch in plan.fetches])
     if not plan.skips:

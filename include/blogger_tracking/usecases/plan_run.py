@@ -59,7 +59,10 @@ def plan_run(pool: ConnectionPool, key: RunKey, scope: RunScope, timeout: timede
             return PlannedRun(run_id, read_instances(connection, run_id))
         released = release_stale_fetches(connection, moment)
         if released:
-            logger.warning("Released %s fetches that ended runs or crashed attempts left unfinished.", released)
+            logger.warning(
+                "Released %s unfinished fetches of ended runs and crashed attempts: their reservations are free again.",
+                released,
+            )
         run_id = insert_run(connection, key, moment, timeout, count_active_accounts(connection, scope))
         plan = planning.plan(read_accounts(connection, scope), read_planning_constraints(connection, moment))
         placements = place_by_platform(

@@ -40,7 +40,7 @@ QUEUE = Queue.VIDEO_BATCHES
 
 
 class VideoLookup(Protocol):
-    """A client that looks up to 50 videos up in one call."""
+    """Client that requests up to 50 videos in one call."""
 
     def get_videos(self, ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
         """Return the videos by id; private and deleted videos are missing. Raises PlatformError."""
@@ -85,7 +85,7 @@ class StatisticsRefresher:
         """Process the queue until nothing waits and nothing more is expected, or the time budget is spent.
 
         Returns counts of `calls`, acknowledged `videos`, `unseen` videos (missing from YouTube's response), `failed`
-        and `postponed` messages. Database errors propagate: the messages in hand become visible again after the
+        and `postponed` messages. Database errors propagate: the messages taken become visible again after the
         visibility timeout. An empty queue costs one query.
         """
         time_budget = TimeBudget(self._settings.queue_seconds_per_run)
@@ -194,14 +194,15 @@ class StatisticsRefresher:
             if progress.postponement is None:
                 progress.postponement = _Postponement(until, reason)
                 logger.error(
-                    "No further calls to YouTube until %s: %s. Unfinished messages stay in %s, no attempt is counted.",
+                    "No further calls to YouTube until %s: %s. Unfinished messages stay in %s, and this delivery is "
+                    "not counted as an attempt.",
                     until.isoformat(),
                     reason,
                     QUEUE,
                 )
 
     def _fail_and_release(self, progress: _DeliveryProgress) -> None:
-        """Report the failed messages, and release those whose videos were not requested."""
+        """Save the failures of messages, and release the messages whose videos were not requested."""
         now, postponement = self._clock.now(), progress.postponement
         visible_at = postponement.until if postponement else now
         reason = postponement.reason if postponement else None
@@ -227,7 +228,7 @@ def _queued_videos(delivery: Delivery) -> list[QueuedVideo]:
 def _without_partial_call(calls: list[list[QueuedVideo]]) -> list[list[QueuedVideo]]:
     """Return the full calls, or all calls if none is full.
 
-    The backlog counts a video once per message, so what looked like a full call may be a partial one.
+    The backlog counts a video once per message, so a delivery that was large enough for a full call may make none.
     """
     return [call for call in calls if _distinct_videos(call) == VIDEOS_PER_CALL] or calls
 

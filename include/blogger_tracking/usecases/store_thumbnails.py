@@ -72,7 +72,7 @@ class ThumbnailStorer:
         """Process the queue until nothing waits and nothing more is expected, or the time budget is spent.
 
         Returns counts of messages: `stored`, `skipped` (the thumbnail was stored before) and `failed`, parked ones
-        included. Database errors propagate: the messages in hand become visible again after the visibility timeout.
+        included. Database errors propagate: the messages taken become visible again after the visibility timeout.
         An empty queue costs one query.
         """
         time_budget = TimeBudget(self._settings.queue_seconds_per_run)
@@ -126,7 +126,7 @@ class ThumbnailStorer:
             path = self._store.write(thumbnail.storage_key(image.extension), image.content)
         except ThumbnailError as error:
             logger.warning(
-                "The thumbnail of %s video %s was not downloaded: %s.",
+                "The thumbnail of %s video %s was not downloaded: %s. Its message is tried again later or parked.",
                 thumbnail.platform,
                 thumbnail.external_video_id,
                 error,
@@ -134,7 +134,9 @@ class ThumbnailStorer:
             return FailedMessage(message.id, str(error), error.final)
         except StorageError as error:
             logger.exception(
-                "The thumbnail of %s video %s was not stored.", thumbnail.platform, thumbnail.external_video_id
+                "The thumbnail of %s video %s was not stored. Its message is tried again later or parked.",
+                thumbnail.platform,
+                thumbnail.external_video_id,
             )
             return FailedMessage(message.id, str(error))
         return _StoredThumbnail(message.id, thumbnail.id, path)
