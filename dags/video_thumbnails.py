@@ -14,10 +14,10 @@ task's log says which. No message is lost: messages that the task had taken beco
 timeout (15 minutes by default). A thumbnail that cannot be downloaded or stored does not make the run red: its message
 is tried again after 1, 5, 15 and 60 minutes, and parked after five attempts, or at once if the URL can never succeed.
 
-**What to do.** Correct what the error names; the next run, within five minutes, goes on with the queue. The task's log
-names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their reasons;
-`python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *was not
-written*, check the storage and its Connection.
+**What to do.** Correct what the error names; the next run, within five minutes, continues with the queue. The task's
+log names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their
+reasons; `python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *was
+not written*, check the storage and its Connection.
 """
 
 from datetime import timedelta

@@ -15,7 +15,7 @@ the task's log says which. No message is lost: messages that the task had taken 
 visibility timeout (15 minutes by default). A failed call does not make the run red: its messages are tried again after
 1, 5, 15 and 60 minutes, and parked after five attempts.
 
-**What to do.** Correct what the error names; the next run, within five minutes, goes on with the queue.
+**What to do.** Correct what the error names; the next run, within five minutes, continues with the queue.
 
 - *The day's units are spent* or *YouTube is suspended* in the log: messages wait, and no attempt is counted. Units are
   reset at midnight Pacific time; an invalid key has to be replaced in the Connection `youtube_api`.

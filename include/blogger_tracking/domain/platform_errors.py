@@ -86,7 +86,7 @@ HANDLING: dict[ErrorKind, ErrorHandling] = {
         "retry alone does not help.",
     ),
     ErrorKind.NOT_FOUND: ErrorHandling(
-        "Do nothing, or pause the tracked account if the blogger's account is gone for good.",
+        "Do nothing, or pause the tracked account if the blogger's account is permanently deleted.",
     ),
     ErrorKind.PRIVATE: ErrorHandling(
         "Do nothing, or pause the tracked account if the blogger's account stays private.",

@@ -43,7 +43,7 @@ class PlatformTally:
 def run_problems(tallies: Mapping[str, PlatformTally], failed_share_limit: float) -> list[str]:
     """Return the problems that make a run red; an empty list for a green run.
 
-    `failed_share_limit` is the tolerated share of failed fetches, 0 to 1. A blogger that is private, gone or empty is
+    `failed_share_limit` is the tolerated share of failed fetches, 0 to 1. A private, missing or empty account is
     a result, not a failure; so is a blogger without room in the subscriptions.
     """
     problems = [

@@ -129,7 +129,7 @@ class HttpClient:
                 params=call.params,
                 headers=self._headers,
                 timeout=self.settings.request_timeout_seconds,
-                # A redirect may lead to a foreign host, and the header with the key would be sent there.
+                # A redirect may lead to another host, and the header with the key would be sent there.
                 allow_redirects=False,
                 stream=True,
             ) as response:

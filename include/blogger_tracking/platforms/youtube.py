@@ -70,7 +70,7 @@ class YouTubeService(PlatformService):
         """Return the newest uploads, without statistics. Raises PlatformError, ValueError.
 
         Derives the id of the uploads playlist from the channel id. If that playlist does not exist, the channel is
-        requested once: it may name another playlist, have no uploads (an empty batch), or be gone (NOT_FOUND).
+        requested once: it may name another playlist, have no uploads (an empty batch), or be missing (NOT_FOUND).
         """
         page_limit = self._max_pages(target_count, max_pages, _PAGE_SIZE)
         derived = _derived_uploads_playlist(account.external_id)
@@ -81,7 +81,7 @@ class YouTubeService(PlatformService):
         return VideoBatch() if batch is None else batch
 
     def get_videos(self, ids: Sequence[str]) -> dict[str, YouTubeVideo]:
-        """Return up to 50 videos with statistics, by id. YouTube omits videos that are private or gone.
+        """Return up to 50 videos with statistics, by id. YouTube omits private and deleted videos.
 
         Costs one unit, and nothing without ids. Raises PlatformError, and ValueError for more ids than MAX_VIDEO_IDS.
         """

@@ -51,7 +51,7 @@ comment on column tracked_accounts.pending_initial_fetch is
 comment on column tracked_accounts.initial_fetch_attempt is
     'Number of the latest attempt. The DAG run id of an attempt is initial__<id>__<attempt>.';
 comment on column tracked_accounts.initial_fetch_reason is
-    'Reason of the last initial fetch that was skipped, failed, or found the account private or gone.';
+    'Reason of the last initial fetch that was skipped, failed, or found the account private or missing.';
 comment on column tracked_accounts.initial_videos_fetched is 'The initial fetch has succeeded. Never reset.';
 
 create index tracked_accounts_by_blogger on tracked_accounts (blogger_id);
