@@ -138,6 +138,21 @@ def test_an_organization_fetched_no_more_videos_than_its_claim_was_granted(
     assert summaries == {large: (50, 50, 50), limited: (30, 12, 12), paused: (20, 0, 0)}
 
 
+def test_the_use_before_a_run_is_that_of_the_current_period_when_an_earlier_period_paid(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    organization = build.organization()
+    build.track(organization)
+    run = plan(pool)
+    (fetch_id,) = fetch_ids(pool, run)
+    succeed(pool, claim(pool, fetch_id), returned=5)
+    build.run("update subscriptions set period_end = now() - interval '1 minute'")
+    build.subscription(organization, opening=7, starts=timedelta())
+    with pool.connection() as connection:
+        (summary,) = read_organization_summaries(connection, run.run_id)
+    assert (summary.charged, summary.used_before) == (5, 7)
+
+
 def test_a_finished_run_logs_short_lines_per_platform_and_organization(
     build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
 ) -> None:

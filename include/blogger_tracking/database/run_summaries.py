@@ -107,6 +107,13 @@ with allocations as (
     where fetches.run_id = %(run_id)s
     group by fetch_allocations.organization_id
 ),
+charged_by_period as (
+    select fetch_allocations.organization_id, fetch_allocations.period_start, sum(fetch_allocations.charged) as charged
+    from fetch_allocations
+    join fetches on fetches.id = fetch_allocations.fetch_id
+    where fetches.run_id = %(run_id)s
+    group by fetch_allocations.organization_id, fetch_allocations.period_start
+),
 skipped as (
     select organization_id, jsonb_object_agg(reason, accounts order by reason) as reasons
     from (
@@ -125,7 +132,7 @@ select
     organizations.id as organization_id,
     organizations.name,
     subscriptions.video_limit,
-    usage.opening + usage.videos_fetched - coalesce(allocations.charged, 0) as used_before,
+    usage.opening + usage.videos_fetched - coalesce(charged_by_period.charged, 0) as used_before,
     coalesce(allocations.granted, 0)::integer as granted,
     coalesce(allocations.fetched, 0)::integer as fetched,
     coalesce(allocations.charged, 0)::integer as charged,
@@ -139,6 +146,9 @@ left join subscriptions
     and subscriptions.period_end > now()
 left join subscription_usage as usage
     on usage.organization_id = subscriptions.organization_id and usage.period_start = subscriptions.period_start
+left join charged_by_period
+    on charged_by_period.organization_id = usage.organization_id
+    and charged_by_period.period_start = usage.period_start
 where allocations.organization_id is not null or skipped.organization_id is not null
 order by organizations.name, organizations.id
 """
