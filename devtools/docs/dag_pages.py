@@ -19,8 +19,7 @@ PAGE = ROOT / "docs" / "dags.md"
 
 _INTRODUCTION = """# DAGs
 
-Generated from the files in `dags/` with default settings; `make docs` writes this page anew. Each DAG's text is the
-one that Airflow's UI shows.
+Generated from the files in `dags/` with default settings by `make docs`. Airflow's UI shows the same text for each DAG.
 """
 
 
