@@ -73,7 +73,7 @@ class ProcessState:
 
 
 class Supervisor:
-    """One supervisord with its groups of processes; a process that dies by itself is started again."""
+    """One supervisord with its groups of processes; a process that dies is started again."""
 
     def __init__(self, folder: Path, sockets: Path) -> None:
         self._folder = folder
@@ -95,7 +95,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Ctrl-C at a terminal reaches the whole process group; the stack alone decides on the order of stopping.
+            # Ctrl-C at a terminal reaches the whole process group; only the stack may stop its processes, in its own order.
             start_new_session=True,
         )
         self._wait_until_reachable(self._process)
@@ -183,7 +183,7 @@ class Supervisor:
 
 
 def _configuration(groups: Sequence[ProgramGroup], socket: Path) -> str:
-    """Return supervisord's configuration file; no program of it starts by itself.
+    """Return supervisord's configuration file, in which no program starts automatically.
 
     supervisord writes `supervisord.pid` and a folder `log` into its working directory.
     """
