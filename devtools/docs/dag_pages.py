@@ -109,7 +109,7 @@ def _schedule(dag: DAG) -> str:
             return f"asset `{asset.name}`, or `{cron.expression}`, {cron.timezone}"
     if not timetable.can_be_scheduled:
         return "none: runs are triggered"
-    raise ValueError(f"{dag.dag_id} has a schedule that this page has no words for: {timetable!r}.")
+    raise ValueError(f"{dag.dag_id} has a schedule of an unknown kind: {timetable!r}.")
 
 
 def _duration(duration: timedelta | float | None) -> str:

@@ -97,7 +97,8 @@ class AirflowClient:
         while (run := self.run(dag_id, dag_run_id)).state not in FINISHED_STATES:
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{dag_run_id} of {dag_id} is still {run.state.value} after {timeout_seconds:.0f} s; the run was not stopped."
+                    f"{dag_run_id} of {dag_id} is still {run.state.value} after {timeout_seconds:.0f} s. "
+                    "The run was not stopped."
                 )
             time.sleep(poll_seconds)
         return run

@@ -95,7 +95,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Ctrl-C at a terminal reaches the whole process group; only the stack may stop its processes, in its own order.
+            # Ctrl-C at a terminal reaches the whole process group, but the stack stops its processes in a fixed order.
             start_new_session=True,
         )
         self._wait_until_reachable(self._process)
@@ -191,7 +191,7 @@ def _configuration(groups: Sequence[ProgramGroup], socket: Path) -> str:
     parser["supervisord"] = {
         "nodaemon": "true",
         "silent": "true",
-        # Paths are relative, because supervisord expands some of them twice: no quoting gets a % through that.
+        # Paths are relative, because supervisord expands some paths twice, so that a % cannot be quoted.
         "pidfile": "supervisord.pid",
         "logfile": "log/supervisord.log",
         "childlogdir": "log",

@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         default=5, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
     )
 
-    # Reliance on Airflow's inside
+    # Reliance on Airflow's internals
     label_instances: bool = Field(
         default=True,
         description="Write the labels of mapped instances that never see a worker through a private attribute of "

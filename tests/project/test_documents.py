@@ -1,4 +1,4 @@
-"""Claims of the documents that a program can check: links, paths, make targets, settings."""
+"""Claims of the documents that a program can check: links, paths and make targets."""
 
 from __future__ import annotations
 
