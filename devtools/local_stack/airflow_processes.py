@@ -85,7 +85,7 @@ def unready_components(api_url: str, since: datetime) -> list[str]:
 
 
 def _is_alive(component: Mapping[str, str | None], name: str, since: datetime) -> bool:
-    # The status alone stays "healthy" for half a minute after a process has ended.
+    # The status stays "healthy" for half a minute after a process has ended: the heartbeat is newer information.
     heartbeat = component.get(f"latest_{name}_heartbeat")
     return component.get("status") == "healthy" and heartbeat is not None and datetime.fromisoformat(heartbeat) > since
 

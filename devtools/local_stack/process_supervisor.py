@@ -37,7 +37,7 @@ _STOP_SECONDS = "10"
 class Program:
     """A command that the supervisor keeps alive, and its way of being stopped.
 
-    `stops_itself`: the program ends its own children, so the stop signal goes to the program alone and not to its
+    `stops_itself`: the program ends its own children, so the stop signal goes only to the program and not to its
     process group. `user` runs the program (by default the user who starts the stack); `folder` is its working
     directory.
     """
