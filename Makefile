@@ -1,4 +1,4 @@
-# Every target sets up what it needs; `make help` names them.
+# Every target installs its requirements on first use; `make help` lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/include
 
 LOCAL := $(BIN)/python -m devtools.local_stack
 
-# A part of the tests covers a part of the code: coverage is measured when all of them run.
+# Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
 .PHONY: help setup run up down verify queues requeue migrate bench bench-large
@@ -21,31 +21,31 @@ help: ## Show this list.
 
 setup: $(SETUP) ## Install everything into .venv. Every other target does it when needed.
 
-run: $(SETUP) ## Start the stack, load demo data, run the batch once, report, stop. Data stays for the next time.
+run: $(SETUP) ## Start the stack, load demo data, run the batch once, report, stop. The data is kept.
 	@$(LOCAL) run
 
-up: $(SETUP) ## Start the stack and keep it up until Ctrl-C or `make down`.
+up: $(SETUP) ## Start the stack and keep it running until Ctrl-C or `make down`.
 	@$(LOCAL) up
 
-down: $(SETUP) ## Stop a stack that is up.
+down: $(SETUP) ## Stop the running stack.
 	@$(LOCAL) down
 
-verify: $(SETUP) ## Print the invariants; fails unless all are 0.
+verify: $(SETUP) ## Print the violations of the invariants; fails unless all are 0.
 	@$(LOCAL) verify
 
-queues: $(SETUP) ## Show how the queues stand, and what is parked in them.
+queues: $(SETUP) ## Show the number of messages in each queue, and the parked messages.
 	@$(LOCAL) queues
 
-requeue: $(SETUP) ## Let everything that is parked in the queues be tried again.
+requeue: $(SETUP) ## Return all parked messages to their queues.
 	@$(LOCAL) requeue
 
-bench: $(SETUP) ## Measure how fast everything is, an hour long; options in BENCH, e.g. BENCH="--only saving script".
+bench: $(SETUP) ## Run the benchmark, for about an hour; options in BENCH, e.g. BENCH="--only saving script".
 	@$(BIN)/python -m devtools.bench $(BENCH)
 
 bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hour or more.
 	@$(BIN)/python -m devtools.bench --only large $(BENCH)
 
-migrate: $(SETUP) ## Bring the application's database up to this code.
+migrate: $(SETUP) ## Apply the missing migrations to the application's database.
 	@$(LOCAL) migrate
 
 check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.
@@ -59,7 +59,7 @@ check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generate
 	$(BIN)/python -m devtools.docs.settings_page --check
 	$(BIN)/python -m devtools.docs.dag_pages --check
 
-format: $(SETUP) ## Format the code and fix what can be fixed.
+format: $(SETUP) ## Format the code and apply automatic fixes.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -69,15 +69,15 @@ test: $(SETUP) ## Run all tests; arguments for pytest in PYTEST, e.g. PYTEST="-k
 test-fast: $(SETUP) ## Run the tests that start no Airflow, two at a time, in less than two minutes.
 	$(BIN)/pytest --quiet --numprocesses 2 -m "not airflow" --durations=15 $(PYTEST)
 
-docs: $(SETUP) ## Generate the pages of docs/ that come from the code.
+docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 	$(BIN)/python -m devtools.docs.settings_page
 	$(BIN)/python -m devtools.docs.data_model_page
 	$(BIN)/python -m devtools.docs.dag_pages
 
-hooks: $(SETUP) ## Let git run the checks before each commit.
+hooks: $(SETUP) ## Install a git hook that runs the checks before each commit.
 	$(BIN)/pre-commit install
 
-lock: $(SETUP) ## Resolve all requirements anew into requirements.lock.
+lock: $(SETUP) ## Resolve all requirements into requirements.lock.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
 		--output-file requirements.lock requirements.txt devtools/requirements.txt requirements-dev.txt
 
@@ -85,11 +85,11 @@ $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 			"Name another with: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up $(VENV), once: 1 of 3, an empty environment"
+	@echo "Setting up $(VENV): 1 of 3, an empty environment"
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
-	@echo "Setting up $(VENV), once: 2 of 3, the installer uv"
+	@echo "Setting up $(VENV): 2 of 3, the installer uv"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
-	@echo "Setting up $(VENV), once: 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages"
+	@echo "Setting up $(VENV): 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
 	@touch $@

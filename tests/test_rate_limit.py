@@ -1,4 +1,4 @@
-"""Rate limiters, on a clock that advances by sleeping alone."""
+"""Rate limiters, on a clock that advances only by sleeping."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m devtools.bench", description=__doc__)
     add_stack_options(parser)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=USUAL_SCENARIOS, help="scenarios to measure")
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny fleets: checks that every scenario works, measures nothing"
-    )
+    parser.add_argument("--quick", action="store_true", help="tiny fleets: only check that every scenario works")
     given = parser.parse_args(arguments)
     return run_interruptible(lambda: _bench(given, terminal()))
 
@@ -73,7 +71,7 @@ def _measure(conditions: Conditions, scenarios: Sequence[str], plot: Path, conso
 def _remove_stacks(conditions: Conditions) -> None:
     for folder in conditions.folder.glob("*"):
         if find_running_stack(folder) is not None:
-            raise StackError(f"Another benchmark is running in {folder}, and goes on. Wait until it has ended.")
+            raise StackError(f"Another benchmark is running in {folder}. It was not stopped; wait until it has ended.")
     shutil.rmtree(conditions.folder, ignore_errors=True)
 
 
@@ -87,16 +85,16 @@ def _settings(conditions: Conditions) -> list[tuple[str, str, str]]:
     machine = [
         ("[core] parallelism", str(shipped.parallelism), "Workers run only the tasks that do not fetch."),
         ("triggerers", str(shipped.triggerers), "Processes that fetch."),
-        ("niceness of the DAG processor", str(DAG_PROCESSOR_NICENESS), "Its callbacks from fetches have no effect."),
+        ("niceness of the DAG processor", str(DAG_PROCESSOR_NICENESS), "Parsing DAG files can wait."),
         (
             "Python: gc.set_threshold",
             str(COLLECTION_THRESHOLDS),
-            "Airflow's processes hold far more objects than the defaults are made for.",
+            "Airflow's processes hold many more objects than the defaults are meant for.",
         ),
         (
             "Postgres: autovacuum_naptime",
             AUTOVACUUM_NAPTIME,
-            "Plans of Airflow's statements depend on the number of triggers.",
+            "The best query plans of Airflow's statements depend on the number of triggers.",
         ),
     ]
     return tuned + machine + [(name, value, "Only in the benchmark.") for name, value in BENCH_SETTINGS.items()]

@@ -50,12 +50,12 @@ from added
 
 _DEACTIVATE_ALL = "update tracked_accounts set is_active = false where is_active"
 
-# Planning reads all of these tables; without fresh statistics, Postgres would plan its queries for empty tables.
+# Planning reads these tables; without current statistics, Postgres would plan the queries for empty tables.
 _ANALYZE = "analyze blogger_information, tracked_accounts, fetches, fetch_allocations, videos"
 
 _PERIOD = timedelta(days=30)
 
-# Fetches of one organization wait for its lock to charge it: a single organization for all would not be typical.
+# Fetches of one organization wait for the organization's lock: one organization for all bloggers would not be typical.
 _BLOGGERS_PER_ORGANIZATION = 20
 
 
@@ -83,7 +83,7 @@ class Fleets:
         return UUID(str(fetch_value(connection, _INSERT_OWNER, values)))
 
     def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> None:
-        """Track so many new bloggers, spread evenly over the platforms, and deactivate all other tracked accounts."""
+        """Track `bloggers` new bloggers, spread evenly over the platforms; deactivate all other tracked accounts."""
         creators = list(self._evenly(bloggers))
         with connection.transaction():
             connection.execute(_DEACTIVATE_ALL)

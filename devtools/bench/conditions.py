@@ -19,7 +19,7 @@ _NO_LIMIT = "1000000"
 BENCH_SETTINGS: Mapping[str, str] = {
     # No scheduled run may start during a measurement.
     "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-    # Otherwise the platforms' limits would decide on every figure.
+    # Otherwise the platforms' limits would determine every figure.
     "BLOGGER_TRACKING_TIKTOK_REQUESTS_PER_SECOND": _NO_LIMIT,
     "BLOGGER_TRACKING_INSTAGRAM_REQUESTS_PER_SECOND": _NO_LIMIT,
     "BLOGGER_TRACKING_YOUTUBE_REQUESTS_PER_SECOND": _NO_LIMIT,
@@ -65,7 +65,7 @@ QUICK_SIZES = Sizes(
     additions=2,
     runs=1,
 )
-"""Sizes that check that every scenario works; their figures mean nothing."""
+"""Sizes for a check that every scenario works; figures of these sizes have no meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Conditions:
     def stack(
         self, *, name: str = "stack", parallelism: int | None = None, environment: Mapping[str, str] | None = None
     ) -> StackConfig:
-        """Return the stack as shipped, with a sandbox of high latency and without faults.
+        """Return the stack as shipped, with a sandbox that responds slowly and without irregularities.
 
         `name` is the stack's folder: stacks of one scenario whose DAGs differ need folders of their own, because
         Airflow keeps parsed DAGs in its database.
@@ -103,7 +103,7 @@ class Conditions:
         )
 
     def workers_stack(self, parallelism: int, name: str = "stack") -> StackConfig:
-        """Return the same stack with fetches as stock mapped tasks in workers."""
+        """Return the same stack with fetches in workers, as ordinary mapped tasks."""
         environment = {
             "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False",
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(parallelism),
@@ -111,7 +111,7 @@ class Conditions:
         return self.stack(name=name, parallelism=parallelism, environment=environment)
 
     def databases(self) -> StackConfig:
-        """Return the stack's databases alone."""
+        """Return the configuration of the stack's databases, without Airflow and the sandbox."""
         return replace(self.stack(), only_databases=True)
 
     def sandbox_options(self) -> SandboxOptions:

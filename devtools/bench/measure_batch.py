@@ -43,8 +43,8 @@ where runs.dag_run_id = %s and fetches.conclusive_state is not null
 class BatchRun:
     """Figures of one run.
 
-    `seconds` is the time from the trigger to success. `programs` is the usage of each process until no callback was
-    left; `ui` are the 95th percentiles of the response times of Airflow's UI, in seconds.
+    `seconds` is the time from the trigger to success. `programs` is the usage of each process until no callback request
+    is left; `ui` has the 95th percentiles of the response times of Airflow's UI, in seconds.
     """
 
     bloggers: int
@@ -108,10 +108,10 @@ class BatchBench:
         run = self._client.wait_for_run(BATCH_DAG, dag_run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
         if run.state != DagRunState.SUCCESS or run.end_date is None:
             raise StackError(
-                f"{dag_run_id} ended as {run.state.value}, so its figures mean nothing and were not kept. "
+                f"{dag_run_id} ended as {run.state.value}, so its figures were not kept. "
                 f"The log of its task `gate` names the problems; the stack's files are in {self._stack.config.folder}."
             )
-        # The end as Airflow recorded it: more frequent polling would add to the measured load.
+        # The end is read from Airflow, because polling often enough to see it would add to the measured load.
         return run.end_date
 
     def _measured(self, measured: BatchRun) -> BatchRun:
@@ -126,7 +126,7 @@ class BatchBench:
             return sum(check_invariants(connection).values())
 
     def _wait_for_callbacks(self) -> None:
-        """Wait until the DAG processor has run the callbacks of the run's instances, whose cost belongs to the run."""
+        """Wait until the DAG processor has handled all callback requests, whose CPU time belongs to the run."""
         metadata = self._stack.environment()[METADATA_VARIABLE].replace("+psycopg", "")
         processor = psutil.Process(self._stack.pid("dag-processor"))
         deadline = time.monotonic() + _DRAIN_SECONDS
@@ -134,8 +134,8 @@ class BatchBench:
             while has_waiting_callbacks(connection) or processor.children():
                 if time.monotonic() > deadline:
                     raise StackError(
-                        f"The DAG processor has not run all callbacks within {_DRAIN_SECONDS:.0f} s; the run was not "
-                        "measured. Its output is in log/dag-processor.log below the stack's folder."
+                        f"The DAG processor has not handled all callback requests within {_DRAIN_SECONDS:.0f} s; the "
+                        "run was not measured. The output is in log/dag-processor.log below the stack's folder."
                     )
                 time.sleep(_POLL_SECONDS)
 
@@ -148,9 +148,9 @@ def _seconds(triggered: datetime, ended: datetime) -> float:
 def batch_bench(
     config: StackConfig, fleets: Fleets, progress: Progress, *, queues: bool = False
 ) -> Generator[BatchBench]:
-    """Start a stack and run a small batch, because the first run of a stack is slower than later runs.
+    """Start a stack and run a small batch first, because the first run of a stack is slower than later runs.
 
-    Unless `queues` is True, the consumers of the queues are paused, so that they use none of the machine's CPU time.
+    Unless `queues` is True, the consumers of the queues are paused, so that the consumers use no CPU time.
     """
     with Stack(config, progress) as stack:
         for dag_id in () if queues else QUEUE_DAGS:

@@ -1,6 +1,6 @@
 """Measurement of planning a run over many tracked accounts, in a process of its own.
 
-As a program, this module reads an order `{dsn}` and writes its figures.
+As a program, this module reads JSON with `dsn` from the standard input and writes its figures to the standard output.
 """
 
 from __future__ import annotations

@@ -75,12 +75,12 @@ class Saving:
 
     @property
     def ratio(self) -> float:
-        """Time of saving row by row, divided by the time of saving set by set."""
+        """Time of saving row by row, divided by the time of set-based saving."""
         return round(self.row_by_row_seconds / self.seconds, 1)
 
 
 def measure_saving(stack: Stack, fleets: Fleets, delay_ms: float, *, videos: int, saves: int) -> Saving:
-    """Measure `saves` fetches set by set and as many row by row."""
+    """Measure `saves` fetches that are saved set-based and as many that are saved row by row."""
     socket = Path(str(conninfo_to_dict(stack.pipeline_dsn)["host"])) / ".s.PGSQL.5432"
     with (
         tempfile.TemporaryDirectory(prefix="bt-") as folder,

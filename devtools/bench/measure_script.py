@@ -1,6 +1,7 @@
 """Measurement of a bare script: planning, clients and saving of the batch run in one process, without Airflow.
 
-As a program, this module reads an order `{dsn, sandbox_url, threads}` and writes its figures.
+As a program, this module reads JSON with `dsn`, `sandbox_url` and `threads` from the standard input and writes its
+figures to the standard output.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def best_script(
 ) -> list[ScriptRun]:
     """Measure a run with each number of threads and return the runs, the fastest first.
 
-    A run that takes half as long again as the fastest one so far is ended and left out.
+    A run that takes 1.5 times as long as the fastest run so far is stopped and left out.
     """
     measured: list[ScriptRun] = []
     for number in threads:
@@ -121,7 +122,7 @@ def _services(sandbox_url: str, rate_limiter: SharedRateLimiter) -> dict[Platfor
 
 
 def main() -> int:
-    """Measure once; return 1 if not everything was fetched."""
+    """Measure once; return 1 if a fetch failed."""
     order = json.load(sys.stdin)
     begin = time.monotonic()
     problems = fetch_all(**order)

@@ -46,8 +46,8 @@ def measure_in_child(
 ) -> dict[str, Any]:
     """Run a module in a process of its own, with fresh memory and settings, and return its figures.
 
-    The module reads its order from the standard input and writes its figures to the standard output, both as JSON.
-    Raises StackError with the end of its error output, or TimeoutExpired after the process was ended.
+    The module reads its arguments from the standard input and writes its figures to the standard output, both as JSON.
+    Raises StackError with the end of the process's error output, or TimeoutExpired after the process was killed.
     """
     done = subprocess.run(
         [sys.executable, "-m", module],
@@ -78,7 +78,7 @@ class Usage:
 
 
 class UsageMeter:
-    """Measures programs, given by their process ids, inside its context; `usage()` counts from the entry on."""
+    """Context manager that measures programs, given by their process ids, from the entry of the context on."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._programs = {name: psutil.Process(pid) for name, pid in pids.items()}
@@ -120,7 +120,7 @@ def _cpu_seconds(program: psutil.Process) -> float:
 
 
 def _own_cpu_seconds(process: psutil.Process) -> float:
-    # The time of an ended child is in the account of the parent that waited for the child.
+    # The CPU time of a child that has ended is part of its parent's `children_user` and `children_system`.
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:

@@ -50,7 +50,7 @@ def saving(bench: Bench) -> dict[str, Any]:
 
 
 def planning(bench: Bench) -> dict[str, Any]:
-    """Planning, by the number of tracked accounts."""
+    """Measure planning, by the number of tracked accounts."""
     sizes = bench.conditions.sizes
     measured = {}
     with Stack(bench.conditions.databases()) as stack:
@@ -113,7 +113,7 @@ def killed(bench: Bench) -> dict[str, Any]:
 
 
 def workers(bench: Bench) -> dict[str, Any]:
-    """Measure the batch as stock mapped tasks in workers, by their parallelism."""
+    """Measure the batch with fetches in workers, as ordinary mapped tasks, by the parallelism."""
     sizes = bench.conditions.sizes
     measured = {}
     for parallelism in sizes.parallelism:
@@ -124,7 +124,7 @@ def workers(bench: Bench) -> dict[str, Any]:
 
 
 def pairs(bench: Bench) -> dict[str, Any]:
-    """Batch runs as shipped and in workers, in turn, so that both are measured under the same load of the machine."""
+    """Measure batch runs as shipped and in workers, in turn, so that the machine's load is the same for both."""
     sizes = bench.conditions.sizes
     shipped = bench.conditions.stack(name="shipped")
     in_workers = bench.conditions.workers_stack(sizes.pairs_parallelism, name="workers")
@@ -146,13 +146,13 @@ def pairs(bench: Bench) -> dict[str, Any]:
 
 
 def initial(bench: Bench) -> dict[str, Any]:
-    """Additions over HTTP, one after the other: seconds from the request until the first videos are saved."""
+    """Measure additions over HTTP, one after the other, from the request until the first videos are saved."""
     platforms = list(Platform)
     with Stack(bench.conditions.stack(), bench.progress) as stack, connect(stack.admin_dsn) as connection:
         organization = bench.fleets.organization(connection, "Additions")
         member = SignedInMember(stack, bench.fleets.owner(connection, organization), organization)
         seconds = []
-        # The first addition of a stack is slower than later ones, and left out.
+        # The first addition of a stack is left out, because it is slower than later additions.
         for number in range(1 + bench.conditions.sizes.additions):
             platform = platforms[number % len(platforms)]
             creator = bench.fleets.untracked(platform)

@@ -32,9 +32,9 @@ limit 1
 
 
 class UiProbe:
-    """Sends the requests of the grid's page, and one for the newest log, once a second inside its context.
+    """Context manager that requests the grid's data and the log of the newest fetch once a second.
 
-    The addresses are those of the UI of Airflow 3.3.2.
+    The URLs are those of the UI of Airflow 3.3.2.
     """
 
     def __init__(self, stack: Stack, dag_run_id: str) -> None:

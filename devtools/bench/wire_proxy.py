@@ -16,7 +16,7 @@ class WireProxy:
     """Forwards one Postgres socket to another and counts round trips.
 
     A round trip begins when the client sends data after the server has answered. `delay` is the number of seconds that
-    is added to each round trip, as the line to a distant database would. The proxy's socket is in `folder`.
+    is added to each round trip, like the latency of a distant database. The proxy's socket is in `folder`.
     """
 
     def __init__(self, folder: Path, server_socket: Path, delay: float = 0) -> None:

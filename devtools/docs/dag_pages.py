@@ -19,8 +19,7 @@ PAGE = ROOT / "docs" / "dags.md"
 
 _INTRODUCTION = """# DAGs
 
-Generated from the files in `dags/` with default settings; `make docs` writes this page anew. Each DAG's text is the
-one that Airflow's UI shows.
+Generated from the files in `dags/` with default settings by `make docs`. Airflow's UI shows the same text for each DAG.
 """
 
 
@@ -110,7 +109,7 @@ def _schedule(dag: DAG) -> str:
             return f"asset `{asset.name}`, or `{cron.expression}`, {cron.timezone}"
     if not timetable.can_be_scheduled:
         return "none: runs are triggered"
-    raise ValueError(f"{dag.dag_id} has a schedule that this page has no words for: {timetable!r}.")
+    raise ValueError(f"{dag.dag_id} has a schedule of an unknown kind: {timetable!r}.")
 
 
 def _duration(duration: timedelta | float | None) -> str:

@@ -22,9 +22,9 @@ PAGE = ROOT / "docs" / "data-model.md"
 
 _INTRODUCTION = """# Data model
 
-Generated from the migrated schema; `make docs` writes this page anew. The descriptions are the comments of the schema
-(`comment on`), written in `include/blogger_tracking/database/migrations/`. [walkthrough.md](walkthrough.md) follows
-one blogger through these tables.
+Generated from the migrated schema by `make docs`. The descriptions are the comments of the schema (`comment on`) in
+`include/blogger_tracking/database/migrations/`. [walkthrough.md](walkthrough.md) follows one blogger through these
+tables.
 """
 
 _LEGEND = (

@@ -55,7 +55,7 @@ class SignedInMember:
         self._session.headers["Authorization"] = f"Bearer {access_token(stack, user)}"
 
     def add(self, connection: Connection, platform: Platform, username: str) -> TimedAddition:
-        """Add a blogger and wait for the first videos. Raises StackError if they are not saved within two minutes."""
+        """Add a blogger and wait for the first videos. Raises StackError if no video is saved within two minutes."""
         wait_for_dag(self._stack.client(), INITIAL_FETCH_DAG_ID)
         body = {"username": username, "platform": platform, "organizationId": str(self._organization)}
         begin = time.monotonic()

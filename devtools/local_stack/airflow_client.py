@@ -63,7 +63,7 @@ class AirflowClient:
         return True
 
     def pause(self, dag_id: str) -> None:
-        """Pause a DAG: the scheduler creates no runs of it, and starts no further tasks of its runs."""
+        """Pause a DAG: the scheduler creates no new runs of the DAG and starts no further tasks of its runs."""
         self._call(self._dags.patch_dag, dag_id, DAGPatchBody(is_paused=True))
 
     def unpause(self, dag_id: str) -> None:
@@ -90,14 +90,15 @@ class AirflowClient:
     ) -> DAGRunResponse:
         """Return the run once it has ended. Raises StackError after `timeout_seconds`.
 
-        For each answer about a run, Airflow reads all task instances of the run: hundreds of milliseconds for a
-        thousand.
+        For each response about a run, Airflow reads all task instances of the run: hundreds of milliseconds for a
+        thousand instances. Poll rarely.
         """
         deadline = time.monotonic() + timeout_seconds
         while (run := self.run(dag_id, dag_run_id)).state not in FINISHED_STATES:
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{dag_run_id} of {dag_id} is still {run.state.value} after {timeout_seconds:.0f} s; it goes on."
+                    f"{dag_run_id} of {dag_id} is still {run.state.value} after {timeout_seconds:.0f} s. "
+                    "The run was not stopped."
                 )
             time.sleep(poll_seconds)
         return run
@@ -114,7 +115,7 @@ class AirflowClient:
                 return instances
 
     def clear(self, dag_id: str, dag_run_id: str, task_id: str, map_index: int = -1) -> None:
-        """Clear one task instance and everything downstream of it, as the UI does, so that Airflow runs them again."""
+        """Clear one task instance and all tasks downstream, as the UI does, so that Airflow runs them again."""
         task = ClearTaskInstancesBodyTaskIdsInner(task_id if map_index < 0 else [task_id, map_index])
         body = ClearTaskInstancesBody(
             dry_run=False, dag_run_id=dag_run_id, task_ids=[task], only_failed=False, include_downstream=True

@@ -67,7 +67,7 @@ def airflow_child_environment(config: StackConfig) -> dict[str, str]:
 
 
 def read_dsn(config: StackConfig, connection_id: str) -> str:
-    """Return libpq's connection string of the user's own database, as Airflow's Postgres hook connects to it.
+    """Return libpq's connection string of the user's own database, with the parameters of Airflow's Postgres hook.
 
     Raises ConfigurationError, without the secret, if the hook cannot connect.
     """

@@ -62,7 +62,7 @@ TUNED_SETTINGS = (
         "dag_processor",
         "max_callbacks_per_loop",
         "200",
-        "Every fetch instance leaves a callback without effect; each round of callbacks parses the DAG file once.",
+        "Each round of callback requests parses the DAG file once.",
     ),
     AirflowSetting(
         "scheduler",
@@ -75,10 +75,10 @@ TUNED_SETTINGS = (
         "namespace_levels",
         "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING "
         "airflow.dag_processing.bundles.manager=WARNING",
-        "Several log lines per fetch without information cost the triggerer and the DAG processor CPU time.",
+        "These loggers write several lines per fetch without information, which take CPU time.",
     ),
 )
-"""Airflow settings of the stack that differ from Airflow's defaults. A variable in the user's environment wins."""
+"""Airflow settings of the stack that differ from Airflow's defaults. A variable in the user's environment overrides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +108,8 @@ def require_airflow_version() -> None:
 def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: Endpoints) -> dict[str, str]:
     """Return all environment variables of a process of this stack.
 
-    Later ones override earlier ones: tuned settings and Connections to the stack's own parts, the user's environment,
-    the variables that connect the stack's processes, and the configuration's own variables.
+    Later variables override earlier variables: tuned settings and Connections to the stack's own parts, the user's
+    environment, the variables that connect the stack's processes, and the variables of `config.environment`.
     """
     tuned = {setting.variable: setting.value for setting in TUNED_SETTINGS}
     tuned["AIRFLOW__CORE__PARALLELISM"] = str(config.parallelism)

@@ -16,7 +16,7 @@ from devtools.local_stack.process_supervisor import Program
 
 _HEALTH_TIMEOUT_SECONDS = 10.0
 DAG_PROCESSOR_NICENESS = 10
-"""Low priority of the DAG processor: each instance that ends in the triggerer leaves it a callback without effect."""
+"""Low priority of the DAG processor, because parsing DAG files can wait."""
 
 _COMPONENTS = ("scheduler", "triggerer", "dag_processor")
 
@@ -24,8 +24,8 @@ _COMPONENTS = ("scheduler", "triggerer", "dag_processor")
 def airflow_programs(config: StackConfig, api_port: int) -> list[Program]:
     """Return all processes of Airflow.
 
-    They serve no logs: all of them share one log folder, and the log server that a triggerer forks keeps a connection
-    to the metadata database that outlives a killed triggerer.
+    The processes serve no logs: all processes share one log folder, and the log server that a triggerer forks would
+    keep a connection to the metadata database after the triggerer is killed.
     """
     programs = [
         Program("api-server", _airflow("api-server", "--host", LOOPBACK, "--port", str(api_port))),
@@ -58,7 +58,7 @@ def migrate_metadata(environment: Mapping[str, str], log_file: Path) -> None:
 class MigratedMark:
     """Record of the Airflow version to which the embedded metadata database was migrated.
 
-    Running `airflow db migrate` without a need takes seconds.
+    `airflow db migrate` takes seconds even if there is nothing to migrate.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +85,7 @@ def unready_components(api_url: str, since: datetime) -> list[str]:
 
 
 def _is_alive(component: Mapping[str, str | None], name: str, since: datetime) -> bool:
-    # The status alone stays "healthy" for half a minute after a process has ended.
+    # The status stays "healthy" for half a minute after a process has ended: the heartbeat is newer information.
     heartbeat = component.get(f"latest_{name}_heartbeat")
     return component.get("status") == "healthy" and heartbeat is not None and datetime.fromisoformat(heartbeat) > since
 

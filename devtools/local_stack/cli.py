@@ -30,7 +30,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptedBySignalError(BaseException):
-    """A signal asked this process to end. Not an Exception, so that no error handler swallows it."""
+    """A signal asked this process to end. Derived from BaseException, so that no error handler catches the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)

@@ -61,7 +61,7 @@ def run(config: StackConfig, console: Console) -> int:
 
 
 def up(config: StackConfig, console: Console) -> int:
-    """Start the stack and keep it up until a signal ends this process.
+    """Start the stack and keep it running until a signal ends this process.
 
     Raises StackError for a process that cannot be kept alive.
     """

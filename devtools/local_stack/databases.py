@@ -31,12 +31,12 @@ _MAX_CONNECTIONS = 300
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 
-# A killed process may leave a child that holds its connection; a transaction left open there would block Airflow
-# until that child is ended.
+# A child of a killed process may keep the process's connection; a transaction left open on that connection would block
+# Airflow until the child ends.
 _IDLE_IN_TRANSACTION = "60s"
 
 AUTOVACUUM_NAPTIME = "5s"
-"""Pause between two rounds in which Postgres refreshes the statistics of changed tables; one minute by default.
+"""Interval at which Postgres refreshes the statistics of changed tables; one minute by default.
 
 Airflow's triggerer keeps a prepared statement that deletes triggers. Planned while the table was empty, the statement
 takes seconds once there are a thousand triggers, until the table's statistics are refreshed.
@@ -92,7 +92,7 @@ class EmbeddedPostgres:
                 if time.monotonic() > deadline:
                     raise StackError(
                         f"The embedded Postgres accepts no connections after {_READY_SECONDS:.0f} s: {error}. "
-                        f"Its data in {self.data} was kept; its output is in log/postgres.log beside that folder."
+                        f"Its data in {self.data} was kept; its output is in log/postgres.log next to that folder."
                     ) from error
                 time.sleep(_POLL_SECONDS)
             else:

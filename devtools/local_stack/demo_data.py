@@ -1,6 +1,6 @@
-"""Demo organizations, one for each decision that a subscription can lead to.
+"""Demo organizations, one for each decision about a subscription.
 
-Their bloggers are creators of the platform sandbox. Loading again adds missing rows and changes no existing ones.
+The bloggers are creators of the platform sandbox. Loading again adds missing rows and changes no existing rows.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _load_tracked_accounts(connection: Connection, organization: DemoOrganizatio
             "tracking": _id("tracking", organization.name, creator.platform, creator.external_id),
             "blogger": _id("blogger", creator.platform, creator.external_id),
             "platform": creator.platform,
-            # A renamed creator was adopted under the former name.
+            # A renamed creator is tracked under the former name.
             "username": creator.former_username or creator.username,
             "external_id": creator.external_id,
             "sec_id": creator.sec_id,

@@ -1,7 +1,7 @@
-"""Processes of a stack that its supervisor can no longer end: found and ended by a mark in their environment.
+"""Leftover processes of a stack, which the stack's supervisor can no longer end.
 
-A killed process leaves its children in process groups that no supervisor knows. Every process of a stack inherits a
-variable, by which such children are found.
+Children of a killed process stay in process groups that the supervisor does not know. Every process of a stack inherits
+an environment variable that identifies the stack; this module finds and ends the leftover processes by the variable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KILL_SECONDS = 5.0
 
 def marker(folder: Path) -> dict[str, str]:
     """Return the variables that mark a process as one of the stack in this folder."""
-    # Airflow's processes rename themselves, which overwrites the environment that psutil sees unless this forbids it.
+    # Airflow's processes change their titles, which overwrites the environment that psutil reads unless this is set.
     return {_VARIABLE: str(folder.resolve()), "SPT_NOENV": "1"}
 
 

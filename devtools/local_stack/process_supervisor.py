@@ -37,7 +37,7 @@ _STOP_SECONDS = "10"
 class Program:
     """A command that the supervisor keeps alive, and its way of being stopped.
 
-    `stops_itself`: the program ends its own children, so the stop signal goes to the program alone and not to its
+    `stops_itself`: the program ends its own children, so the stop signal goes only to the program and not to its
     process group. `user` runs the program (by default the user who starts the stack); `folder` is its working
     directory.
     """
@@ -73,7 +73,7 @@ class ProcessState:
 
 
 class Supervisor:
-    """One supervisord with its groups of processes; a process that dies by itself is started again."""
+    """One supervisord with its groups of processes; a process that dies is started again."""
 
     def __init__(self, folder: Path, sockets: Path) -> None:
         self._folder = folder
@@ -95,7 +95,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Ctrl-C at a terminal reaches the whole process group; the stack alone decides on the order of stopping.
+            # Ctrl-C at a terminal reaches the whole process group, but the stack stops its processes in a fixed order.
             start_new_session=True,
         )
         self._wait_until_reachable(self._process)
@@ -183,7 +183,7 @@ class Supervisor:
 
 
 def _configuration(groups: Sequence[ProgramGroup], socket: Path) -> str:
-    """Return supervisord's configuration file; no program of it starts by itself.
+    """Return supervisord's configuration file, in which no program starts automatically.
 
     supervisord writes `supervisord.pid` and a folder `log` into its working directory.
     """
@@ -191,7 +191,7 @@ def _configuration(groups: Sequence[ProgramGroup], socket: Path) -> str:
     parser["supervisord"] = {
         "nodaemon": "true",
         "silent": "true",
-        # Paths are relative, because supervisord expands some of them twice: no quoting gets a % through that.
+        # Paths are relative, because supervisord expands some paths twice, so that a % cannot be quoted.
         "pidfile": "supervisord.pid",
         "logfile": "log/supervisord.log",
         "childlogdir": "log",

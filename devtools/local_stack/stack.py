@@ -136,7 +136,7 @@ class Stack:
         return dsn
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the stack's processes, for code that works beside them."""
+        """Return the environment of the stack's processes, for code that runs outside the stack."""
         return airflow_environment(self.config, self._now.secrets, self._now.parts.endpoints)
 
     def client(self) -> AirflowClient:

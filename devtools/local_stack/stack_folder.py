@@ -112,7 +112,7 @@ def _deployment() -> str:
 class StackSecrets:
     """Generated secrets of a stack, none of which shows in a repr, and `deployment`, its name in the ledger.
 
-    A rebuilt stack has a new `deployment`, because its DAG run ids start anew.
+    A rebuilt stack has a new `deployment`, because its DAG run ids may repeat those of the deleted stack.
     """
 
     deployment: str = field(default_factory=_deployment)

@@ -28,9 +28,7 @@ def test_a_repetition_gets_the_first_response_and_is_not_processed(
     assert build.value("select is_active from tracked_accounts") is False
 
 
-def test_an_error_of_the_request_is_kept_as_well(
-    people: People, sandbox: SandboxServer, build: DatabaseBuilder
-) -> None:
+def test_a_4xx_response_is_kept(people: People, sandbox: SandboxServer, build: DatabaseBuilder) -> None:
     person = people.person("viewer")
     assert person.add(name(sandbox), key="k").status_code == 403
     build.run("update organization_members set role = 'owner'")
@@ -78,7 +76,7 @@ def test_of_concurrent_requests_with_one_key_one_is_processed(people: People, sa
     assert sandbox.request_count() == 1
 
 
-def test_a_key_is_free_two_minutes_after_its_request_died_with_the_process(
+def test_a_key_is_free_two_minutes_after_the_process_of_its_request_died(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
     person = people.person()

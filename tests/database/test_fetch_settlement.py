@@ -1,4 +1,4 @@
-"""Settling a fetch: saving, charging, and the state that remains."""
+"""Settling a fetch: saving, charging, and the state of the fetch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def invariants_hold(admin: Connection) -> Iterator[None]:
     assert not any(check_invariants(admin).values())
 
 
-def test_a_conclusive_attempt_charges_the_returned_videos_and_releases_the_rest(
+def test_a_conclusive_attempt_charges_the_returned_videos_and_releases_the_other_reserved_videos(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
     build.track(build.organization(daily=30))
@@ -173,7 +173,7 @@ def test_a_rerun_keeps_a_known_number_if_the_new_response_has_none(
     assert build.rows("select views from video_statistics") == [(7,)]
 
 
-def test_no_number_is_carried_over_from_an_earlier_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_no_number_is_copied_from_an_earlier_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     for views in (7, None):
         (fetch_id,) = fetch_ids(pool, plan(pool))
@@ -181,7 +181,7 @@ def test_no_number_is_carried_over_from_an_earlier_fetch(build: DatabaseBuilder,
     assert build.rows("select views from video_statistics order by fetch_id") == [(7,), (None,)]
 
 
-def test_a_joint_post_stays_where_it_was_first_seen(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_joint_post_stays_with_the_blogger_of_its_first_fetch(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization()
     first, second = build.track(organization), build.track(organization)
     for fetch_id in fetch_ids(pool, plan(pool)):
@@ -212,7 +212,7 @@ def test_a_parked_thumbnail_is_queued_again_only_under_a_new_address(
         build.run("update thumbnail_queue set parked_at = now(), last_error = 'gone' where parked_at is null")
 
 
-def test_a_claim_without_room_for_its_organization_is_refused(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_a_claim_without_remaining_videos_is_refused(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(video_limit=10))
     (fetch_id,) = fetch_ids(pool, plan(pool))
     build.run("update subscriptions set video_limit = 5")

@@ -52,7 +52,7 @@ def test_each_invariant_counts_its_violation(admin: Connection, build: DatabaseB
 
 
 @pytest.mark.usefixtures("sound_run")
-def test_a_thumbnail_without_a_queue_message_is_a_violation(admin: Connection, build: DatabaseBuilder) -> None:
+def test_a_thumbnail_url_without_a_queue_message_is_a_violation(admin: Connection, build: DatabaseBuilder) -> None:
     build.run("delete from thumbnail_queue")
     assert check_invariants(admin)["videos_without_follow_up"] == 10
 

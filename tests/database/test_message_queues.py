@@ -105,7 +105,7 @@ def test_consumers_that_take_at_the_same_moment_get_different_messages(queue: Qu
     assert set(ids(second)).isdisjoint(ids(first))
 
 
-def test_an_unanswered_message_is_visible_again_after_the_visibility_timeout(queue: QueueSteps) -> None:
+def test_an_unacknowledged_message_is_visible_again_after_the_visibility_timeout(queue: QueueSteps) -> None:
     lost = queue.take()
     queue.now += VISIBILITY - timedelta(seconds=1)
     assert not queue.take().messages
@@ -137,7 +137,7 @@ def test_a_final_error_parks_at_once(queue: QueueSteps) -> None:
     assert [reason for _, reason in queue.parked()] == ["gone"]
 
 
-def test_a_message_that_five_consumers_left_unanswered_is_parked_instead_of_taken(queue: QueueSteps) -> None:
+def test_a_message_that_five_consumers_did_not_acknowledge_is_parked_instead_of_taken(queue: QueueSteps) -> None:
     for _ in range(5):
         assert len(queue.take().messages) == 3
         queue.now += VISIBILITY
@@ -181,7 +181,7 @@ def test_the_backlog_counts_visible_items_since_the_oldest_message(queue: QueueS
     assert (queue.backlog().items, queue.backlog().oldest) == (0, None)
 
 
-def test_more_is_to_come_while_another_consumer_may_release_videos_but_not_for_thumbnails(queue: QueueSteps) -> None:
+def test_more_videos_but_no_more_thumbnails_are_expected_while_another_consumer_has_messages(queue: QueueSteps) -> None:
     delivery = queue.take()
     assert queue.backlog().more_to_come is (queue.queue is Queue.VIDEO_BATCHES)
     queue.finish(delivery)
@@ -189,7 +189,7 @@ def test_more_is_to_come_while_another_consumer_may_release_videos_but_not_for_t
 
 
 @pytest.mark.parametrize("claimed", [False, True], ids=["planned", "running"])
-def test_more_is_to_come_while_a_fetch_is_planned_or_running(
+def test_more_is_expected_while_a_fetch_is_planned_or_running(
     empty_queue: QueueSteps, build: DatabaseBuilder, *, claimed: bool
 ) -> None:
     fetch_id = plan_one(build, empty_queue.pool, Platform.YOUTUBE, 30)

@@ -38,7 +38,7 @@ def test_platforms_are_reserved_separately(pool: ConnectionPool) -> None:
     assert reserve_slots(pool, Platform.INSTAGRAM, DURATION) == 0
 
 
-def test_unreserved_past_time_is_not_made_up_for(pool: ConnectionPool, build: DatabaseBuilder) -> None:
+def test_slots_in_the_past_cannot_be_reserved(pool: ConnectionPool, build: DatabaseBuilder) -> None:
     reserve_slots(pool, Platform.TIKTOK, DURATION)
     build.run("update rate_limits set next_free_at = next_free_at - interval '10 hours'")
     assert reserve_slots(pool, Platform.TIKTOK, DURATION) == 0

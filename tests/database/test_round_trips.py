@@ -24,7 +24,7 @@ from tests.support.platform_accounts import KEY
 
 CLAIM_ROUND_TRIPS = 2
 SAVE_ROUND_TRIPS = 2
-"""Measured numbers, pinned: one round trip locks and reads, one writes and commits."""
+"""Exact numbers: one round trip locks and reads, one writes and commits."""
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_consumer_of_an_empty_queue_takes_one_round_trip(wire: tuple[WireProxy
     youtube = YouTubeService(PlatformConfig.model_validate({"base_url": "http://localhost", "api_key": KEY}))
     consumers = (StatisticsRefresher(pool, youtube, Settings()), ThumbnailStorer(pool, ClosedStore(), Settings()))
     with pool.connection():
-        """Open the pool's connection, so that opening it is not counted."""
+        pass  # The pool opens its connection here, so that opening is not counted.
     for consumer in consumers:
         before = proxy.round_trips
         assert consumer.run() == {}

@@ -42,7 +42,7 @@ def test_every_active_account_is_in_the_ledger_with_its_decision(build: Database
     assert build.value("select active_accounts from runs") == 4
 
 
-def test_reservations_stand_in_the_usage_with_the_plan(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+def test_planning_adds_the_reservations_to_the_usage(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     organization = build.organization(video_limit=25, daily=10)
     for _ in range(4):
         build.track(organization)

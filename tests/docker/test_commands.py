@@ -1,4 +1,4 @@
-"""Commands of docker-compose.yml, checked by the programs that will run them."""
+"""Commands of docker-compose.yml, checked by the programs that run them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_module_that_is_run_can_be_imported() -> None:
     assert [module for module in modules if find_spec(module) is None] == []
 
 
-def test_every_program_that_is_run_is_checked_here() -> None:
+def test_the_file_runs_only_these_programs() -> None:
     assert {command[0] for command in _command_lines() if command} == {
         "airflow",
         "python",

@@ -50,7 +50,7 @@ def test_the_file_is_valid_by_the_compose_specification() -> None:
     jsonschema.validate(_COMPOSE, schema)
 
 
-def test_the_services_are_postgres_an_init_step_and_the_processes_of_make_up() -> None:
+def test_the_services_are_postgres_an_init_step_and_the_airflow_processes_of_make_up() -> None:
     assert _SERVICES.keys() == {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer"}
 
 

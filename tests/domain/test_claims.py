@@ -54,7 +54,7 @@ def test_a_subscription_that_was_ended_early_gives_nothing() -> None:
         assert claim_allocation(ended, NOW).reason is SkipReason.NO_ACTIVE_SUBSCRIPTION
 
 
-def test_a_period_that_ran_out_as_planned_still_pays() -> None:
+def test_an_allocation_can_be_claimed_after_its_period_ended_as_planned() -> None:
     assert claim_allocation(PLANNED, PERIOD_END + timedelta(days=1)).decision is QuotaDecision.FULL
 
 

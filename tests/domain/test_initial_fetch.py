@@ -113,7 +113,7 @@ def initial_fetch(
         (initial_fetch(fetched=True), None, False),
     ],
 )
-def test_the_owner_may_always_go_on_and_another_run_only_if_the_owner_is_over_without_videos(
+def test_the_owner_may_always_continue_and_another_run_only_after_the_owner_ended_without_videos(
     state: PendingInitialFetch,
     run_id: int | None,
     may: bool,  # noqa: FBT001 - pytest passes it by name
@@ -121,6 +121,6 @@ def test_the_owner_may_always_go_on_and_another_run_only_if_the_owner_is_over_wi
     assert (state.rejection_reason(run_id) is None) is may
 
 
-def test_dag_run_ids_follow_from_the_tracked_account_and_the_attempt() -> None:
+def test_a_dag_run_id_consists_of_the_tracked_account_and_the_attempt() -> None:
     tracking_id = uuid4()
     assert initial_dag_run_id(tracking_id, 2) == f"initial__{tracking_id}__2"

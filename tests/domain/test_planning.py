@@ -211,13 +211,13 @@ def test_youtube_bloggers_beyond_the_units_left_are_skipped_and_tiktok_bloggers_
     ]
 
 
-def test_a_skip_for_the_units_uses_up_nothing_of_the_subscription() -> None:
+def test_a_skip_for_lack_of_units_reserves_no_videos() -> None:
     accounts = [account(1, platform="YouTube", videos_count=50), account(2, videos_count=50)]
     made = plan(accounts, with_quota(50, youtube_units_left=0))
     assert [fetch.platform for fetch in made.fetches] == [Platform.TIKTOK]
 
 
-def test_a_second_organization_of_a_youtube_blogger_pays_no_second_listing() -> None:
+def test_a_youtube_blogger_of_two_organizations_costs_the_units_of_one_listing() -> None:
     accounts = [
         account(number, organization=organization, blogger=BLOGGERS[0], platform="YouTube", videos_count=50)
         for number, organization in enumerate(ORGANIZATIONS[:2])

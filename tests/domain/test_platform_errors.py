@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_every_kind_has_advice_of_one_sentence(kind: ErrorKind) -> None:
+def test_the_advice_of_every_kind_is_one_sentence(kind: ErrorKind) -> None:
     advice = HANDLING[kind].advice
     assert advice[:1].isupper()
     assert advice.endswith(".")
@@ -28,14 +28,14 @@ def test_the_text_of_an_error_is_its_platform_kind_and_detail() -> None:
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_only_a_refused_key_and_an_exceeded_quota_suspend_without_a_named_moment(kind: ErrorKind) -> None:
+def test_without_a_retry_time_only_a_rejected_key_and_an_exceeded_quota_suspend(kind: ErrorKind) -> None:
     until = suspended_until(PlatformError(kind, Platform.TIKTOK, ""), NOW, Settings(suspension_minutes=15))
     suspends = kind in {ErrorKind.INVALID_CREDENTIALS, ErrorKind.QUOTA_EXCEEDED}
     assert until == (NOW + timedelta(minutes=15) if suspends else None)
 
 
 @pytest.mark.parametrize(("seconds", "suspends"), [(-1, False), (0, False), (1, True)])
-def test_a_named_moment_suspends_until_then_if_it_is_to_come(
+def test_a_retry_time_in_the_future_suspends_until_then(
     seconds: int,
     suspends: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:

@@ -11,7 +11,7 @@ def tally(suspended: int = 0, **states: int) -> PlatformTally:
     return PlatformTally({FetchState(state): count for state, count in states.items()}, suspended)
 
 
-def test_private_gone_empty_and_out_of_quota_are_results() -> None:
+def test_private_missing_empty_and_out_of_quota_do_not_count_as_failed() -> None:
     assert run_problems({"TikTok": tally(private=2, not_found=1, empty=1, skipped=4)}, 0.2) == []
 
 
@@ -34,11 +34,11 @@ def test_a_fetch_that_never_finished_counts_as_failed() -> None:
     assert run_problems({"TikTok": tally(released=1, planned=1, running=1)}, 0.2)
 
 
-def test_a_fetch_skipped_by_the_suspension_of_its_platform_counts_as_failed() -> None:
+def test_a_fetch_skipped_for_a_suspended_platform_counts_as_failed() -> None:
     assert run_problems({"YouTube": tally(suspended=9, failed=1, skipped=9)}, 0.2)
 
 
-def test_a_suspension_counted_for_a_released_fetch_counts_the_fetch_once() -> None:
+def test_a_released_fetch_of_a_suspended_platform_counts_once() -> None:
     assert run_problems({"YouTube": tally(suspended=1, released=1, succeeded=9)}, 0.1) == []
 
 

@@ -30,7 +30,7 @@ PREFIXES = {
 
 
 @given(st.sampled_from(Platform), PLAIN, st.sampled_from(["", "@"]), st.sampled_from(["", " ", "\n"]))
-def test_a_name_is_itself_with_or_without_at(platform: Platform, name: str, at: str, space: str) -> None:
+def test_a_name_is_parsed_with_or_without_at(platform: Platform, name: str, at: str, space: str) -> None:
     assert parse_username(f"{space}{at}{name}{space}", platform).removeprefix("@") == name
 
 
@@ -45,7 +45,7 @@ def test_every_profile_url_gives_the_name_of_its_owner(
 
 
 @given(st.data(), PLAIN, st.permutations(list(Platform)))
-def test_a_url_of_another_platform_is_rejected_with_both_platforms_named(
+def test_a_url_of_another_platform_is_rejected_with_the_names_of_both_platforms(
     data: st.DataObject, name: str, platforms: Sequence[Platform]
 ) -> None:
     platform, other, _ = platforms
@@ -55,7 +55,7 @@ def test_a_url_of_another_platform_is_rejected_with_both_platforms_named(
 
 
 @given(st.text(max_size=60), st.sampled_from(Platform))
-def test_any_text_gives_a_name_or_an_error(text: str, platform: Platform) -> None:
+def test_any_text_is_parsed_or_rejected(text: str, platform: Platform) -> None:
     try:
         name = parse_username(text, platform)
     except InvalidUsernameError:

@@ -50,7 +50,7 @@ def test_planned_fetches_never_need_more_units_than_the_budget_has(counts: list[
     assert sum(ceil(videos / 50) for videos in planned) + ceil(sum(planned) / 50) <= left
 
 
-def test_a_fetch_that_grows_spends_only_the_difference() -> None:
+def test_a_fetch_with_a_larger_target_spends_only_the_additional_units() -> None:
     budget = UnitBudget(4)
     budget.spend(50)
     assert not budget.covers(101)
@@ -59,5 +59,5 @@ def test_a_fetch_that_grows_spends_only_the_difference() -> None:
     assert not budget.covers(1)
 
 
-def test_a_budget_without_a_bound_covers_every_fetch() -> None:
+def test_an_unlimited_budget_covers_every_fetch() -> None:
     assert UnitBudget(None).covers(10**9)

@@ -1,4 +1,4 @@
-"""One real stack for all end-to-end tests, because its start takes long; each test creates its own data."""
+"""One real stack for all end-to-end tests, because starting a stack takes long; each test creates its own data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stack() -> Iterator[Stack]:
             folder=Path(folder),
             sandbox=SandboxConfig(latency_ms=20),
             environment={
-                # No scheduled run interferes with the tests, and a retry follows at once.
+                # No scheduled run interferes with the tests, and retries follow after a second.
                 "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
                 "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
                 "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",

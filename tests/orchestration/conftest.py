@@ -22,7 +22,7 @@ from tests.support.platform_accounts import KEY
 
 @dataclass(frozen=True, slots=True)
 class InstanceStandIn:
-    """A task instance, as far as the project's code looks at one."""
+    """A task instance with the attributes that the project's code reads."""
 
     task_id: str
     map_index: int = 0

@@ -28,7 +28,7 @@ FETCHED = "select count(*) from fetches where conclusive_state = 'succeeded'"
 pytestmark = pytest.mark.usefixtures("connections")
 
 Call = Callable[[InstanceStandIn], Any]
-"""Does the work of one fetch instance."""
+"""A function that executes one fetch instance."""
 
 
 def run_task(
@@ -53,13 +53,13 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
 
 def execute(instance: InstanceStandIn) -> dict[str, Any]:
-    """Do the work of an instance in a worker."""
+    """Execute an instance as a worker does."""
     operator = FetchBloggersOperator(task_id=instance.task_id, deferrable=False)
     return operator.execute({"ti": instance})  # type: ignore[typeddict-item] # a stand-in for the task instance
 
 
 def trigger(instance: InstanceStandIn | None) -> TriggerEvent:
-    """Do the work of an instance in the triggerer, and return the event that ends the instance."""
+    """Run the trigger of an instance, and return the event that ends the instance."""
 
     async def run() -> list[TriggerEvent]:
         return [event async for event in started.run()]
@@ -93,7 +93,9 @@ def test_the_label_of_an_instance_names_the_blogger_that_the_instance_fetches(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
 ) -> None:
     track(build, sandbox, organization, Platform.TIKTOK, 3)
-    for map_index, label in enumerate(plan(Platform.TIKTOK)):
+    labels = plan(Platform.TIKTOK)
+    assert len(labels) == 3
+    for map_index, label in enumerate(labels):
         execute(InstanceStandIn("fetch_tiktok", map_index))
         fetched = build.value(
             """
@@ -175,7 +177,7 @@ def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
 
 
 @pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
-def test_an_instance_whose_fetches_may_not_begin_is_skipped(
+def test_an_instance_whose_claims_are_all_refused_is_skipped(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
 ) -> None:
     track(build, sandbox, organization, Platform.TIKTOK)
@@ -193,7 +195,7 @@ def test_an_instance_whose_fetches_may_not_begin_is_skipped(
 def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_fails_its_instance(
     instance: InstanceStandIn | None,
 ) -> None:
-    """A write from the event loop could wait for the triggerer, which waits for the event loop."""
+    """Logging on the event loop could deadlock: the write waits for the triggerer, which waits for the event loop."""
     logged: list[tuple[int, logging.LogRecord]] = []
 
     class Handler(logging.Handler):

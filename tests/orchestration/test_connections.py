@@ -62,7 +62,7 @@ def test_the_error_for_an_invalid_extra_names_the_extra_and_not_the_key(
     assert "very-secret" not in str(error.value)
 
 
-def test_calls_shortly_after_a_failed_connect_get_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_shortly_after_a_failed_connect_raise_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", "postgresql://x:very-secret@127.0.0.1:1/x")
     raised = []
     for _ in range(3):
@@ -133,7 +133,7 @@ def test_each_connection_to_the_database_has_a_new_token(
     pool.close()
 
 
-def test_a_token_that_cannot_be_had_is_reported_with_the_connection(
+def test_a_missing_provider_for_tokens_is_reported_with_the_connection(
     monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
 ) -> None:
     set_database(monkeypatch, pipeline_conninfo, iam=True)

@@ -55,7 +55,7 @@ def message(build: DatabaseBuilder) -> dict[str, Any]:
 
 
 def context(conf: object, dag_run_id: str = "initial__1") -> Context:
-    """Return the context of a task instance, as far as the task uses it."""
+    """Return the context of a task instance, with the keys that the task reads."""
     instance = SimpleNamespace(dag_id="blogger_initial_fetch", run_id=dag_run_id, task_id="fetch", map_index=-1)
     return cast("Context", {"ti": instance, "dag_run": SimpleNamespace(conf=conf)})
 

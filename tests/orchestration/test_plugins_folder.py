@@ -1,4 +1,4 @@
-"""Airflow runs every Python file below plugins/ by its bare name: nothing but registration may be there."""
+"""The folder plugins/, in which Airflow imports every Python file as a top-level module: registration only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devtools.local_stack.config import PROJECT_ROOT
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
 
-def test_the_folder_holds_registration_alone() -> None:
+def test_the_folder_has_only_the_two_registration_modules() -> None:
     assert {file.name for file in PLUGINS.rglob("*.py")} == {"airflow_local_settings.py", "blogger_plugin.py"}
 
 
@@ -22,7 +22,7 @@ def test_only_files_named_as_plugins_are_read_as_plugins() -> None:
     assert rules == ["*.py", "!*_plugin.py"]
 
 
-def test_every_airflow_process_looks_for_garbage_seldom(tmp_path: Path) -> None:
+def test_every_airflow_process_raises_the_garbage_collection_thresholds(tmp_path: Path) -> None:
     environment = {
         "PYTHONPATH": str(PROJECT_ROOT / "include"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),

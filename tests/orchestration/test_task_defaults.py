@@ -1,4 +1,4 @@
-"""Every task outside the fan-out outlasts a slow or restarting API server."""
+"""Retries of the tasks outside the fan-out, which have to bridge the restart of an API server."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def error_of(service: PlatformService) -> PlatformError:
 
 
 @pytest.mark.parametrize("passing", [Scripted(status=500), Scripted(RATE_LIMITED, status=429), Scripted(b"<html>")])
-def test_a_passing_error_is_retried_after_1_5_and_6_seconds(
+def test_a_temporary_error_is_retried_after_1_5_and_6_seconds(
     passing: Scripted, service: PlatformService, platform_server: ScriptedServer, clock: StoppedClock
 ) -> None:
     platform_server.play(passing, passing, PROFILE)
@@ -78,7 +78,7 @@ def test_a_permanent_error_is_not_retried(
         ("soon", 1.5),
     ],
 )
-def test_a_retry_after_of_up_to_a_minute_is_waited_out(
+def test_a_retry_after_of_up_to_a_minute_replaces_a_shorter_backoff(
     header: str, slept: float, service: PlatformService, platform_server: ScriptedServer, clock: StoppedClock
 ) -> None:
     platform_server.play(Scripted(RATE_LIMITED, status=429, headers={"Retry-After": header}), PROFILE)

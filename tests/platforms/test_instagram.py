@@ -200,7 +200,7 @@ def test_pinned_reels_do_not_count_toward_the_target(
 @pytest.mark.parametrize(
     ("clips", "medias"), [("clips_v1_chunk", "medias_v1_chunk"), ("clips_private_api", "medias_private_api")]
 )
-def test_v1_chunks_and_the_private_envelope_are_read_alike(
+def test_v1_chunks_and_the_private_envelope_give_the_same_videos(
     clips: str, medias: str, service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     platform_server.play(instagram(clips), NO_ENTRIES, instagram(medias), NO_ENTRIES)
@@ -298,7 +298,7 @@ def test_max_pages_limits_both_lists_together(
     assert len(platform_server.asked) == 1
 
 
-def test_by_default_both_lists_may_be_read_as_deep_as_the_target_needs(
+def test_the_default_page_limit_covers_the_target_in_both_lists(
     service: PlatformService, platform_server: ScriptedServer, instagram: Body
 ) -> None:
     reel = instagram("clips_v2")["response"]["items"][1]

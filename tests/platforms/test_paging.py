@@ -150,7 +150,7 @@ def test_an_error_on_the_first_page_is_raised() -> None:
     assert raised.value.kind is ErrorKind.PRIVATE
 
 
-def test_an_item_that_makes_no_valid_video_is_skipped_and_the_rest_is_kept() -> None:
+def test_an_invalid_item_is_skipped_and_the_other_items_are_kept() -> None:
     def read(item: Json) -> Entry:
         return Entry(str(item), CommonVideo.model_validate(video(1).model_dump() | {"published_at": item}))
 

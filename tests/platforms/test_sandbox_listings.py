@@ -141,7 +141,7 @@ def test_a_profile_has_the_ids_that_a_listing_needs(service: PlatformService, cl
         FaultKind.TRUNCATED_JSON,
     ],
 )
-def test_a_passing_error_does_not_change_the_listing(
+def test_a_temporary_error_does_not_change_the_listing(
     kind: FaultKind, service: PlatformService, clean_sandbox: SandboxServer
 ) -> None:
     without_fault = fetch(service, clean_sandbox, CreatorKind.LARGE)

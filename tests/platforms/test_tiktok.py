@@ -92,7 +92,7 @@ def test_the_web_shape_is_read(service: PlatformService, platform_server: Script
 
 @pytest.mark.parametrize("wrap", [lambda response: response, lambda response: {"data": response}])
 @pytest.mark.parametrize("shape", ["posts_web_bare", "posts_app"])
-def test_the_app_shape_and_bare_lists_are_read_alike(
+def test_the_app_shape_and_bare_lists_give_the_same_videos(
     shape: str,
     wrap: Callable[[Json], Json],
     service: PlatformService,
@@ -110,7 +110,7 @@ def test_the_app_shape_and_bare_lists_are_read_alike(
     assert platform_server.queries[1]["cursor"] == "1772798400000"
 
 
-def test_photos_ads_cards_and_malformed_entries_are_counted_and_lose_nothing_else(
+def test_photos_ads_cards_and_malformed_entries_are_counted_and_the_videos_are_kept(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), END)
@@ -147,7 +147,7 @@ def test_a_cursor_back_to_the_start_ends_the_list(
     assert len(platform_server.asked) == 1
 
 
-def test_an_overflown_counter_is_unknown(
+def test_an_overflowed_counter_is_unknown(
     service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
     platform_server.play(tiktok("posts_web_wrapped"), END)

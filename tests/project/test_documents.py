@@ -1,4 +1,4 @@
-"""Claims of the documents that a program can check: links, paths, make targets, settings."""
+"""Claims of the documents that a program can check: links, paths and make targets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_relative_link_leads_to_a_file_and_every_anchor_to_a_heading(docum
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_every_path_that_is_named_exists(document: Path) -> None:
     places = (PROJECT_ROOT, PACKAGE, document.parent)
-    # A page about one folder may name its modules alone.
+    # A page about one folder may name modules without the folder.
     modules = [f"/{file.relative_to(PACKAGE).as_posix()}" for file in PACKAGE.rglob("*.py")]
     assert [
         path

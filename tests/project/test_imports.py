@@ -1,4 +1,4 @@
-"""Imports of the package and of the image: nothing of the development tools."""
+"""Imports of the image and of the development code, compared with the requirements of each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _distributions_of_modules = cache(packages_distributions)
 
 
 def _imported(*folders: str) -> set[str]:
-    """The top-level modules that files below the folders import, wherever in the file."""
+    """Return the top-level modules that files below the folders import at any place in the file."""
     return {
         module
         for folder in folders
@@ -34,7 +34,7 @@ def _imported(*folders: str) -> set[str]:
 
 
 def _modules(tree: ast.Module) -> Iterator[str]:
-    """The top-level modules that running the code imports: what only type checkers read is left out."""
+    """Yield the top-level modules that running the code imports, without imports for type checkers."""
     for_types = {
         statement
         for node in ast.walk(tree)
@@ -60,7 +60,7 @@ def _required(file: str) -> set[str]:
 
 
 def _distributions(module: str) -> set[str]:
-    # All of Airflow's distributions share one module, and apache-airflow itself is nothing but their list.
+    # All distributions of Airflow share one module; apache-airflow itself only requires the other distributions.
     named = {_normal(name) for name in _distributions_of_modules().get(module, [])}
     named |= {_COMES_WITH[module]} if module in _COMES_WITH else set()
     return named | {"apache-airflow"} if module == "airflow" else named
@@ -71,22 +71,22 @@ def _third_party(*folders: str) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", IMAGE)
-def test_what_is_in_the_image_imports_no_development_tool(folder: str) -> None:
+def test_the_image_imports_no_development_tool(folder: str) -> None:
     assert _imported(folder) & {"devtools", "tests"} == set()
 
 
-def test_whatever_the_image_imports_is_named_in_its_requirements() -> None:
+def test_every_import_of_the_image_is_in_its_requirements() -> None:
     required = _required("requirements.txt")
     assert {module for module in _third_party(*IMAGE) if not _distributions(module) & required} == set()
 
 
-def test_the_images_requirements_hold_nothing_that_only_development_imports() -> None:
+def test_the_images_requirements_have_no_library_that_only_development_imports() -> None:
     needed = {name for module in _third_party(*IMAGE) for name in _distributions(module)}
     developed = {name for module in _third_party(*DEVELOPMENT) for name in _distributions(module)}
     assert (_required("requirements.txt") & developed) - needed == set()
 
 
-def test_whatever_development_imports_is_named_in_some_requirements() -> None:
+def test_every_import_of_development_code_is_in_some_requirements() -> None:
     required = {
         name
         for file in ("requirements.txt", "requirements-dev.txt", "devtools/requirements.txt")
@@ -101,7 +101,7 @@ def test_the_local_stack_needs_no_library_that_only_tests_need() -> None:
     assert used & only_tests == set()
 
 
-def test_imports_are_found_wherever_they_stand() -> None:
+def test_imports_are_found_at_any_level_of_the_code() -> None:
     tree = ast.parse(
         "import a.b\nfrom c.d import e\nfrom . import f\ndef g():\n    import h\nif TYPE_CHECKING:\n    import t\n"
     )

@@ -1,4 +1,4 @@
-"""The statements of the operations page, against the schema as it is."""
+"""The SQL statements of the operations page, executed against the current schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: " ".join(statement.split())[:50])
 def test_every_statement_runs(admin: psycopg.Connection, statement: str) -> None:
-    # The login of the page's example is that of the tests.
+    # The tests' login has the name that the page uses as an example.
     admin.execute(statement.encode())
 
 

@@ -28,12 +28,12 @@ def test_every_direct_dependency_is_pinned_to_the_version_that_is_locked(file: s
     assert {name: locked.get(name) for name in _pins(file)} == _pins(file)
 
 
-def test_the_code_is_written_for_the_airflow_that_is_installed() -> None:
+def test_the_required_airflow_is_the_version_that_the_code_was_written_for() -> None:
     assert _pins("requirements.txt")["apache-airflow"] == AIRFLOW_VERSION
 
 
 @pytest.mark.parametrize("file", [*REQUIREMENTS, "requirements.lock", "Makefile"])
-def test_where_packages_come_from_is_the_machines_to_say(file: str) -> None:
+def test_no_requirements_file_and_no_target_names_a_package_index(file: str) -> None:
     text = (PROJECT_ROOT / file).read_text()
 
     assert "://" not in text

@@ -1,4 +1,4 @@
-"""The same checks by hand, before a commit, and in CI."""
+"""The same checks with make, in the pre-commit hooks and in CI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORKFLOW: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / ".github" / "workflows
 
 
 def _recipe(target: str) -> list[str]:
-    """The commands of a target, each on one line."""
+    """Return the commands of a target, each on one line."""
     found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
     assert found
     joined = re.sub(r"\\\n\s*", "", found[1])
@@ -25,12 +25,12 @@ def test_a_commit_runs_exactly_the_checks_of_make_check() -> None:
     config = yaml.safe_load((PROJECT_ROOT / ".pre-commit-config.yaml").read_text())
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
     assert [hook["entry"].removeprefix("env PYTHONPATH=include ") for hook in hooks] == _recipe("check")
-    # What needs the package finds it as make does.
+    # make exports PYTHONPATH for its commands; the hooks set the variable themselves.
     assert "export PYTHONPATH := $(CURDIR)/include" in MAKEFILE
     assert all({"system"} == {hook["language"]} and hook["pass_filenames"] is False for hook in hooks)
 
 
-def test_the_workflow_runs_what_a_clone_has_to_pass_on_every_supported_python() -> None:
+def test_the_workflow_runs_the_ci_script_on_every_supported_python() -> None:
     job = WORKFLOW["jobs"]["ci"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]

@@ -140,7 +140,7 @@ class DatabaseBuilder:
         is_active: bool = True,
         pending_initial_fetch: bool = False,
     ) -> Tracked:
-        """Insert a tracked account, for a new blogger unless one is given. Its initial fetch is done or pending."""
+        """Insert a tracked account, for a new blogger unless one is given; the initial fetch is done or pending."""
         blogger = blogger or self.blogger(platform)
         tracking_id: UUID = self.value(
             """

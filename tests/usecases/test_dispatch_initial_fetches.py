@@ -238,7 +238,7 @@ def test_a_read_that_times_out_is_not_retried(airflow: AirflowStandIn) -> None:
     assert airflow.reads == 1
 
 
-def test_a_server_that_does_not_respond_is_given_up_after_the_timeout() -> None:
+def test_a_request_to_a_server_that_does_not_respond_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         api = AirflowApi(f"http://127.0.0.1:{port}", LOGIN, PASSWORD, timeout_seconds=0.5)

@@ -176,7 +176,7 @@ def test_an_initial_fetch_of_an_expired_run_is_assigned_to_the_next_run(
     ("limits", "reason"),
     [({"video_limit": 9}, "subscription_limit: asked 30, 9 left"), ({"video_limit": None}, "no_active_subscription")],
 )
-def test_without_room_the_run_is_skipped_and_the_initial_fetch_stays_pending(
+def test_without_remaining_videos_the_run_is_skipped_and_the_initial_fetch_stays_pending(
     build: DatabaseBuilder, pool: ConnectionPool, limits: dict[str, int | None], reason: str
 ) -> None:
     tracked, message = pending_account(build, **limits)

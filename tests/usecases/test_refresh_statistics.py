@@ -108,7 +108,7 @@ def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(
     assert sum(units.values()) == sandbox.youtube_units
 
 
-def test_hidden_counts_are_null_and_date_and_length_are_those_that_the_lookup_returned(
+def test_hidden_counts_are_saved_as_null_and_date_and_length_as_returned(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 50)
@@ -127,7 +127,7 @@ def test_hidden_counts_are_null_and_date_and_length_are_those_that_the_lookup_re
     assert hidden.duration_seconds
 
 
-def test_a_changed_publication_date_is_saved_because_that_of_a_broadcast_moves(
+def test_a_changed_publication_date_is_saved(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     video_ids = newest_ids(sandbox, 1)

@@ -52,7 +52,7 @@ def test_a_file_of_another_kind_is_not_checked(tmp_path: Path) -> None:
     assert messages(tmp_path / "data.json", '{"verdict": 1}') == []
 
 
-def test_the_exit_code_tells_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_is_1_if_there_are_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "page.md"
     file.write_text("left alone", encoding="utf-8")
     assert main([str(tmp_path)]) == 1

@@ -35,7 +35,7 @@ def test_the_page_in_docs_is_that_of_the_dag_files() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_a_page_that_differs_fails_the_check_and_is_mended_without_it(
+def test_a_page_that_differs_fails_the_check_and_is_written_without_the_option(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "dags.md"
@@ -67,13 +67,13 @@ def test_a_file_that_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
         dag_pages.read_dags(tmp_path)
 
 
-def test_a_cron_and_a_dag_without_schedule_are_told_apart() -> None:
+def test_a_cron_schedule_and_a_missing_schedule_are_described() -> None:
     clock = DAG("clock", schedule=CronTriggerTimetable("0 5 * * *", timezone="UTC"))
     page = dag_pages.render_page([clock, DAG("bell", schedule=None)])
     assert "| schedule | `0 5 * * *`, UTC |" in page
     assert "| schedule | none: runs are triggered |" in page
 
 
-def test_a_schedule_without_words_is_an_error_and_not_a_wrong_page() -> None:
-    with pytest.raises(ValueError, match="no words"):
+def test_an_unknown_kind_of_schedule_is_an_error() -> None:
+    with pytest.raises(ValueError, match="schedule of an unknown kind"):
         dag_pages.render_page([DAG("odd", schedule=timedelta(hours=1))])

@@ -1,4 +1,4 @@
-"""The page of the data model: generated from the schema, and never out of date."""
+"""The page of the data model, which is generated from the schema and compared with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_page_in_docs_is_that_of_the_migrations() -> None:
     assert data_model_page.main(["--check"]) == 0
 
 
-def test_a_page_that_differs_fails_the_check_and_is_written_without_it(
+def test_a_page_that_differs_fails_the_check_and_is_written_without_the_option(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "data-model.md"

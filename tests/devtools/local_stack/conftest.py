@@ -34,7 +34,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def databases_config(folder: Path) -> StackConfig:
-    """Configuration of a stack of databases alone, in a folder of the test's own."""
+    """Configuration of a stack without Airflow and sandbox, in a folder of the test."""
     return StackConfig(folder=folder, only_databases=True)
 
 

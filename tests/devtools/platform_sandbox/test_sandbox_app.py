@@ -114,4 +114,5 @@ def test_without_traps_every_entry_has_an_id_and_none_is_repeated(
             for page in client.tiktok_pages(client.server.world.creator("TikTok", index))
             for item in page["itemList"]
         ]
+        assert items
         assert len({item["id"] for item in items}) == len(items)

@@ -30,7 +30,7 @@ print(hasattr(DatabaseCallbackSink.send, "checks_callbacks"))
 
 
 def call(context: Context) -> None:
-    """Stand for somebody's callback."""
+    """Stand in for a callback."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[CallbackRequest]:
 
 def task_request(task_id: str, state: str) -> TaskCallbackRequest:
     instance = SimpleNamespace(task_id=task_id, dag_version_id="a version")
-    return TaskCallbackRequest.model_construct(ti=instance, task_callback_type=state)  # type: ignore[call-arg, arg-type] # only what is looked at
+    return TaskCallbackRequest.model_construct(ti=instance, task_callback_type=state)  # type: ignore[call-arg, arg-type] # only the attributes that are read
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_request_is_written_if_the_task_has_the_callback(
 
 
 def test_requests_about_whole_dag_runs_are_written(written: list[CallbackRequest]) -> None:
-    request = DagCallbackRequest.model_construct()  # type: ignore[call-arg] # only its type is looked at
+    request = DagCallbackRequest.model_construct()  # type: ignore[call-arg] # only its type is read
     DatabaseCallbackSink().send(callback=request, session=MagicMock())
     assert written == [request]
 
@@ -90,7 +90,7 @@ def test_the_check_is_added_once() -> None:
     once = DatabaseCallbackSink.send
     callback_requests.check_callback_requests()
     twice = DatabaseCallbackSink.send
-    DatabaseCallbackSink.send = before  # type: ignore[method-assign] # as it was
+    DatabaseCallbackSink.send = before  # type: ignore[method-assign] # restores the original
     assert once is twice
 
 

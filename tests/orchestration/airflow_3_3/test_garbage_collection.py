@@ -37,14 +37,14 @@ def test_airflow_starts_with_the_thresholds_of_the_settings(tmp_path: Path) -> N
     assert thresholds_in_airflow(tmp_path) == str(COLLECTION_THRESHOLDS)
 
 
-def test_the_setting_leaves_the_thresholds_to_python_and_airflow_does_not_set_its_own(tmp_path: Path) -> None:
+def test_with_the_setting_off_the_thresholds_are_pythons_defaults(tmp_path: Path) -> None:
     unchanged = thresholds_in_airflow(tmp_path, BLOGGER_TRACKING_TUNE_GARBAGE_COLLECTION="false")
     assert unchanged == str(_PYTHONS_OWN)
 
 
 @pytest.fixture(autouse=True)
 def thresholds_of_this_process() -> None:
-    """Make sure that no import in the test process changed them."""
+    """Check that no import changed the thresholds of the test process."""
     assert gc.get_threshold() == _PYTHONS_OWN
 
 

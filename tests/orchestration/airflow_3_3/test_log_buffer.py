@@ -65,7 +65,7 @@ def test_a_warning_is_written_at_once(written: Written) -> None:
     assert written.lines == ["at once"]
 
 
-def test_each_buffer_keeps_its_own_lines_alone(written: Written) -> None:
+def test_a_flush_writes_only_the_lines_of_its_own_buffer(written: Written) -> None:
     one, other = LogBuffer(), LogBuffer()
     one.context().run(logger.info, "of one")
     other.context().run(logger.info, "of the other")
@@ -74,7 +74,7 @@ def test_each_buffer_keeps_its_own_lines_alone(written: Written) -> None:
     assert written.lines == ["of no buffer", "of the other"]
 
 
-def test_the_setting_writes_every_line_at_once(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_line_is_written_at_once_if_the_setting_is_off(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOGGER_TRACKING_BUFFER_TRIGGER_LOGS", "false")
     get_settings.cache_clear()
     LogBuffer().context().run(logger.info, "at once")
@@ -82,8 +82,8 @@ def test_the_setting_writes_every_line_at_once(written: Written, monkeypatch: py
     assert written.lines == ["at once"]
 
 
-def test_the_installed_airflow_goes_through_its_loop_once_for_whatever_the_runner_sends() -> None:
-    """The reason for the buffer: `run_once` serves the runner's messages and then queries the metadata database."""
+def test_the_installed_airflow_queries_its_database_in_each_loop_that_serves_the_runner() -> None:
+    """The reason for the buffer: `run_once` queries the metadata database before and after it serves the runner."""
     source = inspect.getsource(TriggerRunnerSupervisor.run_once)
     served, queried = source.index("self._service_subprocess(1)"), source.index("self.load_triggers()")
     assert queried < served < source.index("self.clean_unused()")

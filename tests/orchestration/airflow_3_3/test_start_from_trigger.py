@@ -53,7 +53,7 @@ def test_the_trigger_class_can_be_imported_by_its_path() -> None:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_airflows_configuration_decides_unless_the_dag_does(deferrable: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest's way
+def test_deferrable_defaults_to_airflows_configuration(deferrable: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest's way
     script = (
         "from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator as Operator;"
         "print(Operator.start_from_trigger, Operator(task_id='a').start_from_trigger,"

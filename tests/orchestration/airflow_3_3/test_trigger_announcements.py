@@ -1,4 +1,4 @@
-"""Airflow's log lines about every trigger: dropped, and nothing else is."""
+"""Airflow's log lines about every trigger, which are dropped, and all other lines, which are kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def processors_of_this_process() -> Iterator[None]:
 
 
 def logged_texts() -> list[str]:
-    """Return the text of every information that Airflow's trigger runner logs."""
+    """Return the text of every log call at level INFO in Airflow's trigger runner."""
     tree = ast.parse(inspect.getsource(triggerer_job_runner.TriggerRunner))
     return [
         str(call.args[0].value)
@@ -47,12 +47,12 @@ def test_the_installed_airflow_announces_each_trigger_with_exactly_these_three_t
     assert sorted(matching) == sorted(ANNOUNCEMENTS)
 
 
-def test_the_installed_airflows_logger_of_the_runner_has_no_name_for_which_a_level_could_be_set() -> None:
+def test_the_installed_airflows_trigger_runner_has_an_unnamed_logger() -> None:
     source = inspect.getsource(triggerer_job_runner.TriggerRunner)
     assert "log: FilteringBoundLogger = structlog.get_logger()\n" in source
 
 
-def test_the_announcements_are_dropped_and_nothing_else_is() -> None:
+def test_only_the_announcements_are_dropped() -> None:
     drop_trigger_announcements()
     with structlog.testing.capture_logs(structlog.get_config()["processors"][:1]) as written:
         log = structlog.get_logger()
@@ -70,7 +70,7 @@ def test_the_filter_is_added_once_however_many_triggers_start() -> None:
     assert len(structlog.get_config()["processors"]) == before + 1
 
 
-def test_the_setting_keeps_the_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_announcements_are_kept_if_the_setting_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOGGER_TRACKING_DROP_TRIGGER_ANNOUNCEMENTS", "false")
     get_settings.cache_clear()
     before = list(structlog.get_config()["processors"])
