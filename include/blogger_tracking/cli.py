@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _database_opener(command: _Command) -> OpenConnection:
     # Importing Airflow writes a configuration file into AIRFLOW_HOME; importing this module for its other functions
     # must not do so.
-    from blogger_tracking.orchestration import connections  # noqa: PLC0415 - see above
+    from blogger_tracking.orchestration import connected_services  # noqa: PLC0415 - see above
 
-    connection_id = connections.BLOGGER_DB_ADMIN if command.as_owner else connections.BLOGGER_DB
-    return connections.database_opener(connection_id)
+    connection_id = connected_services.BLOGGER_DB_ADMIN if command.as_owner else connected_services.BLOGGER_DB
+    return connected_services.database_opener(connection_id)
 
 
 def migrate(connection: Connection, console: Console) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
-from blogger_tracking.orchestration.connections import database_pool
+from blogger_tracking.orchestration.connected_services import database_pool
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Creator, CreatorKind, SandboxOptions, SandboxServer

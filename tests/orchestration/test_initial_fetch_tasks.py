@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.orchestration.connections import database_pool
+from blogger_tracking.orchestration.connected_services import database_pool
 from blogger_tracking.orchestration.initial_fetch_tasks import FetchInitialVideosOperator, release_failed_initial_fetch
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from tests.support.database_builder import DatabaseBuilder

@@ -10,9 +10,9 @@ import pytest
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration import connections
+from blogger_tracking.orchestration import connected_services
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
-from blogger_tracking.orchestration.connections import database_pool
+from blogger_tracking.orchestration.connected_services import database_pool
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.queue_tasks import refresh_statistics, store_thumbnails
 from blogger_tracking.settings import get_settings
@@ -64,8 +64,8 @@ def test_an_empty_queue_is_an_empty_summary(consume: object) -> None:
 def test_the_statistics_task_fails_before_it_takes_messages_if_the_client_cannot_look_videos_up(
     build: DatabaseBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiktok = connections.platform_service(Platform.TIKTOK)
-    monkeypatch.setattr(connections, "platform_service", lambda _: tiktok)
+    tiktok = connected_services.platform_service(Platform.TIKTOK)
+    monkeypatch.setattr(connected_services, "platform_service", lambda _: tiktok)
     with pytest.raises(ConfigurationError, match="Messages stay in high_priority_queue"):
         refresh_statistics.function()
     assert build.rows("select attempts, done_at from high_priority_queue") == [(0, None)]

@@ -59,7 +59,7 @@ def make_services() -> ApiServices:
     """
     from blogger_tracking.api.access_tokens import TokenVerifier
     from blogger_tracking.api.dependencies import ApiServices
-    from blogger_tracking.orchestration.connections import airflow_api, fetch_services
+    from blogger_tracking.orchestration.connected_services import airflow_api, fetch_services
     from blogger_tracking.rate_limit import OrganizationRateLimiter
     from blogger_tracking.settings import get_settings
 
@@ -76,7 +76,7 @@ def make_services() -> ApiServices:
 def auth_config() -> SupabaseAuthConfig:
     """Return the configuration of access tokens. Raises ConfigurationError."""
     from blogger_tracking.api.access_tokens import SupabaseAuthConfig
-    from blogger_tracking.orchestration.connections import config_from, get_connection
+    from blogger_tracking.orchestration.connected_services import config_from, get_connection
 
     connection = get_connection(SUPABASE_AUTH)
     return config_from(

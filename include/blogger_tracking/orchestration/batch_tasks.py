@@ -57,7 +57,7 @@ def plan_platform(platform: str) -> list[str]:
 
     Each platform has a plan task of its own, because a mapped task can only expand the whole XCom of one task.
     """
-    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.connected_services import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.plan_run import plan_run
 
@@ -74,7 +74,7 @@ def plan_platform(platform: str) -> list[str]:
 @task(trigger_rule="all_done", **RESTART_TOLERANCE)
 def gate() -> None:
     """Finish the run in the ledger, log its summary, and fail if too many fetches failed."""
-    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.connected_services import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.finish_run import finish_run
 

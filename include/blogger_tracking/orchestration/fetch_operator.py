@@ -53,7 +53,7 @@ class FetchBloggersOperator(BaseOperator):
         """
         from concurrent.futures import ThreadPoolExecutor
 
-        from blogger_tracking.orchestration.connections import fetch_services
+        from blogger_tracking.orchestration.connected_services import fetch_services
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
         from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize

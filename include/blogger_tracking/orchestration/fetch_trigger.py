@@ -22,7 +22,7 @@ from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
 from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
-from blogger_tracking.orchestration.connections import fetch_services
+from blogger_tracking.orchestration.connected_services import fetch_services
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport

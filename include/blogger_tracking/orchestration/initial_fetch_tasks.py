@@ -42,7 +42,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan, fetch and save. Raises AirflowSkipException, AirflowFailException, AirflowException."""
-        from blogger_tracking.orchestration.connections import database_pool
+        from blogger_tracking.orchestration.connected_services import database_pool
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
         from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch, plan_initial_fetch
@@ -69,7 +69,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
 
 def release_failed_initial_fetch(context: Context) -> None:
     """Release the pending initial fetch of a run that has failed after its last retry."""
-    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.connected_services import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch
 
@@ -79,7 +79,7 @@ def release_failed_initial_fetch(context: Context) -> None:
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
 def dispatch_initial_fetches() -> dict[str, int]:
     """Dispatch the pending initial fetches in the run's scope; return their number by state."""
-    from blogger_tracking.orchestration.connections import airflow_api, database_pool
+    from blogger_tracking.orchestration.connected_services import airflow_api, database_pool
     from blogger_tracking.usecases.dispatch_initial_fetches import dispatch_pending_initial_fetches
 
     return dispatch_pending_initial_fetches(database_pool(), airflow_api, run_scope(get_current_context()["params"]))

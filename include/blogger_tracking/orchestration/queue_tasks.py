@@ -40,7 +40,7 @@ def consumer_schedule(queue: Asset) -> AssetOrTimeSchedule:
 )
 def refresh_statistics() -> dict[str, int]:
     """Request the statistics of queued videos from YouTube; return counts of what was done."""
-    from blogger_tracking.orchestration.connections import database_pool, platform_service
+    from blogger_tracking.orchestration.connected_services import database_pool, platform_service
     from blogger_tracking.platforms.youtube import YouTubeService
     from blogger_tracking.usecases.manage_queues import consume
     from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher
@@ -64,7 +64,7 @@ def refresh_statistics() -> dict[str, int]:
 )
 def store_thumbnails() -> dict[str, int]:
     """Store queued thumbnails; return counts of what was done."""
-    from blogger_tracking.orchestration.connections import database_pool
+    from blogger_tracking.orchestration.connected_services import database_pool
     from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
     from blogger_tracking.usecases.manage_queues import consume
     from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer

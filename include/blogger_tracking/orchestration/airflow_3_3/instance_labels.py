@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from blogger_tracking.database.runs import RunKey, find_run, read_instances
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
-from blogger_tracking.orchestration.connections import BLOGGER_DB, database_opener
+from blogger_tracking.orchestration.connected_services import BLOGGER_DB, database_opener
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.settings import get_settings
 

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from blogger_tracking.domain.errors import ConfigurationError, DatabaseStateError
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration import connections
+from blogger_tracking.orchestration import connected_services
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 
 
@@ -37,13 +37,13 @@ def set_database(monkeypatch: pytest.MonkeyPatch, conninfo: str, **extra: object
 
 def test_the_error_for_a_missing_connection_names_the_variable_to_set() -> None:
     with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_TIKTOK_API"):
-        connections.platform_service(Platform.TIKTOK)
+        connected_services.platform_service(Platform.TIKTOK)
 
 
 def test_the_error_for_a_connection_without_a_key_names_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_API", '{"conn_type": "http", "host": "https://example.org"}')
     with pytest.raises(ConfigurationError, match="password"):
-        connections.platform_service(Platform.TIKTOK)
+        connected_services.platform_service(Platform.TIKTOK)
 
 
 def test_the_error_for_an_invalid_extra_names_the_extra_and_not_the_key(
@@ -58,7 +58,7 @@ def test_the_error_for_an_invalid_extra_names_the_extra_and_not_the_key(
     }
     monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_API", json.dumps(fields))
     with pytest.raises(ConfigurationError, match="tiktok_api is not valid: requests_per_second") as error:
-        connections.platform_service(Platform.TIKTOK)
+        connected_services.platform_service(Platform.TIKTOK)
     assert "very-secret" not in str(error.value)
 
 
@@ -67,7 +67,7 @@ def test_calls_shortly_after_a_failed_connect_raise_the_same_error(monkeypatch: 
     raised = []
     for _ in range(3):
         with pytest.raises(DatabaseStateError) as error:
-            connections.database_pool()
+            connected_services.database_pool()
         raised.append(error.value)
     assert raised[0] is raised[1] is raised[2]
     assert "127.0.0.1/x" in str(raised[0])
@@ -79,19 +79,19 @@ def test_a_unix_socket_may_be_the_host_of_a_uri(monkeypatch: pytest.MonkeyPatch,
     folder = str(parts["host"]).replace("/", "%2F")
     uri = f"postgresql://{parts['user']}@/{parts['dbname']}?host={folder}"
     monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", uri)
-    with connections.database_pool().connection() as connection:
+    with connected_services.database_pool().connection() as connection:
         assert (connection.info.host, connection.info.dbname) == (parts["host"], parts["dbname"])
-    connections.database_pool().close()
+    connected_services.database_pool().close()
 
 
 def test_extras_of_the_connection_are_parameters_of_libpq(
     monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
 ) -> None:
     set_database(monkeypatch, pipeline_conninfo, application_name="extras", options="-c statement_timeout=1234")
-    with connections.database_pool().connection() as connection:
+    with connected_services.database_pool().connection() as connection:
         assert connection.info.get_parameters()["application_name"] == "extras"
         assert connection.execute("show statement_timeout").fetchone() == ("1234ms",)
-    connections.database_pool().close()
+    connected_services.database_pool().close()
 
 
 def test_sslmode_of_the_connection_is_required_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_sslmode_of_the_connection_is_required_of_the_server(monkeypatch: pytest
         uri = f"postgresql://x@127.0.0.1:{server.getsockname()[1]}/x?sslmode=require"
         monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", uri)
         with pytest.raises(DatabaseStateError, match="SSL was required"):
-            connections.database_pool()
+            connected_services.database_pool()
 
 
 def refuse_ssl(server: socket.socket) -> None:
@@ -114,7 +114,7 @@ def refuse_ssl(server: socket.socket) -> None:
 def test_an_extra_that_libpq_does_not_know_is_named(monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str) -> None:
     set_database(monkeypatch, pipeline_conninfo, sslmod="require")
     with pytest.raises(DatabaseStateError, match="sslmod"):
-        connections.database_pool()
+        connected_services.database_pool()
 
 
 def test_each_connection_to_the_database_has_a_new_token(
@@ -127,7 +127,7 @@ def test_each_connection_to_the_database_has_a_new_token(
 
     monkeypatch.setattr(PostgresHook, "get_iam_token", next_token)
     set_database(monkeypatch, pipeline_conninfo, iam=True)
-    pool = connections.database_pool()
+    pool = connected_services.database_pool()
     with pool.connection() as first, pool.connection() as second:
         assert (first.info.password, second.info.password) == ("token-2", "token-3"), "the first token is the check's"
     pool.close()
@@ -138,24 +138,24 @@ def test_a_missing_provider_for_tokens_is_reported_with_the_connection(
 ) -> None:
     set_database(monkeypatch, pipeline_conninfo, iam=True)
     with pytest.raises(ConfigurationError, match="blogger_db cannot be used: apache-airflow-providers-amazon"):
-        connections.database_pool()
+        connected_services.database_pool()
 
 
 def test_connections_are_in_autocommit_mode_and_prepare_nothing(
     monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
 ) -> None:
     set_database(monkeypatch, pipeline_conninfo, autocommit=False, prepare_threshold=0)
-    with connections.database_pool().connection() as connection:
+    with connected_services.database_pool().connection() as connection:
         assert (connection.autocommit, connection.prepare_threshold) == (True, None)
-    connections.database_pool().close()
+    connected_services.database_pool().close()
 
 
 def test_a_process_that_uses_the_database_sends_its_errors_to_sentry(
     monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
 ) -> None:
     started: list[str | None] = []
-    monkeypatch.setattr(connections, "start_sentry", started.append)
+    monkeypatch.setattr(connected_services, "start_sentry", started.append)
     monkeypatch.setenv("AIRFLOW_CONN_SENTRY", '{"conn_type": "generic", "password": "https://k@sentry.example/1"}')
     set_database(monkeypatch, pipeline_conninfo)
-    connections.database_pool().close()
+    connected_services.database_pool().close()
     assert started == ["https://k@sentry.example/1"]
