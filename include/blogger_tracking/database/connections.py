@@ -10,7 +10,8 @@ import psycopg
 from psycopg import Connection, Pipeline
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.migrate import missing_versions, unknown_versions
+from blogger_tracking.database.migrate import missing_versions, recorded_versions, unknown_versions
+from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.settings import get_settings
 
@@ -32,13 +33,16 @@ _OPTIONS: dict[str, Any] = {
 
 _STATE = """
 select
-    to_regclass('public.pipeline_canary') is not null,
-    to_regclass('supabase_migrations.schema_migrations') is not null
+    to_regnamespace('blogger_tracking') is not null as installed,
+    coalesce(has_schema_privilege(to_regnamespace('blogger_tracking'), 'usage'), false) as usable
 """
 
-_RECORDED = "select version from supabase_migrations.schema_migrations"
+_CANARY = "select count(*) from blogger_tracking.pipeline_canary"
 
-_CANARY = "select count(*) from pipeline_canary"
+_NO_ROLE = (
+    "This login does not have the role blogger_pipeline. Nothing was changed. Run, as the owner of the schema: "
+    "grant blogger_pipeline to {login}"
+)
 
 
 def open_pool(address: DatabaseAddress, connections: int | None = None) -> ConnectionPool:
@@ -95,14 +99,16 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
 
 def require_ready(connection: Connection) -> None:
     """Raise DatabaseStateError unless the schema is the one of this code and the login sees all rows."""
-    row = connection.execute(_STATE).fetchone()
-    if row != (True, True):
-        raise DatabaseStateError("The database is not migrated. Run `make migrate`.")
-    _require_same_schema({version for (version,) in connection.execute(_RECORDED)})
-    if connection.execute(_CANARY).fetchone() != (1,):
+    installed, usable = connection.execute(_STATE).fetchall()[0]
+    if not installed:
+        raise DatabaseStateError("The database has no schema blogger_tracking. Run `make migrate`.")
+    if not usable:
+        raise DatabaseStateError(_NO_ROLE.format(login=connection.info.user))
+    _require_same_schema(recorded_versions(connection))
+    if fetch_value(connection, _CANARY) != 1:
         raise DatabaseStateError(
             "This login cannot see the pipeline's rows, because row level security hides them: no blogger would be "
-            "found. Nothing was changed. Grant the role blogger_pipeline to the login."
+            "found. " + _NO_ROLE.format(login=connection.info.user)
         )
 
 
