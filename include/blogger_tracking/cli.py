@@ -30,7 +30,7 @@ _COLUMNS = 120
 class _Command:
     """A command and its line in `--help`.
 
-    `as_owner` commands connect as the owner of the schema. `asks_first` commands need a yes, from a terminal or `--yes`.
+    `as_owner` commands connect as the owner of the schema. `asks_first` commands need an answer, or `--yes`.
     """
 
     run: Callable[[Connection, Console], int]
@@ -73,8 +73,11 @@ def migrate(connection: Connection, console: Console) -> int:
     return 0
 
 
-def print_sql(connection: Connection, console: Console) -> int:
-    """Print the SQL of the missing migrations with their record, for a review, psql or the Supabase CLI."""
+def print_sql(connection: Connection | None, console: Console) -> int:
+    """Print the SQL of the missing migrations with their record, for a review, psql or the Supabase CLI.
+
+    Without a connection, print the SQL of all migrations.
+    """
     sql = print_migrations(connection)
     if sql:
         # Not through the console, which would wrap lines and read markup.
@@ -90,10 +93,11 @@ def confirm_uninstall(connection: Connection) -> bool:
     contents = read_contents(connection)
     if contents is None:
         return True
-    print(
+    terminal().print(
         f"This deletes the schema blogger_tracking with {contents.organizations:,} organizations, "
-        f"{contents.tracked_accounts:,} tracked accounts, {contents.videos:,} videos and {contents.statistics:,} rows of "
-        "statistics. Nothing outside of the schema changes."
+        f"{contents.tracked_accounts:,} tracked accounts, {contents.videos:,} videos and {contents.statistics:,} rows "
+        "of statistics. Nothing outside of the schema changes.",
+        highlight=False,
     )
     if sys.stdin.isatty() and input('Type "remove" to go on: ').strip() == "remove":
         return True

@@ -76,6 +76,7 @@ def host(server: DatabaseServer) -> Iterator[Host]:
 
 def footprint(connection: Connection) -> list[str]:
     """Return everything outside the project's schema, and the rows of the host's tables."""
+    connection.execute("reset search_path")
     facts = [fact for (fact,) in connection.execute((HOSTS / "footprint.sql").read_bytes())]
     tables = connection.execute(
         "select format('%I.%I', nspname, relname) from pg_class join pg_namespace on pg_namespace.oid = relnamespace "
@@ -94,8 +95,10 @@ def without_stand_ins(facts: list[str]) -> list[str]:
 def next_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a migration as a later version of the project would."""
     later = Migration(
-        "29990101000000", "later", "create table blogger_tracking.later (id integer); alter table "
-        "blogger_tracking.later enable row level security;"
+        "29990101000000",
+        "later",
+        "create table blogger_tracking.later (id integer); alter table "
+        "blogger_tracking.later enable row level security;",
     )
     known = (*known_migrations(), later)
     monkeypatch.setattr(migrate, "known_migrations", lambda: known)
@@ -194,7 +197,10 @@ def test_removing_is_refused_while_the_pipeline_is_connected(host: Host, server:
     [
         "create view public.mine as select id from blogger_tracking.videos",
         "create table public.notes (video_id bigint references blogger_tracking.videos (id))",
-        "create policy theirs on public.notes_of_members using (organization in (select blogger_tracking.own_organizations()))",
+        """
+        create policy theirs on public.notes_of_members
+        using (organization in (select blogger_tracking.own_organizations()))
+        """,
     ],
 )
 def test_removing_is_refused_if_an_object_of_the_host_would_be_dropped(host: Host, dependent: str) -> None:

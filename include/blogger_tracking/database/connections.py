@@ -37,6 +37,8 @@ select
     coalesce(has_schema_privilege(to_regnamespace('blogger_tracking'), 'usage'), false) as usable
 """
 
+_HAS_TABLES = "select to_regclass('blogger_tracking.pipeline_canary') is not null"
+
 _CANARY = "select count(*) from blogger_tracking.pipeline_canary"
 
 _NO_ROLE = (
@@ -100,16 +102,23 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
 def require_ready(connection: Connection) -> None:
     """Raise DatabaseStateError unless the schema is the one of this code and the login sees all rows."""
     installed, usable = connection.execute(_STATE).fetchall()[0]
-    if not installed:
-        raise DatabaseStateError("The database has no schema blogger_tracking. Run `make migrate`.")
-    if not usable:
+    if installed and not usable:
         raise DatabaseStateError(_NO_ROLE.format(login=connection.info.user))
-    _require_same_schema(recorded_versions(connection))
-    if fetch_value(connection, _CANARY) != 1:
+    if not installed or not fetch_value(connection, _HAS_TABLES):
+        raise DatabaseStateError("The database is not migrated. Run `make migrate`.")
+    if not _sees_canary(connection):
         raise DatabaseStateError(
             "This login cannot see the pipeline's rows, because row level security hides them: no blogger would be "
             "found. " + _NO_ROLE.format(login=connection.info.user)
         )
+    _require_same_schema(recorded_versions(connection))
+
+
+def _sees_canary(connection: Connection) -> bool:
+    try:
+        return bool(fetch_value(connection, _CANARY) == 1)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
 
 
 def _require_same_schema(recorded: set[str]) -> None:

@@ -62,7 +62,8 @@ def known_migrations() -> tuple[Migration, ...]:
 def apply_migrations(connection: Connection) -> list[str]:
     """Apply the migrations that the database lacks and return their names.
 
-    The connection must be in autocommit mode and may create schemas and roles. With nothing to apply nothing is changed.
+    The connection must be in autocommit mode and may create schemas and roles. With nothing to apply, nothing is
+    changed.
 
     Raises DatabaseStateError if the database has migrations that this code lacks, or if a migration fails; the
     migrations before the failed one stay applied.
@@ -129,8 +130,8 @@ def _require_no_newer(recorded: Collection[str]) -> None:
     newer = unknown_versions(recorded)
     if newer:
         raise DatabaseStateError(
-            f"The schema blogger_tracking has migrations that this code does not know ({', '.join(newer)}). Nothing was "
-            "changed. Run the version of the code that applied those migrations, or a newer one."
+            f"The schema blogger_tracking has migrations that this code does not know ({', '.join(newer)}). Nothing "
+            "was changed. Run the version of the code that applied those migrations, or a newer one."
         )
 
 

@@ -98,7 +98,7 @@ def require_removable(connection: Connection) -> None:
     live = fetch_value(connection, _LIVE_FETCHES)
     if live:
         raise DatabaseStateError(
-            f"{live} fetches are planned or running. Nothing was removed. Pause the DAGs and wait for their runs to end."
+            f"{live} fetches are planned or running. Nothing was removed. Pause the DAGs and wait for the runs to end."
         )
     logins = fetch_values(connection, _CONNECTED_LOGINS)
     if logins:
@@ -114,7 +114,7 @@ def require_removable(connection: Connection) -> None:
 
 
 def uninstall(connection: Connection) -> list[str]:
-    """Drop the schema with all data, the pipeline's role, and the stand-ins; return the roles that could not be dropped.
+    """Drop the schema with all data, the pipeline's role and the stand-ins; return the roles that stay.
 
     A role stays if another database of the server uses the role. The connection must be in autocommit mode.
     Raises DatabaseStateError as `require_removable` does; then nothing was removed.

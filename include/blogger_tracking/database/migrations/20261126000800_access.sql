@@ -9,6 +9,26 @@ comment on table blogger_tracking.pipeline_canary is
 
 insert into blogger_tracking.pipeline_canary default values;
 
+-- Policies call these functions instead of selecting from tables with policies: that would recurse.
+
+create function blogger_tracking.own_organizations() returns setof uuid
+language sql stable security definer set search_path = ''
+as $$
+    select organization_id from blogger_tracking.organization_members where user_id = (select auth.uid())
+$$;
+
+create function blogger_tracking.managed_organizations() returns setof uuid
+language sql stable security definer set search_path = ''
+as $$
+    select organization_id
+    from blogger_tracking.organization_members
+    where user_id = (select auth.uid()) and role in ('owner', 'admin')
+$$;
+
+comment on function blogger_tracking.own_organizations() is 'Ids of the organizations that the caller is a member of.';
+comment on function blogger_tracking.managed_organizations() is
+    'Ids of the organizations whose tracked accounts the caller may change, as owner or admin.';
+
 -- A host's default privileges may grant new tables and functions to other roles.
 revoke all on all tables in schema blogger_tracking from public, anon, authenticated;
 revoke all on all sequences in schema blogger_tracking from public, anon, authenticated;
@@ -95,28 +115,6 @@ create policy pipeline on blogger_tracking.idempotency_keys to blogger_pipeline 
 create policy pipeline on blogger_tracking.rate_limits to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.pipeline_canary to blogger_pipeline using (true) with check (true);
 
--- Policies call these functions instead of selecting from tables with policies: that would recurse.
-
-create function blogger_tracking.own_organizations() returns setof uuid
-language sql stable security definer set search_path = ''
-as $$
-    select organization_id from blogger_tracking.organization_members where user_id = (select auth.uid())
-$$;
-
-create function blogger_tracking.managed_organizations() returns setof uuid
-language sql stable security definer set search_path = ''
-as $$
-    select organization_id
-    from blogger_tracking.organization_members
-    where user_id = (select auth.uid()) and role in ('owner', 'admin')
-$$;
-
-comment on function blogger_tracking.own_organizations() is 'Ids of the organizations that the caller is a member of.';
-comment on function blogger_tracking.managed_organizations() is
-    'Ids of the organizations whose tracked accounts the caller may change, as owner or admin.';
-
-revoke execute on function blogger_tracking.own_organizations() from public;
-revoke execute on function blogger_tracking.managed_organizations() from public;
 grant execute on function blogger_tracking.own_organizations() to authenticated;
 grant execute on function blogger_tracking.managed_organizations() to authenticated;
 
