@@ -156,7 +156,7 @@ def uninstall(config: StackConfig, console: Console) -> int:
     del console
     if not _has_own_connection(ADMIN_CONNECTION):
         raise StackError(
-            f"No database is named; nothing was removed. Set {variable_of(ADMIN_CONNECTION)} to the owner of the schema. "
+            f"No database is named; nothing was removed. Set {variable_of(ADMIN_CONNECTION)} to the schema's owner. "
             "The local stack's own database is below its folder var/, which can be deleted while the stack is down."
         )
     return _run_pipeline_command(config, "uninstall")

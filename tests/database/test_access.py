@@ -95,7 +95,8 @@ def test_users_may_write_nothing_else(admin: Connection, build: DatabaseBuilder)
 def test_every_table_has_row_level_security(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
-            "select relname from pg_class where relnamespace = 'blogger_tracking'::regnamespace and relkind in ('r', 'p') "
+            "select relname from pg_class "
+            "where relnamespace = 'blogger_tracking'::regnamespace and relkind in ('r', 'p') "
             "and not relrowsecurity"
         )
         == []

@@ -33,6 +33,11 @@ _RECORDED = "select version from blogger_tracking.schema_migrations"
 
 _RECORD = "insert into blogger_tracking.schema_migrations (version, name, sha256) values (%s, %s, %s)"
 
+_PRINTED_RECORD = """
+insert into blogger_tracking.schema_migrations (version, name, sha256)
+values ('{version}', '{name}', '{sha256}');
+"""
+
 _LOCK_MIGRATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.migrations', 0))"
 
 
@@ -147,11 +152,8 @@ def _apply(connection: Connection, migration: Migration) -> None:
 
 
 def _printed(migration: Migration) -> str:
-    record = (
-        "insert into blogger_tracking.schema_migrations (version, name, sha256)\n"
-        f"values ('{migration.version}', '{migration.name}', '{migration.sha256}');\n"
-    )
-    return f"{migration.sql}\n{record}"
+    record = _PRINTED_RECORD.format(version=migration.version, name=migration.name, sha256=migration.sha256)
+    return f"{migration.sql}{record}"
 
 
 def _read_migrations() -> Iterator[Migration]:

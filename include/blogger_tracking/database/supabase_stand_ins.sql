@@ -1,6 +1,6 @@
 -- Stand-ins for the parts of Supabase that the migrations refer to and plain Postgres lacks: the roles `anon` and
--- `authenticated`, `auth.users` and `auth.uid()`. Executed once, in a database without a schema named auth. The comments
--- mark what the command `uninstall` removes again.
+-- `authenticated`, `auth.users` and `auth.uid()`. Executed once, in a database without a schema named auth.
+-- The comments mark what the command `uninstall` removes again.
 
 do $$
 declare

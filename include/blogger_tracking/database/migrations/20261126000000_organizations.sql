@@ -54,7 +54,8 @@ create table blogger_tracking.subscription_changes (
     video_limit bigint not null,
     blogger_limit integer not null,
     changed_at timestamptz not null default clock_timestamp(),
-    foreign key (organization_id, period_start) references blogger_tracking.subscriptions on update cascade on delete cascade
+    foreign key (organization_id, period_start)
+        references blogger_tracking.subscriptions on update cascade on delete cascade
 );
 
 comment on table blogger_tracking.subscription_changes is

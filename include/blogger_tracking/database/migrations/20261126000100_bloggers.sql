@@ -55,7 +55,8 @@ comment on column blogger_tracking.tracked_accounts.initial_fetch_reason is
 comment on column blogger_tracking.tracked_accounts.initial_videos_fetched is 'The initial fetch has succeeded. Never reset.';
 
 create index tracked_accounts_by_blogger on blogger_tracking.tracked_accounts (blogger_id);
-create index tracked_accounts_with_pending_initial_fetch on blogger_tracking.tracked_accounts (id) where pending_initial_fetch;
+create index tracked_accounts_with_pending_initial_fetch on blogger_tracking.tracked_accounts (id)
+where pending_initial_fetch;
 
 create table blogger_tracking.campaigns (
     id uuid primary key default gen_random_uuid(),

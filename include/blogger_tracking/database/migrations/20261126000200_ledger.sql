@@ -116,7 +116,8 @@ comment on column blogger_tracking.fetch_allocations.reason is 'Reason for skipp
 comment on column blogger_tracking.fetch_allocations.last_attempt_at is 'Start of the newest attempt that claimed this allocation.';
 comment on column blogger_tracking.fetch_allocations.charged_at is 'Time of the last increase of charged.';
 
-create index fetch_allocations_by_account on blogger_tracking.fetch_allocations (tracked_account_id, last_attempt_at desc);
+create index fetch_allocations_by_account
+on blogger_tracking.fetch_allocations (tracked_account_id, last_attempt_at desc);
 create index fetch_allocations_by_period on blogger_tracking.fetch_allocations (organization_id, period_start);
 
 create table blogger_tracking.fetch_attempts (
