@@ -12,7 +12,7 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 # Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
-.PHONY: help setup run up down verify queues requeue migrate bench bench-large
+.PHONY: help setup run up down verify queues requeue migrate migrate-sql uninstall bench bench-large
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
 
@@ -47,6 +47,12 @@ bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hou
 
 migrate: $(SETUP) ## Apply the missing migrations to the application's database.
 	@$(LOCAL) migrate
+
+migrate-sql: $(SETUP) ## Print the SQL of the missing migrations, for a review, psql or the Supabase CLI.
+	@$(LOCAL) migrate-sql
+
+uninstall: $(SETUP) ## Remove the project's schema from the named database, after a question.
+	@$(LOCAL) uninstall
 
 check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.
 	$(BIN)/ruff check .

@@ -75,6 +75,8 @@ def database(server: DatabaseServer) -> Iterator[str]:
 def admin(server: DatabaseServer, database: str) -> Iterator[psycopg.Connection]:
     """Yield a connection that owns the schema and sees every row."""
     with psycopg.connect(server.conninfo(database), autocommit=True) as connection:
+        # Statements of tests name tables without their schema; those of the project name the schema.
+        connection.execute("set search_path = blogger_tracking")
         yield connection
 
 

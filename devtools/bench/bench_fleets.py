@@ -15,13 +15,13 @@ from devtools.bench.conditions import VIDEOS_PER_FETCH
 from devtools.platform_sandbox import Creator, CreatorKind, World
 
 _INSERT_ORGANIZATION = """
-insert into organizations (name, daily_videos_count, initial_videos_count)
+insert into blogger_tracking.organizations (name, daily_videos_count, initial_videos_count)
 values (%(name)s, %(videos)s, %(videos)s)
 returning id
 """
 
 _INSERT_SUBSCRIPTION = """
-insert into subscriptions (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
+insert into blogger_tracking.subscriptions (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
 values (%(organization)s, %(begins)s, %(ends)s, 'bench', 1000000000, 1000000)
 """
 
@@ -29,7 +29,7 @@ _INSERT_OWNER = """
 with added as (
     insert into auth.users (email) values (%(email)s) returning id
 )
-insert into organization_members (organization_id, user_id, role)
+insert into blogger_tracking.organization_members (organization_id, user_id, role)
 select %(organization)s, id, 'owner'
 from added
 returning user_id
@@ -37,21 +37,28 @@ returning user_id
 
 _INSERT_ACCOUNTS = """
 with added as (
-    insert into blogger_information (platform, username, external_id, sec_id)
+    insert into blogger_tracking.blogger_information (platform, username, external_id, sec_id)
     select platform, username, external_id, sec_id
     from unnest(%(platforms)s::text[], %(usernames)s::text[], %(external_ids)s::text[], %(sec_ids)s::text[])
         as creator (platform, username, external_id, sec_id)
     returning id
 )
-insert into tracked_accounts (organization_id, blogger_id, initial_videos_fetched)
+insert into blogger_tracking.tracked_accounts (organization_id, blogger_id, initial_videos_fetched)
 select %(organization)s, id, true
 from added
 """
 
-_DEACTIVATE_ALL = "update tracked_accounts set is_active = false where is_active"
+_DEACTIVATE_ALL = "update blogger_tracking.tracked_accounts set is_active = false where is_active"
 
 # Planning reads these tables; without current statistics, Postgres would plan the queries for empty tables.
-_ANALYZE = "analyze blogger_information, tracked_accounts, fetches, fetch_allocations, videos"
+_ANALYZE = """
+analyze
+    blogger_tracking.blogger_information,
+    blogger_tracking.tracked_accounts,
+    blogger_tracking.fetches,
+    blogger_tracking.fetch_allocations,
+    blogger_tracking.videos
+"""
 
 _PERIOD = timedelta(days=30)
 

@@ -33,8 +33,8 @@ _RUN_POLL_SECONDS = 5.0
 _WARM_UP_BLOGGERS = 9
 
 _COUNT_FETCHED = """
-select count(*) from fetches
-join runs on runs.id = fetches.run_id
+select count(*) from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
 where runs.dag_run_id = %s and fetches.conclusive_state is not null
 """
 

@@ -34,29 +34,33 @@ from devtools.local_stack.stack import Stack
 
 _LEASE = timedelta(minutes=15)
 
-_FETCH_IDS = "select id from fetches where run_id = %s order by id"
+_FETCH_IDS = "select id from blogger_tracking.fetches where run_id = %s order by id"
 
 _VIDEO = """
-insert into videos (platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at, first_seen_at)
+insert into blogger_tracking.videos (
+    platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at, first_seen_at
+)
 values (%(platform)s, %(external_id)s, %(blogger_id)s, %(url)s, %(title)s, %(thumbnail)s, %(published)s, now())
 on conflict (platform, external_video_id) do update set url = excluded.url
 returning id
 """
 
 _LINK = """
-insert into organization_videos (organization_id, video_id, fetch_id, linked_at)
+insert into blogger_tracking.organization_videos (organization_id, video_id, fetch_id, linked_at)
 values (%(organization)s, %(video_id)s, %(fetch_id)s, now())
 on conflict do nothing
 """
 
 _STATISTICS = """
-insert into video_statistics (video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts)
+insert into blogger_tracking.video_statistics (
+    video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts
+)
 values (%(video_id)s, %(fetch_id)s, current_date, now(), %(views)s, %(likes)s, %(comments)s, %(reposts)s)
 on conflict do nothing
 """
 
 _MESSAGE = """
-insert into thumbnail_queue (fetch_id, video_id, thumbnail_url)
+insert into blogger_tracking.thumbnail_queue (fetch_id, video_id, thumbnail_url)
 values (%(fetch_id)s, %(video_id)s, %(thumbnail)s)
 on conflict do nothing
 """

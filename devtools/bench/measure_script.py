@@ -37,7 +37,7 @@ from devtools.local_stack.airflow_connections import PLATFORM_PATHS
 _KEY = "key-of-the-bench"
 _SLOWER_THAN_BEST = 1.5
 
-_FETCH_IDS = "select id from fetches where run_id = %s order by id"
+_FETCH_IDS = "select id from blogger_tracking.fetches where run_id = %s order by id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ _RUNS_SHOWN = 10
 
 _NEWEST_FETCHED = """
 select fetches.task_id, fetches.map_index
-from fetches
-join runs on runs.id = fetches.run_id
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
 where runs.dag_run_id = %s and fetches.state = 'succeeded'
 order by fetches.claimed_at desc
 limit 1

@@ -63,7 +63,7 @@ class Reference:
     optional: bool
 
 
-# The schemas of the project. The record of the migrations, `auth` and the functions' schema are left out.
+# The schema of the project. `auth`, which it refers to, is left out.
 _TABLES = """
 select
     pg_class.relname as name,
@@ -71,7 +71,7 @@ select
     obj_description(pg_class.oid, 'pg_class') as comment
 from pg_class
 where pg_class.relkind in ('r', 'p', 'v')
-  and pg_class.relnamespace::regnamespace::text in ('public', 'blogger_tracking')
+  and pg_class.relnamespace = 'blogger_tracking'::regnamespace
 order by pg_class.relname
 """
 
@@ -92,7 +92,7 @@ select
 from pg_class
 join pg_attribute on pg_attribute.attrelid = pg_class.oid
 where pg_class.relkind in ('r', 'p', 'v')
-  and pg_class.relnamespace::regnamespace::text in ('public', 'blogger_tracking')
+  and pg_class.relnamespace = 'blogger_tracking'::regnamespace
   and pg_attribute.attnum > 0
   and not pg_attribute.attisdropped
 order by pg_class.relname, pg_attribute.attnum
@@ -113,7 +113,7 @@ join pg_class as referenced on referenced.oid = pg_constraint.confrelid
 cross join unnest(pg_constraint.conkey) with ordinality as key (number, position)
 join pg_attribute on pg_attribute.attrelid = pg_class.oid and pg_attribute.attnum = key.number
 where pg_constraint.contype = 'f'
-  and pg_class.relnamespace::regnamespace::text in ('public', 'blogger_tracking')
+  and pg_class.relnamespace = 'blogger_tracking'::regnamespace
 group by pg_constraint.oid, pg_class.relname, pg_class.relnamespace, referenced.relname, referenced.relnamespace
 order by 1, 2, 3
 """

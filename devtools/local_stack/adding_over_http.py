@@ -25,9 +25,9 @@ _TOKEN_SECONDS = 24 * 3600
 
 _COUNT_SAVED_VIDEOS = """
 select tracked_accounts.initial_videos_fetched, count(organization_videos.video_id)
-from tracked_accounts
-join videos on videos.blogger_id = tracked_accounts.blogger_id
-join organization_videos
+from blogger_tracking.tracked_accounts
+join blogger_tracking.videos on videos.blogger_id = tracked_accounts.blogger_id
+join blogger_tracking.organization_videos
     on organization_videos.video_id = videos.id
     and organization_videos.organization_id = tracked_accounts.organization_id
 where tracked_accounts.id = %s

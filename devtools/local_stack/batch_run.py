@@ -22,7 +22,7 @@ _QUEUES_POLL_SECONDS = 2.0
 
 _COUNT_STATES = """
 select state, count(*)
-from fetches
+from blogger_tracking.fetches
 where run_id = %s
 group by state
 order by state

@@ -24,6 +24,8 @@ _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "queues": commands.queues,
     "requeue": commands.requeue,
     "migrate": commands.migrate,
+    "migrate-sql": commands.migrate_sql,
+    "uninstall": commands.uninstall,
 }
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -144,6 +144,24 @@ def migrate(config: StackConfig, console: Console) -> int:
         return 0
 
 
+def migrate_sql(config: StackConfig, console: Console) -> int:
+    """Print the SQL of the missing migrations; without a database of the user's own, of all migrations."""
+    if _has_own_connection(ADMIN_CONNECTION):
+        return _run_pipeline_command(config, "migrate-sql")
+    return cli.print_sql(None, console)
+
+
+def uninstall(config: StackConfig, console: Console) -> int:
+    """Remove the schema from the database of the user's own, after a question."""
+    del console
+    if not _has_own_connection(ADMIN_CONNECTION):
+        raise StackError(
+            f"No database is named; nothing was removed. Set {variable_of(ADMIN_CONNECTION)} to the schema's owner. "
+            "The local stack's own database is below its folder var/, which can be deleted while the stack is down."
+        )
+    return _run_pipeline_command(config, "uninstall")
+
+
 def timed_progress(console: Console) -> Callable[[str], None]:
     """Return a function that prints a line with the seconds since now."""
     begin = time.monotonic()

@@ -86,10 +86,10 @@ DEMO_ORGANIZATIONS = (
 _FIRST_ADDED = 1_000
 """Index of the first creator that no demo organization tracks; `make run` adds one of the creators from here on."""
 
-_KNOWN = "select external_id from blogger_information where platform = %s"
+_KNOWN = "select external_id from blogger_tracking.blogger_information where platform = %s"
 
 _INSERT_ORGANIZATION = """
-insert into organizations (id, name, daily_videos_count)
+insert into blogger_tracking.organizations (id, name, daily_videos_count)
 values (%(organization)s, %(name)s, %(daily)s)
 on conflict (id) do nothing
 """
@@ -101,35 +101,37 @@ on conflict (id) do nothing
 """
 
 _INSERT_MEMBER = """
-insert into organization_members (organization_id, user_id, role)
+insert into blogger_tracking.organization_members (organization_id, user_id, role)
 values (%(organization)s, %(user)s, 'owner')
 on conflict do nothing
 """
 
 _INSERT_SUBSCRIPTION = """
 with added as (
-    insert into subscriptions (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
+    insert into blogger_tracking.subscriptions (
+        organization_id, period_start, period_end, plan, video_limit, blogger_limit
+    )
     select %(organization)s, %(begins)s, %(ends)s, 'demo', %(video_limit)s, 100
     where not exists (
-        select from subscriptions where organization_id = %(organization)s and period_end > now()
+        select from blogger_tracking.subscriptions where organization_id = %(organization)s and period_end > now()
     )
     returning organization_id, period_start
 )
-insert into subscription_usage (organization_id, period_start, opening)
+insert into blogger_tracking.subscription_usage (organization_id, period_start, opening)
 select organization_id, period_start, %(used)s
 from added
 """
 
 _INSERT_BLOGGER = """
-insert into blogger_information (id, platform, username, external_id, sec_id, channel_name)
+insert into blogger_tracking.blogger_information (id, platform, username, external_id, sec_id, channel_name)
 values (%(blogger)s, %(platform)s, %(username)s, %(external_id)s, %(sec_id)s, %(channel_name)s)
 on conflict (platform, external_id) do nothing
 """
 
 _INSERT_TRACKED_ACCOUNT = """
-insert into tracked_accounts (id, organization_id, user_id, blogger_id, initial_videos_fetched)
+insert into blogger_tracking.tracked_accounts (id, organization_id, user_id, blogger_id, initial_videos_fetched)
 select %(tracking)s, %(organization)s, %(user)s, blogger_information.id, true
-from blogger_information
+from blogger_tracking.blogger_information
 where platform = %(platform)s and external_id = %(external_id)s
 on conflict do nothing
 """

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from blogger_tracking.database.connections import OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
-from blogger_tracking.database.migrate import apply_migrations
+from blogger_tracking.database.migrate import apply_migrations, print_migrations
+from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
@@ -27,11 +28,15 @@ _COLUMNS = 120
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A command and its line in `--help`. `as_owner` commands connect as the owner of the schema."""
+    """A command and its line in `--help`.
+
+    `as_owner` commands connect as the owner of the schema. `asks_first` commands need an answer, or `--yes`.
+    """
 
     run: Callable[[Connection, Console], int]
     help: str
     as_owner: bool = False
+    asks_first: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,10 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m blogger_tracking.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in _COMMANDS.items():
-        commands.add_parser(name, help=command.help)
-    chosen = _COMMANDS[parser.parse_args(arguments).command]
+        added = commands.add_parser(name, help=command.help)
+        if command.asks_first:
+            added.add_argument("--yes", action="store_true", help="do not ask")
+    given = parser.parse_args(arguments)
+    chosen = _COMMANDS[given.command]
     try:
         with connect(_database_opener(chosen)) as connection:
+            if chosen.asks_first and not given.yes and not confirm_uninstall(connection):
+                return 1
             return chosen.run(connection, terminal())
     except BloggerTrackingError as error:
         Console(stderr=True).print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
@@ -61,6 +71,50 @@ def _database_opener(command: _Command) -> OpenConnection:
 def migrate(connection: Connection, console: Console) -> int:
     """Apply the missing migrations and print their names. The connection must own the schema."""
     console.print("\n".join(apply_migrations(connection)) or "Nothing to apply.")
+    return 0
+
+
+def print_sql(connection: Connection | None, console: Console) -> int:
+    """Print the SQL of the missing migrations with their record, for a review, psql or the Supabase CLI.
+
+    Without a connection, print the SQL of all migrations.
+    """
+    sql = print_migrations(connection)
+    if sql:
+        # Not through the console, which would wrap lines and read markup.
+        sys.stdout.write(sql)
+    else:
+        Console(stderr=True).print("Nothing to apply.")
+    del console
+    return 0
+
+
+def confirm_uninstall(connection: Connection) -> bool:
+    """Print what an uninstallation deletes, ask, and return True for the answer "remove"."""
+    contents = read_contents(connection)
+    if contents is None:
+        return True
+    terminal().print(
+        f"This deletes the schema blogger_tracking with {contents.organizations:,} organizations, "
+        f"{contents.tracked_accounts:,} tracked accounts, {contents.videos:,} videos and {contents.statistics:,} rows "
+        "of statistics. Nothing outside of the schema changes.",
+        highlight=False,
+    )
+    if sys.stdin.isatty() and input('Type "remove" to go on: ').strip() == "remove":
+        return True
+    Console(stderr=True).print('Nothing was removed. To remove the schema, answer "remove" or pass --yes.')
+    return False
+
+
+def remove(connection: Connection, console: Console) -> int:
+    """Drop the schema with all data, the pipeline's role and the stand-ins."""
+    if read_contents(connection) is None:
+        console.print("This database has no schema blogger_tracking. Nothing to remove.")
+        return 0
+    kept = uninstall(connection)
+    console.print("The schema blogger_tracking was removed. The rest of the database is as before the installation.")
+    if kept:
+        console.print(f"Roles that another database of this server uses were kept: {', '.join(kept)}.")
     return 0
 
 
@@ -129,6 +183,8 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
 
 _COMMANDS: Mapping[str, _Command] = {
     "migrate": _Command(migrate, "apply the missing migrations", as_owner=True),
+    "migrate-sql": _Command(print_sql, "print the SQL of the missing migrations", as_owner=True),
+    "uninstall": _Command(remove, "remove the schema with all data, after a question", as_owner=True, asks_first=True),
     "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),
     "queues": _Command(show_queues, "print the queues and their parked messages"),
     "requeue": _Command(requeue, "return all parked messages to their queues"),

@@ -95,7 +95,8 @@ def test_users_may_write_nothing_else(admin: Connection, build: DatabaseBuilder)
 def test_every_table_has_row_level_security(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
-            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+            "select relname from pg_class "
+            "where relnamespace = 'blogger_tracking'::regnamespace and relkind in ('r', 'p') "
             "and not relrowsecurity"
         )
         == []
@@ -106,7 +107,7 @@ def test_anon_has_no_privileges_on_tables(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
             "select table_name, privilege_type from information_schema.role_table_grants "
-            "where grantee = 'anon' and table_schema = 'public'"
+            "where grantee = 'anon' and table_schema = 'blogger_tracking'"
         )
         == []
     )
@@ -115,7 +116,7 @@ def test_anon_has_no_privileges_on_tables(build: DatabaseBuilder) -> None:
 def test_every_view_is_a_security_invoker(build: DatabaseBuilder) -> None:
     assert (
         build.rows(
-            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' "
+            "select relname from pg_class where relnamespace = 'blogger_tracking'::regnamespace and relkind = 'v' "
             "and not coalesce(reloptions @> '{security_invoker=true}', false)"
         )
         == []
@@ -128,7 +129,7 @@ def test_every_function_pins_its_search_path_and_is_not_executable_by_anon(build
             """
         select proname
         from pg_proc
-        where pronamespace in ('private'::regnamespace, 'public'::regnamespace)
+        where pronamespace = 'blogger_tracking'::regnamespace
           and (
               not coalesce(proconfig::text like '%%search_path=%%', false)
               or has_function_privilege('anon', oid, 'execute')
@@ -140,5 +141,5 @@ def test_every_function_pins_its_search_path_and_is_not_executable_by_anon(build
 
 
 def test_tables_of_later_migrations_have_no_privileges_for_users(admin: Connection, build: DatabaseBuilder) -> None:
-    admin.execute("create table public.later (id integer)")
-    assert not build.value("select has_table_privilege('authenticated', 'public.later', 'select')")
+    admin.execute("create table blogger_tracking.later (id integer)")
+    assert not build.value("select has_table_privilege('authenticated', 'blogger_tracking.later', 'select')")

@@ -45,10 +45,12 @@ def test_applying_the_migrations_again_changes_nothing(empty: Connection) -> Non
     assert apply_migrations(empty) == []
 
 
-def test_applied_migrations_are_recorded_in_the_supabase_clis_table(empty: Connection) -> None:
+def test_applied_migrations_are_recorded_with_their_checksums_in_the_projects_own_table(empty: Connection) -> None:
     apply_migrations(empty)
-    recorded = empty.execute("select version, name from supabase_migrations.schema_migrations order by version")
-    assert recorded.fetchall() == [(migration.version, migration.name) for migration in known_migrations()]
+    recorded = empty.execute("select version, name, sha256 from blogger_tracking.schema_migrations order by version")
+    assert recorded.fetchall() == [
+        (migration.version, migration.name, migration.sha256) for migration in known_migrations()
+    ]
 
 
 def test_a_failed_migration_is_rolled_back_and_the_ones_before_it_stay(
@@ -58,14 +60,12 @@ def test_a_failed_migration_is_rolled_back_and_the_ones_before_it_stay(
     monkeypatch.setattr(migrate, "known_migrations", lambda: (*known_migrations(), broken))
     with pytest.raises(DatabaseStateError, match="29990101000000_broken failed and was rolled back"):
         apply_migrations(empty)
-    assert empty.execute("select to_regclass('half'), to_regclass('organizations')").fetchone() == (
-        None,
-        "organizations",
-    )
+    tables = "select to_regclass('half'), to_regclass('blogger_tracking.organizations')"
+    assert empty.execute(tables).fetchone() == (None, "blogger_tracking.organizations")
 
 
 def test_a_database_newer_than_the_code_is_rejected(admin: Connection, pipeline_conninfo: str) -> None:
-    admin.execute("insert into supabase_migrations.schema_migrations (version) values ('29990101000000')")
+    admin.execute("insert into blogger_tracking.schema_migrations values ('29990101000000', 'later', 'a checksum')")
     with pytest.raises(DatabaseStateError, match="does not know"):
         apply_migrations(admin)
     with pytest.raises(DatabaseStateError, match="newer than this code"):
@@ -79,7 +79,7 @@ def test_a_database_that_is_not_migrated_is_rejected(empty: Connection) -> None:
 
 def test_a_database_that_lacks_a_migration_is_rejected(admin: Connection, pipeline_conninfo: str) -> None:
     last = known_migrations()[-1].version
-    admin.execute("delete from supabase_migrations.schema_migrations where version = %s", (last,))
+    admin.execute("delete from blogger_tracking.schema_migrations where version = %s", (last,))
     with pytest.raises(DatabaseStateError, match=f"lacks the migrations {last}"):
         open_pool(pipeline_conninfo)
 
@@ -88,9 +88,10 @@ def test_a_login_that_cannot_see_all_rows_is_rejected(server: DatabaseServer, da
     server.execute("create role onlooker login")
     try:
         with psycopg.connect(server.conninfo(database), autocommit=True) as owner:
-            owner.execute("grant select on all tables in schema public to onlooker")
-            owner.execute("grant usage on schema supabase_migrations to onlooker")
-            owner.execute("grant select on supabase_migrations.schema_migrations to onlooker")
+            with pytest.raises(DatabaseStateError, match="grant blogger_pipeline to onlooker"):
+                open_pool(server.conninfo(database, user="onlooker"))
+            owner.execute("grant usage on schema blogger_tracking to onlooker")
+            owner.execute("grant select on all tables in schema blogger_tracking to onlooker")
             with pytest.raises(DatabaseStateError, match="row level security"):
                 open_pool(server.conninfo(database, user="onlooker"))
             owner.execute("drop owned by onlooker")

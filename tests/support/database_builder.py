@@ -28,6 +28,8 @@ class DatabaseBuilder:
     """Inserts one row of a kind per method, with defaults that a run accepts; each method returns the id of its row."""
 
     def __init__(self, connection: Connection) -> None:
+        # Statements of tests name tables without their schema; those of the project name the schema.
+        connection.execute("set search_path = blogger_tracking")
         self._connection = connection
 
     def value(self, statement: str, **parameters: Parameter) -> Any:  # noqa: ANN401 - the test knows its column

@@ -35,7 +35,9 @@ def plan(pool: ConnectionPool, key: RunKey | None = None, scope: RunScope | None
 def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
     """Return the fetches of a run in the order of planning."""
     with pool.connection() as connection:
-        rows = connection.execute("select id from fetches where run_id = %s order by id", (run.run_id,))
+        rows = connection.execute(
+            "select id from blogger_tracking.fetches where run_id = %s order by id", (run.run_id,)
+        )
         return [fetch_id for (fetch_id,) in rows]
 
 

@@ -54,8 +54,8 @@ class _TrackedAccount:
 
 _LOCK_BY_PROFILE = """
 select tracked_accounts.id as tracking_id, tracked_accounts.is_active
-from tracked_accounts
-join blogger_information on blogger_information.id = tracked_accounts.blogger_id
+from blogger_tracking.tracked_accounts
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
 where tracked_accounts.organization_id = %(organization_id)s
   and blogger_information.platform = %(platform)s
   and blogger_information.external_id = %(external_id)s
@@ -64,15 +64,15 @@ for no key update of tracked_accounts
 
 _LOCK_BY_BLOGGER = """
 select id as tracking_id, is_active
-from tracked_accounts
+from blogger_tracking.tracked_accounts
 where organization_id = %(organization_id)s and blogger_id = %(blogger_id)s
 for no key update
 """
 
 _TRACKED_BY_NAME = """
 select
-from tracked_accounts
-join blogger_information on blogger_information.id = tracked_accounts.blogger_id
+from blogger_tracking.tracked_accounts
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
 where tracked_accounts.organization_id = %(organization_id)s
   and tracked_accounts.is_active
   and blogger_information.platform = %(platform)s
@@ -84,26 +84,26 @@ where tracked_accounts.organization_id = %(organization_id)s
 
 _KNOWN_TO_ORGANIZATION = """
 select
-from blogger_information
+from blogger_tracking.blogger_information
 where id = %(blogger_id)s
   and (
       exists (
           select
-          from organization_videos
-          join videos on videos.id = organization_videos.video_id
+          from blogger_tracking.organization_videos
+          join blogger_tracking.videos on videos.id = organization_videos.video_id
           where organization_videos.organization_id = %(organization_id)s
             and videos.blogger_id = blogger_information.id
       )
       or exists (
           select
-          from blogger_campaign
-          join campaigns on campaigns.id = blogger_campaign.campaign_id
+          from blogger_tracking.blogger_campaign
+          join blogger_tracking.campaigns on campaigns.id = blogger_campaign.campaign_id
           where campaigns.organization_id = %(organization_id)s
             and blogger_campaign.blogger_id = blogger_information.id
       )
       or exists (
           select
-          from tracked_accounts
+          from blogger_tracking.tracked_accounts
           where tracked_accounts.organization_id = %(organization_id)s
             and tracked_accounts.blogger_id = blogger_information.id
       )
@@ -112,7 +112,7 @@ where id = %(blogger_id)s
 
 # A rename is a new username with the same external id. Values that the platform's response lacks are kept.
 _SAVE_PROFILE = """
-insert into blogger_information (
+insert into blogger_tracking.blogger_information (
     platform, external_id, username, sec_id, channel_name, subscribers, thumbnail_url, account_state
 )
 values (
@@ -132,7 +132,7 @@ returning id
 """
 
 _TRACK = """
-insert into tracked_accounts (
+insert into blogger_tracking.tracked_accounts (
     organization_id, user_id, blogger_id, daily_videos_count, pending_initial_fetch, initial_fetch_attempt
 )
 values (%(organization_id)s, %(user_id)s, %(blogger_id)s, %(daily_videos_count)s, true, 1)
@@ -140,19 +140,19 @@ returning id
 """
 
 _REACTIVATE = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set is_active = true, daily_videos_count = coalesce(%(daily_videos_count)s, daily_videos_count)
 where id = %(tracking_id)s
 """
 
 _LINK_CAMPAIGN = """
-insert into blogger_campaign (campaign_id, blogger_id)
+insert into blogger_tracking.blogger_campaign (campaign_id, blogger_id)
 values (%(campaign_id)s, %(blogger_id)s)
 on conflict do nothing
 """
 
 _LINK_TAGS = """
-insert into blogger_tags (organization_id, blogger_id, tag)
+insert into blogger_tracking.blogger_tags (organization_id, blogger_id, tag)
 select %(organization_id)s, %(blogger_id)s, tag
 from unnest(%(tags)s::text[]) as new_tags (tag)
 on conflict do nothing

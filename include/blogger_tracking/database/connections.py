@@ -10,7 +10,8 @@ import psycopg
 from psycopg import Connection, Pipeline
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.migrate import missing_versions, unknown_versions
+from blogger_tracking.database.migrate import missing_versions, recorded_versions, unknown_versions
+from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.settings import get_settings
 
@@ -32,13 +33,18 @@ _OPTIONS: dict[str, Any] = {
 
 _STATE = """
 select
-    to_regclass('public.pipeline_canary') is not null,
-    to_regclass('supabase_migrations.schema_migrations') is not null
+    to_regnamespace('blogger_tracking') is not null as installed,
+    coalesce(has_schema_privilege(to_regnamespace('blogger_tracking'), 'usage'), false) as usable
 """
 
-_RECORDED = "select version from supabase_migrations.schema_migrations"
+_HAS_TABLES = "select to_regclass('blogger_tracking.pipeline_canary') is not null"
 
-_CANARY = "select count(*) from pipeline_canary"
+_CANARY = "select count(*) from blogger_tracking.pipeline_canary"
+
+_NO_ROLE = (
+    "This login does not have the role blogger_pipeline. Nothing was changed. Run, as the owner of the schema: "
+    "grant blogger_pipeline to {login}"
+)
 
 _RUN_MIGRATIONS = "Run `make migrate`, or `python -m blogger_tracking.cli migrate` in a container."
 
@@ -97,15 +103,24 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
 
 def require_ready(connection: Connection) -> None:
     """Raise DatabaseStateError unless the schema is the one of this code and the login sees all rows."""
-    row = connection.execute(_STATE).fetchone()
-    if row != (True, True):
+    installed, usable = connection.execute(_STATE).fetchall()[0]
+    if installed and not usable:
+        raise DatabaseStateError(_NO_ROLE.format(login=connection.info.user))
+    if not installed or not fetch_value(connection, _HAS_TABLES):
         raise DatabaseStateError(f"The database is not migrated. Nothing was changed. {_RUN_MIGRATIONS}")
-    _require_same_schema({version for (version,) in connection.execute(_RECORDED)})
-    if connection.execute(_CANARY).fetchone() != (1,):
+    if not _sees_canary(connection):
         raise DatabaseStateError(
             "This login cannot see the pipeline's rows, because row level security hides them: no blogger would be "
-            "found. Nothing was changed. Grant the role blogger_pipeline to the login."
+            "found. " + _NO_ROLE.format(login=connection.info.user)
         )
+    _require_same_schema(recorded_versions(connection))
+
+
+def _sees_canary(connection: Connection) -> bool:
+    try:
+        return bool(fetch_value(connection, _CANARY) == 1)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
 
 
 def _require_same_schema(recorded: set[str]) -> None:

@@ -43,9 +43,9 @@ class _LockedFetch:
 # This lock order prevents deadlocks.
 LOCK_USAGE = """
 select
-from subscription_usage
+from blogger_tracking.subscription_usage
 where (organization_id, period_start) in (
-    select organization_id, period_start from fetch_allocations where fetch_id = %(fetch_id)s
+    select organization_id, period_start from blogger_tracking.fetch_allocations where fetch_id = %(fetch_id)s
 )
 order by organization_id, period_start
 for update
@@ -62,18 +62,18 @@ select
     clock_timestamp() as moment,
     exists (
         select
-        from fetches as live
+        from blogger_tracking.fetches as live
         where live.blogger_id = fetches.blogger_id
           and live.id <> fetches.id
           and live.state in ('planned', 'running')
     ) as live_elsewhere,
     exists (
         select
-        from platform_suspensions
+        from blogger_tracking.platform_suspensions
         where platform_suspensions.platform = fetches.platform and suspended_until > clock_timestamp()
     ) as suspended
-from fetches
-join blogger_information on blogger_information.id = fetches.blogger_id
+from blogger_tracking.fetches
+join blogger_tracking.blogger_information on blogger_information.id = fetches.blogger_id
 where fetches.id = %(fetch_id)s
 for update of fetches
 """
@@ -93,12 +93,12 @@ select
     usage.opening,
     usage.videos_fetched,
     usage.reserved as reserved_in_period
-from fetch_allocations
-join tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
-join subscription_usage as usage
+from blogger_tracking.fetch_allocations
+join blogger_tracking.tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
+join blogger_tracking.subscription_usage as usage
     on usage.organization_id = fetch_allocations.organization_id
     and usage.period_start = fetch_allocations.period_start
-left join subscriptions
+left join blogger_tracking.subscriptions
     on subscriptions.organization_id = fetch_allocations.organization_id
     and subscriptions.period_start = fetch_allocations.period_start
 where fetch_allocations.fetch_id = %(fetch_id)s
@@ -106,13 +106,15 @@ order by fetch_allocations.organization_id
 """
 
 _SUPERSEDE_ATTEMPTS = """
-update fetch_attempts
+update blogger_tracking.fetch_attempts
 set outcome = 'superseded', finished_at = %(moment)s
 where fetch_id = %(fetch_id)s and outcome is null
 """
 
 _INSERT_ATTEMPT = """
-insert into fetch_attempts (fetch_id, started_at, lease_expires_at, executor, outcome, finished_at, reason)
+insert into blogger_tracking.fetch_attempts (
+    fetch_id, started_at, lease_expires_at, executor, outcome, finished_at, reason
+)
 values (
     %(fetch_id)s, %(moment)s, %(lease_expires_at)s, %(executor)s, %(outcome)s, %(finished_at)s, %(reason)s
 )
@@ -121,11 +123,11 @@ returning id
 
 # A fetch with a conclusive attempt keeps the state and the reason of that attempt; the refused attempt has its own row.
 _UPDATE_FETCH = """
-update fetches
+update blogger_tracking.fetches
 set
     state = case when %(refused)s then coalesce(conclusive_state, 'skipped') else 'running' end,
     reason = case when conclusive_state is null then %(reason)s else reason end,
-    current_attempt_id = (select max(id) from fetch_attempts where fetch_id = %(fetch_id)s),
+    current_attempt_id = (select max(id) from blogger_tracking.fetch_attempts where fetch_id = %(fetch_id)s),
     claimed_at = %(moment)s,
     lease_expires_at = %(lease_expires_at)s
 where id = %(fetch_id)s
@@ -140,7 +142,7 @@ with claimed as (
         as claimed (organization_id, reserved, decision, reason)
 ),
 updated as (
-    update fetch_allocations
+    update blogger_tracking.fetch_allocations
     set
         reserved = claimed.reserved,
         decision = case
@@ -156,13 +158,13 @@ updated as (
             else %(moment)s
         end
     from claimed
-    cross join fetches
+    cross join blogger_tracking.fetches
     where fetches.id = %(fetch_id)s
       and fetch_allocations.fetch_id = fetches.id
       and fetch_allocations.organization_id = claimed.organization_id
     returning fetch_allocations.organization_id, fetch_allocations.period_start
 )
-update subscription_usage as usage
+update blogger_tracking.subscription_usage as usage
 set reserved = usage.reserved + changed.difference
 from updated
 join unnest(%(organizations)s::uuid[], %(differences)s::integer[]) as changed (organization_id, difference)

@@ -53,14 +53,14 @@ class _LockedCharge:
 
 _LOCK_FETCH = """
 select clock_timestamp()
-from fetches
+from blogger_tracking.fetches
 where id = %(fetch_id)s and current_attempt_id = %(attempt_id)s and state = 'running'
 for update
 """
 
 _ALLOCATIONS = """
 select organization_id, charged, reserved
-from fetch_allocations
+from blogger_tracking.fetch_allocations
 where fetch_id = %(fetch_id)s
 order by organization_id
 """
@@ -68,7 +68,7 @@ order by organization_id
 # A decision is given only for the allocations that a conclusive attempt has claimed: see database/fetch_claims.py.
 _SETTLE_ALLOCATIONS = """
 with settled as (
-    update fetch_allocations
+    update blogger_tracking.fetch_allocations
     set
         charged = outcome.charged,
         charged_at = case
@@ -84,7 +84,7 @@ with settled as (
       and fetch_allocations.organization_id = outcome.organization_id
     returning fetch_allocations.organization_id, fetch_allocations.period_start
 )
-update subscription_usage as usage
+update blogger_tracking.subscription_usage as usage
 set
     videos_fetched = usage.videos_fetched + changed.added,
     reserved = usage.reserved - changed.released
@@ -95,11 +95,11 @@ where usage.organization_id = settled.organization_id and usage.period_start = s
 """
 
 _MARK_ACCOUNTS = """
-update tracked_accounts set last_scraped_at = %(moment)s where id = any(%(tracked_accounts)s)
+update blogger_tracking.tracked_accounts set last_scraped_at = %(moment)s where id = any(%(tracked_accounts)s)
 """
 
 _MARK_BLOGGER = """
-update blogger_information
+update blogger_tracking.blogger_information
 set
     account_state = %(account_state)s,
     sec_id = coalesce(%(sec_id)s, sec_id),
@@ -109,7 +109,7 @@ where id = %(blogger_id)s
 """
 
 _FINISH_ATTEMPT = """
-update fetch_attempts
+update blogger_tracking.fetch_attempts
 set
     finished_at = %(moment)s,
     outcome = %(state)s,
@@ -120,7 +120,7 @@ set
     entries_skipped = %(skipped)s,
     videos_new = (
         select count(*)
-        from videos
+        from blogger_tracking.videos
         where platform = %(platform)s and external_video_id = any(%(ids)s) and first_seen_at = %(moment)s
     )
 where id = %(attempt_id)s
@@ -129,7 +129,7 @@ returning videos_new
 
 # A conclusive attempt replaces an earlier one; an inconclusive attempt leaves state and reason to a conclusive one.
 _FINISH_FETCH = """
-update fetches
+update blogger_tracking.fetches
 set
     state = case when %(conclusive)s then %(state)s else coalesce(conclusive_state, %(state)s) end,
     reason = case when %(conclusive)s or conclusive_state is null then %(reason)s else reason end,

@@ -50,11 +50,11 @@ class _Entry:
     body: dict[str, Any] | None
 
 
-_PURGE = "delete from idempotency_keys where started_at < clock_timestamp() - %(kept_for)s"
+_PURGE = "delete from blogger_tracking.idempotency_keys where started_at < clock_timestamp() - %(kept_for)s"
 
 # A concurrent request with the same key makes this statement wait until the other one has inserted its row.
 _BEGIN = """
-insert into idempotency_keys (user_id, route, key, body_digest, receipt, started_at)
+insert into blogger_tracking.idempotency_keys (user_id, route, key, body_digest, receipt, started_at)
 values (%(user_id)s, %(route)s, %(key)s, %(body_digest)s, %(receipt)s, clock_timestamp())
 on conflict (user_id, route, key) do update
 set receipt = excluded.receipt, started_at = excluded.started_at
@@ -66,18 +66,18 @@ returning 1
 
 _READ = """
 select body_digest, status, body
-from idempotency_keys
+from blogger_tracking.idempotency_keys
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s
 """
 
 _SAVE_RESPONSE = """
-update idempotency_keys
+update blogger_tracking.idempotency_keys
 set status = %(status)s, body = %(body)s
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s and receipt = %(receipt)s and status is null
 """
 
 _FORGET = """
-delete from idempotency_keys
+delete from blogger_tracking.idempotency_keys
 where user_id = %(user_id)s and route = %(route)s and key = %(key)s and receipt = %(receipt)s and status is null
 """
 

@@ -11,9 +11,9 @@ from blogger_tracking.database.rows import fetch_value
 # Planning counted active_accounts in its snapshot, by a query that is independent of the planner's own query.
 _LOST = """
 select coalesce(sum(abs(runs.active_accounts - decided.accounts)), 0)
-from runs
+from blogger_tracking.runs
 cross join lateral (
-    select count(*) as accounts from run_accounts where run_accounts.run_id = runs.id
+    select count(*) as accounts from blogger_tracking.run_accounts where run_accounts.run_id = runs.id
 ) as decided
 where runs.ended_at is not null
 """
@@ -21,18 +21,18 @@ where runs.ended_at is not null
 # A fetch that was cleared after its run had ended may run for as long as its lease lasts.
 _UNFINISHED = """
 select count(*)
-from fetches
-join runs on runs.id = fetches.run_id
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
 where fetches.state in ('planned', 'running')
   and (
       (runs.ended_at is not null and (fetches.state = 'planned' or fetches.claimed_at < runs.ended_at))
       or exists (
           select
-          from runs as later
+          from blogger_tracking.runs as later
           where later.planned_at > runs.expires_at
             and (fetches.state = 'planned' or fetches.claimed_at < runs.expires_at)
       )
-      or exists (select from runs as later where later.planned_at > fetches.lease_expires_at)
+      or exists (select from blogger_tracking.runs as later where later.planned_at > fetches.lease_expires_at)
   )
 """
 
@@ -41,16 +41,16 @@ select
     (
         select count(*)
         from (
-            select from video_statistics group by video_id, fetch_id having count(*) > 1
+            select from blogger_tracking.video_statistics group by video_id, fetch_id having count(*) > 1
         ) as repeated
     )
-    + (select count(*) from fetch_allocations where charged > granted)
+    + (select count(*) from blogger_tracking.fetch_allocations where charged > granted)
     + (
         select count(*)
         from (
             select
-            from organization_videos
-            left join fetch_allocations using (fetch_id, organization_id)
+            from blogger_tracking.organization_videos
+            left join blogger_tracking.fetch_allocations using (fetch_id, organization_id)
             group by fetch_id, organization_id
             having count(*) > coalesce(max(fetch_allocations.charged), 0)
         ) as beyond_charge
@@ -60,10 +60,10 @@ select
 # A limit may be lowered below the videos that were charged before: the highest limit since the last charge counts.
 _OVER_LIMIT = """
 select count(*)
-from subscription_usage as usage
+from blogger_tracking.subscription_usage as usage
 cross join lateral (
     select max(fetch_allocations.charged_at) as at
-    from fetch_allocations
+    from blogger_tracking.fetch_allocations
     where fetch_allocations.organization_id = usage.organization_id
       and fetch_allocations.period_start = usage.period_start
 ) as last_charge
@@ -71,7 +71,7 @@ cross join lateral (
     select max(changes.video_limit) as video_limit
     from (
         select video_limit, lead(changed_at) over (order by changed_at, id) as replaced_at
-        from subscription_changes
+        from blogger_tracking.subscription_changes
         where organization_id = usage.organization_id and period_start = usage.period_start
     ) as changes
     where changes.replaced_at is null or changes.replaced_at >= last_charge.at
@@ -82,10 +82,10 @@ where usage.videos_fetched + usage.reserved > 0
 
 _LEDGER_IS_USAGE = """
 select count(*)
-from subscription_usage as usage
+from blogger_tracking.subscription_usage as usage
 left join (
     select organization_id, period_start, sum(charged) as charged, sum(reserved) as reserved
-    from fetch_allocations
+    from blogger_tracking.fetch_allocations
     group by organization_id, period_start
 ) as ledger using (organization_id, period_start)
 where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> coalesce(ledger.reserved, 0)
@@ -94,12 +94,12 @@ where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> c
 # Excludes imported values, which are older than the row.
 _UNPROVEN_LAST_SCRAPED_AT = """
 select count(*)
-from tracked_accounts
+from blogger_tracking.tracked_accounts
 where tracked_accounts.last_scraped_at > tracked_accounts.created_at
   and not exists (
       select
-      from fetch_allocations
-      join fetch_attempts on fetch_attempts.fetch_id = fetch_allocations.fetch_id
+      from blogger_tracking.fetch_allocations
+      join blogger_tracking.fetch_attempts on fetch_attempts.fetch_id = fetch_allocations.fetch_id
       where fetch_allocations.tracked_account_id = tracked_accounts.id
         and fetch_attempts.finished_at = tracked_accounts.last_scraped_at
         and fetch_attempts.outcome in ('succeeded', 'partial', 'empty', 'private', 'not_found')
@@ -110,27 +110,30 @@ _VIDEOS_WITHOUT_FOLLOW_UP = """
 select
     (
         select count(*)
-        from videos
+        from blogger_tracking.videos
         where platform = 'YouTube'
-          and not exists (select from video_statistics where video_statistics.video_id = videos.id)
+          and not exists (select from blogger_tracking.video_statistics where video_statistics.video_id = videos.id)
           and not exists (
               select
-              from (select unnest(high_priority_queue.videos) as external_video_id from high_priority_queue) as queued
+              from (
+                  select unnest(high_priority_queue.videos) as external_video_id
+                  from blogger_tracking.high_priority_queue
+              ) as queued
               where queued.external_video_id = videos.external_video_id
           )
     )
     + (
         select count(*)
-        from videos
+        from blogger_tracking.videos
         where thumbnail_url is not null
           and thumbnail_path is null
-          and not exists (select from thumbnail_queue where thumbnail_queue.video_id = videos.id)
+          and not exists (select from blogger_tracking.thumbnail_queue where thumbnail_queue.video_id = videos.id)
     )
 """
 
 _STUCK_INITIAL_FETCHES = """
 select count(*)
-from tracked_accounts
+from blogger_tracking.tracked_accounts
 where created_at < now() - interval '1 day'
   and not initial_videos_fetched
   and not pending_initial_fetch

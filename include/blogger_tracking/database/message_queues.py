@@ -72,7 +72,7 @@ class QueueCounts:
 
 
 _ENQUEUE_VIDEO_BATCHES = """
-insert into high_priority_queue (fetch_id, videos)
+insert into blogger_tracking.high_priority_queue (fetch_id, videos)
 select %(fetch_id)s, array_agg(external_video_id order by rank)
 from unnest(%(ids)s::text[]) with ordinality as found (external_video_id, rank)
 group by (rank - 1) / %(videos_per_message)s
@@ -80,16 +80,16 @@ group by (rank - 1) / %(videos_per_message)s
 
 # A URL whose message was parked is not enqueued again; a new URL of the same video's thumbnail is.
 _ENQUEUE_THUMBNAILS = """
-insert into thumbnail_queue (fetch_id, video_id, thumbnail_url)
+insert into blogger_tracking.thumbnail_queue (fetch_id, video_id, thumbnail_url)
 select %(fetch_id)s, videos.id, videos.thumbnail_url
-from videos
+from blogger_tracking.videos
 where videos.platform = %(platform)s
   and videos.external_video_id = any(%(ids)s)
   and videos.thumbnail_url is not null
   and videos.thumbnail_path is null
   and not exists (
       select
-      from thumbnail_queue
+      from blogger_tracking.thumbnail_queue
       where thumbnail_queue.video_id = videos.id
         and thumbnail_queue.thumbnail_url = videos.thumbnail_url
         and thumbnail_queue.parked_at is not null
@@ -102,8 +102,8 @@ set thumbnail_url = excluded.thumbnail_url
 # A fetch whose run has ended or expired, or whose lease has run out, enqueues nothing more.
 _LIVE_FETCHES = sql.SQL("""
     select fetches.platform
-    from fetches
-    join runs on runs.id = fetches.run_id
+    from blogger_tracking.fetches
+    join blogger_tracking.runs on runs.id = fetches.run_id
     where (fetches.state = 'planned' and runs.ended_at is null and runs.expires_at > %(moment)s)
        or (fetches.state = 'running' and fetches.lease_expires_at > %(moment)s)
 """)
@@ -119,7 +119,7 @@ select
     min(created_at) filter (where visible_at <= %(moment)s) as oldest,
     coalesce(bool_or(visible_at > %(moment)s and receipt is not null), false)
     or exists (select from live_fetches where platform = 'YouTube') as more_to_come
-from high_priority_queue
+from blogger_tracking.high_priority_queue
 where done_at is null and parked_at is null
 """,
     Queue.THUMBNAILS: """
@@ -128,14 +128,14 @@ select
     count(*) filter (where visible_at <= %(moment)s) as items,
     min(created_at) filter (where visible_at <= %(moment)s) as oldest,
     exists (select from live_fetches) as more_to_come
-from thumbnail_queue
+from blogger_tracking.thumbnail_queue
 where done_at is null and parked_at is null
 """,
 }
 
 WAITING_VIDEOS = sql.SQL("""
     select coalesce(sum(cardinality(videos) - cardinality(acknowledged)), 0)
-    from high_priority_queue
+    from blogger_tracking.high_priority_queue
     where done_at is null and parked_at is null
 """)
 """Subquery: number of queued videos that are not acknowledged yet, in visible and invisible messages."""
@@ -181,7 +181,7 @@ for update
 """
 
 _ACKNOWLEDGE_VIDEOS = """
-update high_priority_queue as message
+update blogger_tracking.high_priority_queue as message
 set
     acknowledged = message.acknowledged || finished.videos,
     done_at = case when message.videos <@ (message.acknowledged || finished.videos) then %(moment)s end
@@ -234,24 +234,24 @@ limit %(limit)s
 # Of several parked messages about one thumbnail only the newest is requeued, and none if another message waits.
 _REQUEUE = {
     Queue.VIDEO_BATCHES: """
-update high_priority_queue
+update blogger_tracking.high_priority_queue
 set parked_at = null, attempts = 0, visible_at = %(moment)s, receipt = null
 where parked_at is not null and (%(ids)s::bigint[] is null or id = any(%(ids)s))
 returning id
 """,
     Queue.THUMBNAILS: """
-update thumbnail_queue
+update blogger_tracking.thumbnail_queue
 set parked_at = null, attempts = 0, visible_at = %(moment)s, receipt = null
 where id in (
     select distinct on (parked.video_id) parked.id
-    from thumbnail_queue as parked
-    join videos on videos.id = parked.video_id
+    from blogger_tracking.thumbnail_queue as parked
+    join blogger_tracking.videos on videos.id = parked.video_id
     where parked.parked_at is not null
       and (%(ids)s::bigint[] is null or parked.id = any(%(ids)s))
       and videos.thumbnail_path is null
       and not exists (
           select
-          from thumbnail_queue as waiting
+          from blogger_tracking.thumbnail_queue as waiting
           where waiting.video_id = parked.video_id and waiting.done_at is null and waiting.parked_at is null
       )
     order by parked.video_id, parked.id desc
@@ -391,4 +391,4 @@ def count_messages(connection: Connection, queue: Queue) -> QueueCounts:
 
 
 def _for_queue(queue: Queue, statement: str) -> sql.Composed:
-    return sql.SQL(statement).format(queue=sql.Identifier(queue))
+    return sql.SQL(statement).format(queue=sql.Identifier("blogger_tracking", queue))

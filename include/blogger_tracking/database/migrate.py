@@ -1,40 +1,42 @@
-"""Migrations of the schema: plain SQL files, named as the Supabase CLI names them.
+"""Migrations of the schema `blogger_tracking`: plain SQL files, applied here or printed for another tool.
 
-Each file is applied in one transaction and recorded in the Supabase CLI's table
-(`supabase_migrations.schema_migrations`), so that this module and the CLI agree on the state of a database.
+Everything that the project owns in a database is in this schema, the record of the applied migrations included. Nothing
+outside is changed, except for the role `blogger_pipeline` and, in a database without a schema `auth`, the stand-ins of
+supabase_stand_ins.sql. docs/contracts.md#database has the promise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 import psycopg
 from psycopg import Connection
 
-from blogger_tracking.database.rows import fetch_value
+from blogger_tracking.database.rows import fetch_value, fetch_values
 from blogger_tracking.domain.errors import DatabaseStateError
 
-_FOLDER = files(__package__) / "migrations"
-_STAND_INS = files(__package__) / "supabase_stand_ins.sql"
-
-_RECORD_TABLE = """
-create schema if not exists supabase_migrations;
-create table if not exists supabase_migrations.schema_migrations (
-    version text primary key,
-    statements text[],
-    name text
-);
-"""
+_FILES = files(__package__)
+_FOLDER = _FILES / "migrations"
+_STAND_INS = _FILES / "supabase_stand_ins.sql"
+_PREPARATION = _FILES / "schema.sql"
 
 _AUTH_SCHEMA_EXISTS = "select to_regnamespace('auth') is not null"
 
-_RECORDED = "select version from supabase_migrations.schema_migrations"
+_IS_PREPARED = "select to_regclass('blogger_tracking.schema_migrations') is not null"
 
-_RECORD = "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)"
+_RECORDED = "select version from blogger_tracking.schema_migrations"
+
+_RECORD = "insert into blogger_tracking.schema_migrations (version, name, sha256) values (%s, %s, %s)"
+
+_PRINTED_RECORD = """
+insert into blogger_tracking.schema_migrations (version, name, sha256)
+values ('{version}', '{name}', '{sha256}');
+"""
 
 _LOCK_MIGRATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.migrations', 0))"
 
@@ -47,6 +49,14 @@ class Migration:
     name: str
     sql: str
 
+    @property
+    def sha256(self) -> str:
+        """Checksum of the SQL, as the record has it."""
+        return sha256(self.sql.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.version}_{self.name}"
+
 
 @cache
 def known_migrations() -> tuple[Migration, ...]:
@@ -57,7 +67,8 @@ def known_migrations() -> tuple[Migration, ...]:
 def apply_migrations(connection: Connection) -> list[str]:
     """Apply the migrations that the database lacks and return their names.
 
-    The connection must be in autocommit mode and own the schema. With nothing to apply nothing is changed.
+    The connection must be in autocommit mode and may create schemas and roles. With nothing to apply, nothing is
+    changed.
 
     Raises DatabaseStateError if the database has migrations that this code lacks, or if a migration fails; the
     migrations before the failed one stay applied.
@@ -69,48 +80,80 @@ def apply_migrations(connection: Connection) -> list[str]:
     for migration in known_migrations():
         with connection.transaction():
             connection.execute(_LOCK_MIGRATIONS)
-            if migration.version in _recorded_versions(connection):
+            if migration.version in recorded_versions(connection):
                 continue
             _apply(connection, migration)
-            applied.append(f"{migration.version}_{migration.name}")
+            applied.append(str(migration))
     return applied
 
 
-def unknown_versions(recorded: set[str]) -> list[str]:
+def print_migrations(connection: Connection | None) -> str:
+    """Return the SQL that `apply_migrations` would execute, with the record: for a review, psql or the Supabase CLI.
+
+    Without a connection, the SQL is for a database that has never had the schema. The SQL leaves transactions to the
+    tool that executes it. Empty if the database has all migrations.
+    Raises DatabaseStateError if the database has migrations that this code lacks.
+    """
+    recorded = _recorded_or_none(connection) if connection else set()
+    _require_no_newer(recorded)
+    missing = [migration for migration in known_migrations() if migration.version not in recorded]
+    if not missing:
+        return ""
+    parts = [] if recorded else [_PREPARATION.read_text(encoding="utf-8")]
+    if connection and not fetch_value(connection, _AUTH_SCHEMA_EXISTS):
+        parts.insert(0, _STAND_INS.read_text(encoding="utf-8"))
+    return "\n".join(parts + [_printed(migration) for migration in missing])
+
+
+def unknown_versions(recorded: Collection[str]) -> list[str]:
     """Return the recorded versions that this code lacks, in order."""
-    return sorted(recorded - {migration.version for migration in known_migrations()})
+    return sorted(set(recorded) - {migration.version for migration in known_migrations()})
 
 
-def missing_versions(recorded: set[str]) -> list[str]:
+def missing_versions(recorded: Collection[str]) -> list[str]:
     """Return the versions of this code that are not recorded, in order."""
-    return sorted({migration.version for migration in known_migrations()} - recorded)
+    return sorted({migration.version for migration in known_migrations()} - set(recorded))
+
+
+def recorded_versions(connection: Connection) -> set[str]:
+    """Return the versions that the database has. Raises psycopg.Error if the database never had the schema."""
+    return set(fetch_values(connection, _RECORDED))
 
 
 def _prepare(connection: Connection) -> None:
-    connection.execute(_RECORD_TABLE)
-    newer = unknown_versions(_recorded_versions(connection))
-    if newer:
-        raise DatabaseStateError(
-            f"The database has migrations that this code does not know ({', '.join(newer)}). Nothing was changed. "
-            "Run the version of the code that applied those migrations, or a newer one."
-        )
+    _require_no_newer(_recorded_or_none(connection))
     if not fetch_value(connection, _AUTH_SCHEMA_EXISTS):
         connection.execute(_STAND_INS.read_bytes())
+    connection.execute(_PREPARATION.read_bytes())
+
+
+def _recorded_or_none(connection: Connection) -> set[str]:
+    return recorded_versions(connection) if fetch_value(connection, _IS_PREPARED) else set()
+
+
+def _require_no_newer(recorded: Collection[str]) -> None:
+    newer = unknown_versions(recorded)
+    if newer:
+        raise DatabaseStateError(
+            f"The schema blogger_tracking has migrations that this code does not know ({', '.join(newer)}). Nothing "
+            "was changed. Run the version of the code that applied those migrations, or a newer one."
+        )
 
 
 def _apply(connection: Connection, migration: Migration) -> None:
     try:
         connection.execute(migration.sql.encode())
-        connection.execute(_RECORD, (migration.version, [migration.sql], migration.name))
+        connection.execute(_RECORD, (migration.version, migration.name, migration.sha256))
     except psycopg.Error as error:
         raise DatabaseStateError(
-            f"Migration {migration.version}_{migration.name} failed and was rolled back; the migrations before it "
-            f"stay applied. Correct the cause and migrate again. Postgres reports: {error}"
+            f"Migration {migration} failed and was rolled back; the migrations before it stay applied. "
+            f"Correct the cause and migrate again. Postgres reports: {error}"
         ) from error
 
 
-def _recorded_versions(connection: Connection) -> set[str]:
-    return {version for (version,) in connection.execute(_RECORDED)}
+def _printed(migration: Migration) -> str:
+    record = _PRINTED_RECORD.format(version=migration.version, name=migration.name, sha256=migration.sha256)
+    return f"{migration.sql}{record}"
 
 
 def _read_migrations() -> Iterator[Migration]:

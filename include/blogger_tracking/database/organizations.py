@@ -17,24 +17,30 @@ from blogger_tracking.domain.request_errors import (
 )
 
 _ROLE = """
-select role from organization_members where organization_id = %(organization_id)s and user_id = %(user_id)s
+select role
+from blogger_tracking.organization_members
+where organization_id = %(organization_id)s and user_id = %(user_id)s
 """
 
-_CAMPAIGN = "select from campaigns where id = %(campaign_id)s and organization_id = %(organization_id)s"
+_CAMPAIGN = """
+select
+from blogger_tracking.campaigns
+where id = %(campaign_id)s and organization_id = %(organization_id)s
+"""
 
 # `no key`: this lock does not block inserts of rows that refer to the organization.
-_LOCK_ORGANIZATION = "select from organizations where id = %(organization_id)s for no key update"
+_LOCK_ORGANIZATION = "select from blogger_tracking.organizations where id = %(organization_id)s for no key update"
 
 _COUNT_BLOGGERS = """
 select
     (
         select count(*)
-        from tracked_accounts
+        from blogger_tracking.tracked_accounts
         where organization_id = %(organization_id)s and is_active
     ) as tracked,
     (
         select blogger_limit
-        from subscriptions
+        from blogger_tracking.subscriptions
         where organization_id = %(organization_id)s
           and period_start <= clock_timestamp()
           and period_end > clock_timestamp()

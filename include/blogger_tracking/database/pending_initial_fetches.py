@@ -62,7 +62,7 @@ class _AddressedAccount:
 
 
 _REOPEN = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set
     pending_initial_fetch = true,
     initial_fetch_run_id = null,
@@ -79,12 +79,12 @@ select
     blogger_information.sec_id,
     exists (
         select
-        from organization_members
+        from blogger_tracking.organization_members
         where organization_members.organization_id = tracked_accounts.organization_id
           and organization_members.user_id = %(user_id)s
     ) as user_is_member
-from tracked_accounts
-join blogger_information on blogger_information.id = tracked_accounts.blogger_id
+from blogger_tracking.tracked_accounts
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
 where tracked_accounts.organization_id = %(organization_id)s and tracked_accounts.blogger_id = %(blogger_id)s
 """
 
@@ -96,34 +96,34 @@ select
     tracked_accounts.initial_fetch_run_id as owner_id,
     coalesce(least(owner.ended_at, owner.expires_at) <= %(moment)s, false) as owner_over,
     owner.dag_run_id as owner_dag_run_id
-from tracked_accounts
-left join runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
+from blogger_tracking.tracked_accounts
+left join blogger_tracking.runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
 where tracked_accounts.id = %(tracking_id)s
 for no key update of tracked_accounts
 """
 
 _ASSIGN = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set pending_initial_fetch = true, initial_fetch_run_id = %(run_id)s, initial_fetch_reason = null
 where id = %(tracking_id)s and not initial_videos_fetched
 """
 
 _RELEASE = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set pending_initial_fetch = true, initial_fetch_run_id = null, initial_fetch_reason = %(reason)s
 where id = %(tracking_id)s and not initial_videos_fetched
 """
 
 # A conclusive fetch closes the pending initial fetch, even if the initial fetch was assigned to another run meanwhile.
 _SETTLE = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set
     pending_initial_fetch = not %(conclusive)s,
     initial_videos_fetched = %(fetched)s,
     initial_fetch_reason = %(reason)s
-from fetches
-join runs on runs.id = fetches.run_id
-join fetch_allocations on fetch_allocations.fetch_id = fetches.id
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
+join blogger_tracking.fetch_allocations on fetch_allocations.fetch_id = fetches.id
 where fetches.id = %(fetch_id)s
   and runs.dag_id = %(dag_id)s
   and tracked_accounts.id = fetch_allocations.tracked_account_id
@@ -131,7 +131,7 @@ where fetches.id = %(fetch_id)s
 """
 
 _NEXT_ATTEMPT = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set initial_fetch_attempt = initial_fetch_attempt + 1, initial_fetch_run_id = null
 where id = %(tracking_id)s
   and pending_initial_fetch
@@ -146,7 +146,7 @@ select
     tracked_accounts.organization_id,
     (
         select organization_members.user_id
-        from organization_members
+        from blogger_tracking.organization_members
         where organization_members.organization_id = tracked_accounts.organization_id
         order by
             organization_members.user_id is not distinct from tracked_accounts.user_id desc,
@@ -163,10 +163,10 @@ select
     tracked_accounts.initial_fetch_attempt as attempt,
     tracked_accounts.initial_fetch_run_id as owner_id,
     owner.dag_run_id as owner_dag_run_id
-from tracked_accounts
-join organizations on organizations.id = tracked_accounts.organization_id
-join blogger_information on blogger_information.id = tracked_accounts.blogger_id
-left join runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
+from blogger_tracking.tracked_accounts
+join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
+left join blogger_tracking.runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
 where tracked_accounts.id = %(tracking_id)s
 """
 
@@ -182,9 +182,9 @@ select
     tracked_accounts.is_active,
     false as pending_initial_fetch,
     null::timestamptz as last_attempt_at
-from tracked_accounts
-join organizations on organizations.id = tracked_accounts.organization_id
-join blogger_information on blogger_information.id = tracked_accounts.blogger_id
+from blogger_tracking.tracked_accounts
+join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
 where tracked_accounts.pending_initial_fetch
   and tracked_accounts.is_active
   and (%(organizations)s::uuid[] is null or tracked_accounts.organization_id = any(%(organizations)s))

@@ -12,14 +12,14 @@ from blogger_tracking.domain.models import Platform
 
 _READ = """
 select platform, suspended_until as until, reason
-from platform_suspensions
+from blogger_tracking.platform_suspensions
 where platform = %(platform)s and suspended_until > clock_timestamp()
 """
 
-_SUSPENDED = "select platform, reason from platform_suspensions where suspended_until > %(moment)s"
+_SUSPENDED = "select platform, reason from blogger_tracking.platform_suspensions where suspended_until > %(moment)s"
 
 _SUSPEND = """
-insert into platform_suspensions (platform, suspended_until, reason, suspended_at)
+insert into blogger_tracking.platform_suspensions (platform, suspended_until, reason, suspended_at)
 values (%(platform)s, %(until)s, %(reason)s, clock_timestamp())
 on conflict (platform) do update
 set suspended_until = excluded.suspended_until, reason = excluded.reason, suspended_at = excluded.suspended_at

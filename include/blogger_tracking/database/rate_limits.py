@@ -12,7 +12,7 @@ from blogger_tracking.domain.models import Platform
 # The generic cell rate algorithm (GCRA) in one statement, by the database's clock alone. The clock is read again in
 # each expression, because the statement may have waited for the row lock; `excluded` holds a time before that wait.
 _RESERVE_SLOTS = """
-insert into rate_limits as rate_limit (platform, next_free_at)
+insert into blogger_tracking.rate_limits as rate_limit (platform, next_free_at)
 values (%(platform)s, clock_timestamp() + %(duration)s)
 on conflict (platform) do update
 set next_free_at = greatest(rate_limit.next_free_at, clock_timestamp()) + %(duration)s

@@ -38,15 +38,15 @@ class RunScope:
 # changes a usage row while this planner computes with it. The lock does not block readers.
 _SERIALIZE = """
 set transaction isolation level repeatable read;
-lock table subscription_usage in exclusive mode;
+lock table blogger_tracking.subscription_usage in exclusive mode;
 """
 
 _NOW = "select clock_timestamp()"
 
 _INSERT_MISSING_USAGE = """
-insert into subscription_usage (organization_id, period_start)
+insert into blogger_tracking.subscription_usage (organization_id, period_start)
 select organization_id, period_start
-from subscriptions
+from blogger_tracking.subscriptions
 where period_start <= %(moment)s and period_end > %(moment)s
 on conflict do nothing
 """
@@ -57,8 +57,8 @@ select
     subscriptions.period_start,
     subscriptions.period_end,
     subscriptions.video_limit - usage.opening - usage.videos_fetched - usage.reserved as remaining
-from subscriptions
-join subscription_usage as usage using (organization_id, period_start)
+from blogger_tracking.subscriptions
+join blogger_tracking.subscription_usage as usage using (organization_id, period_start)
 where subscriptions.period_start <= %(moment)s and subscriptions.period_end > %(moment)s
 """
 
@@ -74,10 +74,10 @@ select
     view.is_active,
     view.pending_initial_fetch,
     newest.last_attempt_at
-from tracked_bloggers_view as view
+from blogger_tracking.tracked_bloggers_view as view
 left join lateral (
     select last_attempt_at
-    from fetch_allocations
+    from blogger_tracking.fetch_allocations
     where tracked_account_id = view.tracking_id and last_attempt_at is not null
     order by last_attempt_at desc
     limit 1
@@ -90,24 +90,24 @@ where view.is_active
 
 _COUNT_ACTIVE_ACCOUNTS = """
 select count(*)
-from tracked_bloggers_view
+from blogger_tracking.tracked_bloggers_view
 where is_active
   and (%(organizations)s::uuid[] is null or organization_id = any(%(organizations)s))
   and (%(platforms)s::text[] is null or platform = any(%(platforms)s))
   and (%(bloggers)s::uuid[] is null or blogger_id = any(%(bloggers)s))
 """
 
-_LIVE_BLOGGERS = "select blogger_id from fetches where state in ('planned', 'running')"
+_LIVE_BLOGGERS = "select blogger_id from blogger_tracking.fetches where state in ('planned', 'running')"
 
 _INSERT_RUN_ACCOUNTS = """
-insert into run_accounts (run_id, tracked_account_id, decision, reason)
+insert into blogger_tracking.run_accounts (run_id, tracked_account_id, decision, reason)
 select %(run_id)s, planned.tracked_account_id, planned.decision, planned.reason
 from unnest(%(accounts)s::uuid[], %(decisions)s::text[], %(reasons)s::text[])
     as planned (tracked_account_id, decision, reason)
 """
 
 _INSERT_FETCHES = """
-insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index)
+insert into blogger_tracking.fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index)
 select
     %(run_id)s,
     planned.blogger_id,
@@ -122,7 +122,7 @@ from unnest(
 """
 
 _INSERT_ALLOCATIONS = """
-insert into fetch_allocations (
+insert into blogger_tracking.fetch_allocations (
     fetch_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, reserved, decision
 )
 select
@@ -147,16 +147,16 @@ from unnest(
 ) as planned (
     blogger_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, decision
 )
-join fetches on fetches.run_id = %(run_id)s and fetches.blogger_id = planned.blogger_id
+join blogger_tracking.fetches on fetches.run_id = %(run_id)s and fetches.blogger_id = planned.blogger_id
 """
 
 _RESERVE = """
-update subscription_usage as usage
+update blogger_tracking.subscription_usage as usage
 set reserved = usage.reserved + planned.granted
 from (
     select organization_id, period_start, sum(granted) as granted
-    from fetch_allocations
-    join fetches on fetches.id = fetch_allocations.fetch_id
+    from blogger_tracking.fetch_allocations
+    join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
     where fetches.run_id = %(run_id)s
     group by organization_id, period_start
 ) as planned

@@ -55,7 +55,7 @@ select
     coalesce(conclusive_state, state) as state,
     count(*),
     count(*) filter (where conclusive_state is null and state = 'skipped' and reason = %(suspended)s)
-from fetches
+from blogger_tracking.fetches
 where run_id = %(run_id)s
 group by platform, coalesce(conclusive_state, state)
 """
@@ -67,8 +67,9 @@ with attempts as (
         sum(fetch_attempts.videos_returned) as videos,
         sum(fetch_attempts.videos_new) as videos_new,
         extract(epoch from max(fetch_attempts.finished_at) - min(fetch_attempts.started_at))::float8 as seconds
-    from fetches
-    join fetch_attempts on fetch_attempts.id = coalesce(fetches.conclusive_attempt_id, fetches.current_attempt_id)
+    from blogger_tracking.fetches
+    join blogger_tracking.fetch_attempts
+        on fetch_attempts.id = coalesce(fetches.conclusive_attempt_id, fetches.current_attempt_id)
     where fetches.run_id = %(run_id)s
     group by fetches.platform
 ),
@@ -76,7 +77,7 @@ states as (
     select platform, jsonb_object_agg(state, fetches order by state) as states
     from (
         select platform, coalesce(conclusive_state, state) as state, count(*) as fetches
-        from fetches
+        from blogger_tracking.fetches
         where run_id = %(run_id)s
         group by platform, coalesce(conclusive_state, state)
     ) as counted
@@ -100,17 +101,17 @@ with allocations as (
         sum(fetch_allocations.granted) as granted,
         sum(fetch_allocations.charged) as charged,
         sum(least(fetch_allocations.charged, fetch_attempts.videos_returned)) as fetched
-    from fetch_allocations
-    join fetches on fetches.id = fetch_allocations.fetch_id
-    left join fetch_attempts
+    from blogger_tracking.fetch_allocations
+    join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
+    left join blogger_tracking.fetch_attempts
         on fetch_attempts.id = coalesce(fetches.conclusive_attempt_id, fetches.current_attempt_id)
     where fetches.run_id = %(run_id)s
     group by fetch_allocations.organization_id
 ),
 charged_by_period as (
     select fetch_allocations.organization_id, fetch_allocations.period_start, sum(fetch_allocations.charged) as charged
-    from fetch_allocations
-    join fetches on fetches.id = fetch_allocations.fetch_id
+    from blogger_tracking.fetch_allocations
+    join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
     where fetches.run_id = %(run_id)s
     group by fetch_allocations.organization_id, fetch_allocations.period_start
 ),
@@ -121,8 +122,8 @@ skipped as (
             tracked_accounts.organization_id,
             split_part(run_accounts.reason, ':', 1) as reason,
             count(*) as accounts
-        from run_accounts
-        join tracked_accounts on tracked_accounts.id = run_accounts.tracked_account_id
+        from blogger_tracking.run_accounts
+        join blogger_tracking.tracked_accounts on tracked_accounts.id = run_accounts.tracked_account_id
         where run_accounts.run_id = %(run_id)s and run_accounts.decision = 'skipped'
         group by 1, 2
     ) as counted
@@ -137,14 +138,14 @@ select
     coalesce(allocations.fetched, 0)::integer as fetched,
     coalesce(allocations.charged, 0)::integer as charged,
     coalesce(skipped.reasons, '{}') as skipped
-from organizations
+from blogger_tracking.organizations
 left join allocations on allocations.organization_id = organizations.id
 left join skipped on skipped.organization_id = organizations.id
-left join subscriptions
+left join blogger_tracking.subscriptions
     on subscriptions.organization_id = organizations.id
     and subscriptions.period_start <= now()
     and subscriptions.period_end > now()
-left join subscription_usage as usage
+left join blogger_tracking.subscription_usage as usage
     on usage.organization_id = subscriptions.organization_id and usage.period_start = subscriptions.period_start
 left join charged_by_period
     on charged_by_period.organization_id = usage.organization_id

@@ -43,23 +43,25 @@ class PlannedInstance:
 
 
 _REOPEN_RUN = """
-update runs
+update blogger_tracking.runs
 set ended_at = null, expires_at = %(expires_at)s
 where deployment = %(deployment)s and dag_id = %(dag_id)s and dag_run_id = %(dag_run_id)s
 returning id
 """
 
 _INSERT_RUN = """
-insert into runs (deployment, dag_id, dag_run_id, planned_at, expires_at, active_accounts)
+insert into blogger_tracking.runs (deployment, dag_id, dag_run_id, planned_at, expires_at, active_accounts)
 values (%(deployment)s, %(dag_id)s, %(dag_run_id)s, %(moment)s, %(expires_at)s, %(active_accounts)s)
 returning id
 """
 
 _FIND_RUN = """
-select id from runs where deployment = %(deployment)s and dag_id = %(dag_id)s and dag_run_id = %(dag_run_id)s
+select id
+from blogger_tracking.runs
+where deployment = %(deployment)s and dag_id = %(dag_id)s and dag_run_id = %(dag_run_id)s
 """
 
-_FINISH_RUN = "update runs set ended_at = %(moment)s where id = %(run_id)s"
+_FINISH_RUN = "update blogger_tracking.runs set ended_at = %(moment)s where id = %(run_id)s"
 
 # Stale fetches: the run has ended or expired before the fetch was claimed for the last time, or the lease of the
 # newest attempt has expired. A fetch that was cleared after its run had ended is not stale while its lease lasts.
@@ -71,8 +73,8 @@ select
         when runs.ended_at <= %(moment)s then 'its run has ended'
         else 'its run has expired'
     end as reason
-from fetches
-join runs on runs.id = fetches.run_id
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
 where fetches.state in ('planned', 'running')
   and (
       (fetches.state = 'running' and fetches.lease_expires_at <= %(moment)s)
@@ -85,11 +87,11 @@ where fetches.state in ('planned', 'running')
 
 _RELEASE_RESERVATIONS = """
 with released as (
-    update fetch_allocations
+    update blogger_tracking.fetch_allocations
     set reserved = 0
     from (
         select fetch_id, organization_id, reserved
-        from fetch_allocations
+        from blogger_tracking.fetch_allocations
         where fetch_id = any(%(fetches)s) and reserved > 0
     ) as before
     where fetch_allocations.fetch_id = before.fetch_id
@@ -101,23 +103,23 @@ per_period as (
     from released
     group by organization_id, period_start
 )
-update subscription_usage as usage
+update blogger_tracking.subscription_usage as usage
 set reserved = usage.reserved - per_period.reserved
 from per_period
 where usage.organization_id = per_period.organization_id and usage.period_start = per_period.period_start
 """
 
 _RELEASE_ATTEMPTS = """
-update fetch_attempts
+update blogger_tracking.fetch_attempts
 set outcome = 'released', finished_at = %(moment)s, reason = stale.reason
-from fetches
+from blogger_tracking.fetches
 join unnest(%(fetches)s::bigint[], %(reasons)s::text[]) as stale (fetch_id, reason) on stale.fetch_id = fetches.id
 where fetch_attempts.id = fetches.current_attempt_id and fetch_attempts.outcome is null
 """
 
 # A fetch with a conclusive attempt keeps the state and the reason of that attempt.
 _RELEASE_FETCHES = """
-update fetches
+update blogger_tracking.fetches
 set
     state = coalesce(fetches.conclusive_state, 'released'),
     reason = case when fetches.conclusive_state is null then stale.reason else fetches.reason end,
@@ -132,8 +134,8 @@ select
     fetches.map_index,
     fetches.platform,
     array_agg(blogger_information.username order by fetches.id) as usernames
-from fetches
-join blogger_information on blogger_information.id = fetches.blogger_id
+from blogger_tracking.fetches
+join blogger_tracking.blogger_information on blogger_information.id = fetches.blogger_id
 where fetches.run_id = %(run_id)s
 group by fetches.task_id, fetches.map_index, fetches.platform
 order by fetches.task_id, fetches.map_index
@@ -143,8 +145,8 @@ order by fetches.task_id, fetches.map_index
 # and all of them are fetched again.
 _INSTANCE_FETCHES = """
 select fetches.id
-from fetches
-join runs on runs.id = fetches.run_id
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
 where runs.deployment = %(deployment)s
   and runs.dag_id = %(dag_id)s
   and runs.dag_run_id = %(dag_run_id)s
@@ -154,7 +156,7 @@ where runs.deployment = %(deployment)s
       fetches.conclusive_state is null
       or not exists (
           select
-          from fetches as sibling
+          from blogger_tracking.fetches as sibling
           where sibling.run_id = fetches.run_id
             and sibling.task_id = fetches.task_id
             and sibling.map_index = fetches.map_index

@@ -1,21 +1,23 @@
--- Stand-ins for the parts of Supabase that the migrations refer to and plain Postgres lacks.
---
--- These are the roles, auth.users and auth.uid(). Supabase's default privileges are set as well, so that tests of the
--- migrations' revoke statements can fail. Applied once, to a database without a schema named auth.
+-- Stand-ins for the parts of Supabase that the migrations refer to and plain Postgres lacks: the roles `anon` and
+-- `authenticated`, `auth.users` and `auth.uid()`. Executed once, in a database without a schema named auth.
+-- The comments mark what the command `uninstall` removes again.
 
 do $$
 declare
     missing text;
 begin
-    foreach missing in array array['anon', 'authenticated', 'service_role'] loop
+    foreach missing in array array['anon', 'authenticated'] loop
         if not exists (select from pg_roles where rolname = missing) then
             execute format('create role %I nologin', missing);
+            execute format('comment on role %I is %L', missing, 'Stand-in of blogger_tracking.');
         end if;
     end loop;
 end
 $$;
 
 create schema auth;
+
+comment on schema auth is 'Stand-in of blogger_tracking.';
 
 create table auth.users (
     id uuid primary key default gen_random_uuid(),
@@ -28,8 +30,4 @@ as $$
     select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid
 $$;
 
-grant usage on schema auth to anon, authenticated, service_role;
-grant usage on schema public to anon, authenticated, service_role;
-alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
-alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
-alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+grant usage on schema auth to anon, authenticated;

@@ -85,19 +85,19 @@ select
     last_fetch.claimed_at as last_fetch_at,
     (
         select count(*)
-        from organization_videos
-        join videos on videos.id = organization_videos.video_id
+        from blogger_tracking.organization_videos
+        join blogger_tracking.videos on videos.id = organization_videos.video_id
         where videos.blogger_id = tracked_accounts.blogger_id
           and organization_videos.organization_id = tracked_accounts.organization_id
     ) as videos_saved
-from tracked_accounts
-join organizations on organizations.id = tracked_accounts.organization_id
-join blogger_information on blogger_information.id = tracked_accounts.blogger_id
-left join runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
+from blogger_tracking.tracked_accounts
+join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
+left join blogger_tracking.runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
 left join lateral (
     select fetches.state, coalesce(fetches.reason, fetch_allocations.reason) as reason, fetches.claimed_at
-    from fetch_allocations
-    join fetches on fetches.id = fetch_allocations.fetch_id
+    from blogger_tracking.fetch_allocations
+    join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
     where fetch_allocations.tracked_account_id = tracked_accounts.id
     order by fetches.id desc
     limit 1
@@ -105,12 +105,12 @@ left join lateral (
 where tracked_accounts.id = %(tracking_id)s
 """
 
-_ORGANIZATION = "select organization_id from tracked_accounts where id = %(tracking_id)s"
+_ORGANIZATION = "select organization_id from blogger_tracking.tracked_accounts where id = %(tracking_id)s"
 
-_LOCK = "select is_active from tracked_accounts where id = %(tracking_id)s for no key update"
+_LOCK = "select is_active from blogger_tracking.tracked_accounts where id = %(tracking_id)s for no key update"
 
 _CHANGE = """
-update tracked_accounts
+update blogger_tracking.tracked_accounts
 set
     is_active = coalesce(%(is_active)s, is_active),
     daily_videos_count = case

@@ -11,15 +11,17 @@ from blogger_tracking.domain.models import Platform, VideoStatistics
 
 # If a fetch is repeated, a known number is kept where the new response has none.
 _SAVE = """
-insert into video_statistics (video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts)
+insert into blogger_tracking.video_statistics (
+    video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts
+)
 select
     videos.id, fetches.id, fetches.fetched_on, %(moment)s, found.views, found.likes, found.comments, found.reposts
 from unnest(
     %(fetches)s::bigint[], %(ids)s::text[],
     %(views)s::bigint[], %(likes)s::bigint[], %(comments)s::bigint[], %(reposts)s::bigint[]
 ) as found (fetch_id, external_video_id, views, likes, comments, reposts)
-join videos on videos.platform = %(platform)s and videos.external_video_id = found.external_video_id
-join fetches on fetches.id = found.fetch_id
+join blogger_tracking.videos on videos.platform = %(platform)s and videos.external_video_id = found.external_video_id
+join blogger_tracking.fetches on fetches.id = found.fetch_id
 on conflict (video_id, fetch_id, fetched_on) do update
 set
     captured_at = excluded.captured_at,

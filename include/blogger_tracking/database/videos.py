@@ -43,7 +43,7 @@ class VideoThumbnail:
 # kept, because YouTube's listing has only an approximation. Once the thumbnail is stored, a new URL alone causes no
 # update.
 _SAVE = """
-insert into videos (
+insert into blogger_tracking.videos (
     platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at, first_seen_at
 )
 select %(platform)s, external_video_id, %(blogger_id)s, url, title, thumbnail_url, published_at, %(moment)s
@@ -77,7 +77,7 @@ with allocations as (
 ),
 linked_before as (
     select organization_id, count(*) as links
-    from organization_videos
+    from blogger_tracking.organization_videos
     where fetch_id = %(fetch_id)s
     group by organization_id
 ),
@@ -90,16 +90,17 @@ candidates as (
     from allocations
     join unnest(%(ids)s::text[]) with ordinality as newest (external_video_id, rank)
         on newest.rank <= allocations.videos
-    join videos on videos.platform = %(platform)s and videos.external_video_id = newest.external_video_id
+    join blogger_tracking.videos
+        on videos.platform = %(platform)s and videos.external_video_id = newest.external_video_id
     left join linked_before on linked_before.organization_id = allocations.organization_id
     where not exists (
         select
-        from organization_videos
+        from blogger_tracking.organization_videos
         where organization_videos.organization_id = allocations.organization_id
           and organization_videos.video_id = videos.id
     )
 )
-insert into organization_videos (organization_id, video_id, fetch_id, linked_at)
+insert into blogger_tracking.organization_videos (organization_id, video_id, fetch_id, linked_at)
 select organization_id, video_id, %(fetch_id)s, %(moment)s
 from candidates
 where link <= links_left
@@ -108,7 +109,7 @@ on conflict (organization_id, video_id) do nothing
 
 _LOCK = """
 select
-from videos
+from blogger_tracking.videos
 where platform = %(platform)s and external_video_id = any(%(ids)s)
 order by external_video_id
 for update
@@ -116,7 +117,7 @@ for update
 
 # The newest response replaces the date, because the date of an announced or live broadcast may change.
 _RECORD_SEEN = """
-update videos
+update blogger_tracking.videos
 set
     published_at = coalesce(seen.published_at, videos.published_at),
     duration_seconds = coalesce(seen.duration_seconds, videos.duration_seconds),
@@ -135,7 +136,7 @@ where videos.platform = 'YouTube'
 """
 
 _RECORD_MISSING = """
-update videos
+update blogger_tracking.videos
 set
     unseen_lookups = unseen_lookups + 1,
     unseen_at = %(moment)s,
@@ -146,15 +147,15 @@ where platform = 'YouTube'
 """
 
 _THUMBNAILS = """
-select id, platform, external_video_id, thumbnail_path from videos where id = any(%(ids)s)
+select id, platform, external_video_id, thumbnail_path from blogger_tracking.videos where id = any(%(ids)s)
 """
 
 _LOCK_BY_ID = """
-select from videos where id = any(%(ids)s) order by platform, external_video_id for update
+select from blogger_tracking.videos where id = any(%(ids)s) order by platform, external_video_id for update
 """
 
 _SAVE_THUMBNAIL_PATHS = """
-update videos
+update blogger_tracking.videos
 set thumbnail_path = stored.path
 from unnest(%(ids)s::bigint[], %(paths)s::text[]) as stored (video_id, path)
 where videos.id = stored.video_id

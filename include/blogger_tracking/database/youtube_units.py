@@ -24,36 +24,36 @@ class UnitUse(StrEnum):
 _LOCK_RESERVATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.youtube_units', 0))"
 
 _RESERVE = """
-insert into youtube_units (pacific_day, spent_at, call, units, run_id)
-select %(day)s, %(moment)s, %(use)s, 1, (select run_id from fetches where id = %(fetch_id)s)
-where (select coalesce(sum(units), 0) from youtube_units where pacific_day = %(day)s) < %(budget)s
+insert into blogger_tracking.youtube_units (pacific_day, spent_at, call, units, run_id)
+select %(day)s, %(moment)s, %(use)s, 1, (select run_id from blogger_tracking.fetches where id = %(fetch_id)s)
+where (select coalesce(sum(units), 0) from blogger_tracking.youtube_units where pacific_day = %(day)s) < %(budget)s
 returning id
 """
 
 _RECORD = """
-insert into youtube_units (pacific_day, spent_at, call, units, run_id)
-select %(day)s, %(moment)s, %(use)s, %(units)s, (select run_id from fetches where id = %(fetch_id)s)
+insert into blogger_tracking.youtube_units (pacific_day, spent_at, call, units, run_id)
+select %(day)s, %(moment)s, %(use)s, %(units)s, (select run_id from blogger_tracking.fetches where id = %(fetch_id)s)
 """
 
 # The budget minus spent units, minus future listings and statistics of live fetches, minus statistics of queued videos.
 _LEFT = """
 select
     %(budget)s
-    - (select coalesce(sum(units), 0) from youtube_units where pacific_day = %(day)s)
+    - (select coalesce(sum(units), 0) from blogger_tracking.youtube_units where pacific_day = %(day)s)
     - (
         select coalesce(sum(ceil(target_count::numeric / %(videos_per_call)s)), 0)
-        from fetches
+        from blogger_tracking.fetches
         where platform = 'YouTube' and state in ('planned', 'running')
     )
     - ceil((
         select coalesce(sum(target_count), 0)
-        from fetches
+        from blogger_tracking.fetches
         where platform = 'YouTube' and state in ('planned', 'running')
     )::numeric / %(videos_per_call)s)
     - ceil(({waiting_videos})::numeric / %(videos_per_call)s)
 """
 
-_UNITS_OF_RUN = "select call, sum(units) from youtube_units where run_id = %(run_id)s group by call"
+_UNITS_OF_RUN = "select call, sum(units) from blogger_tracking.youtube_units where run_id = %(run_id)s group by call"
 
 
 def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id: int) -> bool:

@@ -42,7 +42,7 @@ from blogger_tracking.domain.ledger import SkipReason
 
 logger = logging.getLogger(__name__)
 
-_SKIP_REASON = "select reason from run_accounts where run_id = %(run_id)s and decision = 'skipped'"
+_SKIP_REASON = "select reason from blogger_tracking.run_accounts where run_id = %(run_id)s and decision = 'skipped'"
 
 _MAX_ATTEMPTS = 5
 

@@ -138,7 +138,7 @@ def test_a_folder_may_have_a_long_path_and_an_unusual_name(folder: Path) -> None
 def test_a_stack_that_fails_to_start_leaves_no_process(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack, psycopg.connect(stack.admin_dsn, autocommit=True) as connection:
         connection.execute(
-            "insert into supabase_migrations.schema_migrations (version, statements, name)"
+            "insert into blogger_tracking.schema_migrations (version, name, sha256)"
             " values ('29990101000000', '{}', 'of_the_future')"
         )
 

@@ -1,6 +1,6 @@
 -- Organizations, their members, their subscriptions and the usage of each subscription period.
 
-create table organizations (
+create table blogger_tracking.organizations (
     id uuid primary key default gen_random_uuid(),
     name text not null check (name <> ''),
     daily_videos_count integer not null default 10 check (daily_videos_count between 1 and 500),
@@ -8,27 +8,28 @@ create table organizations (
     created_at timestamptz not null default now()
 );
 
-comment on table organizations is 'Customers: each tracks bloggers within its subscription.';
-comment on column organizations.daily_videos_count is
+comment on table blogger_tracking.organizations is 'Customers: each tracks bloggers within its subscription.';
+comment on column blogger_tracking.organizations.daily_videos_count is
     'Videos that a batch run asks for per tracked account, unless the account has a count of its own.';
-comment on column organizations.initial_videos_count is 'Videos that the initial fetch of a tracked account asks for.';
+comment on column blogger_tracking.organizations.initial_videos_count is
+    'Videos that the initial fetch of a tracked account asks for.';
 
-create table organization_members (
-    organization_id uuid not null references organizations (id) on delete cascade,
+create table blogger_tracking.organization_members (
+    organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
     user_id uuid not null references auth.users (id) on delete cascade,
     role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
     created_at timestamptz not null default now(),
     primary key (organization_id, user_id)
 );
 
-comment on table organization_members is 'Users of an organization with their role.';
-comment on column organization_members.role is
+comment on table blogger_tracking.organization_members is 'Users of an organization with their role.';
+comment on column blogger_tracking.organization_members.role is
     'owner and admin change tracked accounts and add bloggers, member adds bloggers, viewer reads.';
 
-create index organization_members_by_user on organization_members (user_id);
+create index organization_members_by_user on blogger_tracking.organization_members (user_id);
 
-create table subscriptions (
-    organization_id uuid not null references organizations (id) on delete cascade,
+create table blogger_tracking.subscriptions (
+    organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
     period_start timestamptz not null,
     period_end timestamptz not null,
     plan text not null check (plan <> ''),
@@ -38,14 +39,15 @@ create table subscriptions (
     check (period_end > period_start)
 );
 
-comment on table subscriptions is
+comment on table blogger_tracking.subscriptions is
     'Subscription periods of the organizations. Periods of one organization do not overlap.';
-comment on column subscriptions.period_start is 'Inclusive.';
-comment on column subscriptions.period_end is 'Exclusive.';
-comment on column subscriptions.video_limit is 'Videos that may be fetched in the period.';
-comment on column subscriptions.blogger_limit is 'Active tracked accounts that the organization may have.';
+comment on column blogger_tracking.subscriptions.period_start is 'Inclusive.';
+comment on column blogger_tracking.subscriptions.period_end is 'Exclusive.';
+comment on column blogger_tracking.subscriptions.video_limit is 'Videos that may be fetched in the period.';
+comment on column blogger_tracking.subscriptions.blogger_limit is
+    'Active tracked accounts that the organization may have.';
 
-create table subscription_changes (
+create table blogger_tracking.subscription_changes (
     id bigint generated always as identity primary key,
     organization_id uuid not null,
     period_start timestamptz not null,
@@ -54,24 +56,21 @@ create table subscription_changes (
     video_limit bigint not null,
     blogger_limit integer not null,
     changed_at timestamptz not null default clock_timestamp(),
-    foreign key (organization_id, period_start) references subscriptions on update cascade on delete cascade
+    foreign key (organization_id, period_start)
+        references blogger_tracking.subscriptions on update cascade on delete cascade
 );
 
-comment on table subscription_changes is
+comment on table blogger_tracking.subscription_changes is
     'Versions of each subscription, each in force from changed_at until the next version. Written by a trigger.';
 
 create index subscription_changes_by_subscription
-on subscription_changes (organization_id, period_start, changed_at);
+on blogger_tracking.subscription_changes (organization_id, period_start, changed_at);
 
-create schema private;
-
-comment on schema private is 'Functions for policies and triggers. Not exposed over HTTP.';
-
-create function private.record_subscription_change() returns trigger
+create function blogger_tracking.record_subscription_change() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    insert into public.subscription_changes
+    insert into blogger_tracking.subscription_changes
         (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
     values
         (new.organization_id, new.period_start, new.period_end, new.plan, new.video_limit, new.blogger_limit);
@@ -79,20 +78,20 @@ begin
 end
 $$;
 
-comment on function private.record_subscription_change() is
+comment on function blogger_tracking.record_subscription_change() is
     'Save the new version of a subscription in subscription_changes.';
 
 create trigger record_subscription_change
-after insert or update on subscriptions
-for each row execute function private.record_subscription_change();
+after insert or update on blogger_tracking.subscriptions
+for each row execute function blogger_tracking.record_subscription_change();
 
-create function private.refuse_overlapping_subscription() returns trigger
+create function blogger_tracking.refuse_overlapping_subscription() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    perform from public.organizations where id = new.organization_id for update;
+    perform from blogger_tracking.organizations where id = new.organization_id for update;
     if exists (
-        select from public.subscriptions as other
+        select from blogger_tracking.subscriptions as other
         where other.organization_id = new.organization_id
           and other.period_start <> new.period_start
           and other.period_start < new.period_end
@@ -104,16 +103,16 @@ begin
 end
 $$;
 
-comment on function private.refuse_overlapping_subscription() is
+comment on function blogger_tracking.refuse_overlapping_subscription() is
     'Reject a period that overlaps another one of the organization. '
     'A trigger, because an exclusion constraint needs the extension btree_gist, which some Postgres servers lack.';
 
 create constraint trigger refuse_overlapping_subscription
-after insert or update of period_start, period_end on subscriptions
-for each row execute function private.refuse_overlapping_subscription();
+after insert or update of period_start, period_end on blogger_tracking.subscriptions
+for each row execute function blogger_tracking.refuse_overlapping_subscription();
 
-create table subscription_usage (
-    organization_id uuid not null references organizations (id) on delete cascade,
+create table blogger_tracking.subscription_usage (
+    organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
     period_start timestamptz not null,
     opening bigint not null default 0 check (opening >= 0),
     videos_fetched bigint not null default 0 check (videos_fetched >= 0),
@@ -121,9 +120,11 @@ create table subscription_usage (
     primary key (organization_id, period_start)
 );
 
-comment on table subscription_usage is
+comment on table blogger_tracking.subscription_usage is
     'Usage of each subscription period. Remaining = video_limit - opening - videos_fetched - reserved.';
-comment on column subscription_usage.opening is
+comment on column blogger_tracking.subscription_usage.opening is
     'Videos of this period that were charged before this project was adopted, imported at that time.';
-comment on column subscription_usage.videos_fetched is 'Sum of charged over the fetch_allocations of this period.';
-comment on column subscription_usage.reserved is 'Sum of reserved over the fetch_allocations of this period.';
+comment on column blogger_tracking.subscription_usage.videos_fetched is
+    'Sum of charged over the fetch_allocations of this period.';
+comment on column blogger_tracking.subscription_usage.reserved is
+    'Sum of reserved over the fetch_allocations of this period.';

@@ -1,0 +1,176 @@
+-- The fetch ledger: the plan of each run, the attempts of each fetch, and their outcomes.
+
+create table blogger_tracking.runs (
+    id bigint generated always as identity primary key,
+    deployment text not null,
+    dag_id text not null,
+    dag_run_id text not null,
+    planned_at timestamptz not null,
+    expires_at timestamptz not null,
+    ended_at timestamptz,
+    active_accounts integer not null check (active_accounts >= 0),
+    unique (deployment, dag_id, dag_run_id)
+);
+
+comment on table blogger_tracking.runs is 'One planned execution of the batch or of an initial fetch.';
+comment on column blogger_tracking.runs.id is 'The run id of the ledger: run_id in other tables.';
+comment on column blogger_tracking.runs.deployment is
+    'Name of the Airflow deployment: several may share the database, with equal DAG run ids.';
+comment on column blogger_tracking.runs.dag_run_id is 'Airflow''s run id.';
+comment on column blogger_tracking.runs.planned_at is 'Time of planning; the plan of a run does not change afterwards.';
+comment on column blogger_tracking.runs.expires_at is
+    'From this time on, the next planning releases the unfinished fetches of the run.';
+comment on column blogger_tracking.runs.ended_at is
+    'Null while the run is active, or if the run ended without its last task.';
+comment on column blogger_tracking.runs.active_accounts is
+    'Active tracked accounts in the scope of the run, counted by a query of its own for the invariant lost.';
+
+create index runs_by_time on blogger_tracking.runs (planned_at);
+
+create table blogger_tracking.run_accounts (
+    run_id bigint not null references blogger_tracking.runs (id) on delete cascade,
+    tracked_account_id uuid not null references blogger_tracking.tracked_accounts (id) on delete cascade,
+    decision text not null check (decision in ('planned', 'skipped')),
+    reason text,
+    primary key (run_id, tracked_account_id),
+    check (decision = 'planned' or reason is not null)
+);
+
+comment on table blogger_tracking.run_accounts is
+    'Decision of planning for each active tracked account in the scope of a run.';
+comment on column blogger_tracking.run_accounts.reason is 'Reason for skipping: a keyword, and details after a colon.';
+
+create index run_accounts_by_account on blogger_tracking.run_accounts (tracked_account_id);
+
+create table blogger_tracking.fetches (
+    id bigint generated always as identity primary key,
+    run_id bigint not null references blogger_tracking.runs (id),
+    blogger_id uuid not null references blogger_tracking.blogger_information (id),
+    platform text not null check (platform in ('TikTok', 'Instagram', 'YouTube')),
+    fetched_on date not null,
+    target_count integer not null check (target_count between 1 and 500),
+    task_id text not null,
+    map_index integer not null check (map_index >= -1),
+    state text not null default 'planned' check (state in (
+        'planned', 'running', 'succeeded', 'partial', 'empty', 'private', 'not_found', 'skipped', 'failed', 'released'
+    )),
+    reason text,
+    conclusive_state text check (conclusive_state in ('succeeded', 'partial', 'empty', 'private', 'not_found')),
+    conclusive_attempt_id bigint,
+    current_attempt_id bigint,
+    claimed_at timestamptz,
+    lease_expires_at timestamptz,
+    unique (run_id, blogger_id),
+    check (state <> 'running' or (current_attempt_id is not null and lease_expires_at is not null)),
+    check ((conclusive_state is null) = (conclusive_attempt_id is null))
+);
+
+comment on table blogger_tracking.fetches is 'One blogger in one run: the unit of work.';
+comment on column blogger_tracking.fetches.fetched_on is
+    'UTC date of planning; the statistics of this fetch carry the same date.';
+comment on column blogger_tracking.fetches.target_count is
+    'The largest number of videos that planning granted to an organization.';
+comment on column blogger_tracking.fetches.task_id is
+    'With map_index: the Airflow task instance that makes this fetch.';
+comment on column blogger_tracking.fetches.map_index is '-1: the task is not mapped.';
+comment on column blogger_tracking.fetches.state is
+    'State of the newest conclusive attempt; without one, of the newest attempt.';
+comment on column blogger_tracking.fetches.reason is 'Reason of the attempt that state describes, if there is one.';
+comment on column blogger_tracking.fetches.conclusive_state is
+    'Outcome of the newest conclusive attempt. No later failure overwrites the outcome.';
+comment on column blogger_tracking.fetches.conclusive_attempt_id is 'The newest conclusive attempt.';
+comment on column blogger_tracking.fetches.current_attempt_id is 'The newest attempt, the only one that may save.';
+comment on column blogger_tracking.fetches.claimed_at is 'Start of the newest attempt.';
+comment on column blogger_tracking.fetches.lease_expires_at is
+    'From this time on, the newest attempt is presumed dead and its reservation may be released.';
+
+-- At most one run at a time has a blogger planned or is fetching it.
+create unique index fetches_live on blogger_tracking.fetches (blogger_id) where state in ('planned', 'running');
+create index fetches_by_instance on blogger_tracking.fetches (run_id, task_id, map_index);
+create index fetches_by_blogger on blogger_tracking.fetches (blogger_id, id);
+
+create table blogger_tracking.fetch_allocations (
+    fetch_id bigint not null references blogger_tracking.fetches (id),
+    organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
+    tracked_account_id uuid not null references blogger_tracking.tracked_accounts (id) on delete cascade,
+    period_start timestamptz not null,
+    period_end timestamptz not null,
+    asked integer not null check (asked between 1 and 500),
+    granted integer not null check (granted between 1 and 500),
+    reserved integer not null check (reserved >= 0),
+    charged integer not null default 0 check (charged >= 0),
+    decision text not null check (decision in ('full', 'partial', 'skip')),
+    reason text,
+    last_attempt_at timestamptz,
+    charged_at timestamptz,
+    primary key (fetch_id, organization_id),
+    foreign key (organization_id, period_start) references blogger_tracking.subscription_usage,
+    constraint granted_within_asked check (granted <= asked),
+    constraint charged_within_grant check (charged <= granted),
+    constraint reserved_within_grant check (charged + reserved <= granted),
+    check (decision <> 'skip' or reason is not null)
+);
+
+comment on table blogger_tracking.fetch_allocations is 'One organization''s part in a fetch, in videos.';
+comment on column blogger_tracking.fetch_allocations.period_start is
+    'With organization_id: the subscription period that pays.';
+comment on column blogger_tracking.fetch_allocations.period_end is 'End of the period at the time of planning.';
+comment on column blogger_tracking.fetch_allocations.asked is 'Videos wanted at the time of planning.';
+comment on column blogger_tracking.fetch_allocations.granted is 'Videos granted by planning. Never changes.';
+comment on column blogger_tracking.fetch_allocations.reserved is
+    'Videos held by the newest attempt in addition to the charged ones.';
+comment on column blogger_tracking.fetch_allocations.charged is
+    'Videos that the organization paid for. Never decreases.';
+comment on column blogger_tracking.fetch_allocations.decision is
+    'Of the newest conclusive attempt that claimed this allocation; without one, of the newest attempt or of planning.';
+comment on column blogger_tracking.fetch_allocations.reason is 'Reason for skipping.';
+comment on column blogger_tracking.fetch_allocations.last_attempt_at is
+    'Start of the newest attempt that claimed this allocation.';
+comment on column blogger_tracking.fetch_allocations.charged_at is 'Time of the last increase of charged.';
+
+create index fetch_allocations_by_account
+on blogger_tracking.fetch_allocations (tracked_account_id, last_attempt_at desc);
+create index fetch_allocations_by_period on blogger_tracking.fetch_allocations (organization_id, period_start);
+
+create table blogger_tracking.fetch_attempts (
+    id bigint generated always as identity primary key,
+    fetch_id bigint not null references blogger_tracking.fetches (id),
+    started_at timestamptz not null,
+    lease_expires_at timestamptz not null,
+    finished_at timestamptz,
+    executor text not null,
+    outcome text check (outcome in (
+        'succeeded', 'partial', 'empty', 'private', 'not_found', 'skipped', 'failed', 'released', 'superseded'
+    )),
+    error_kind text,
+    reason text,
+    pages integer not null default 0 check (pages >= 0),
+    videos_returned integer not null default 0 check (videos_returned >= 0),
+    videos_new integer not null default 0 check (videos_new >= 0),
+    entries_skipped jsonb not null default '{}',
+    check ((outcome is null) = (finished_at is null))
+);
+
+comment on table blogger_tracking.fetch_attempts is 'One try of a fetch, with a lease.';
+comment on column blogger_tracking.fetch_attempts.id is 'The token that saving has to present.';
+comment on column blogger_tracking.fetch_attempts.executor is 'Host and process that made the attempt.';
+comment on column blogger_tracking.fetch_attempts.outcome is 'Null while the attempt is running.';
+comment on column blogger_tracking.fetch_attempts.error_kind is
+    'Kind of the platform''s error: domain/platform_errors.py.';
+comment on column blogger_tracking.fetch_attempts.reason is 'Reason of the outcome, if there is one.';
+comment on column blogger_tracking.fetch_attempts.pages is 'Pages read from the platform.';
+comment on column blogger_tracking.fetch_attempts.videos_new is 'Returned videos that no earlier fetch had returned.';
+comment on column blogger_tracking.fetch_attempts.entries_skipped is
+    'Entries of the listing that are not videos: number by reason.';
+
+create index fetch_attempts_by_fetch on blogger_tracking.fetch_attempts (fetch_id, finished_at);
+
+alter table blogger_tracking.fetches
+add foreign key (current_attempt_id) references blogger_tracking.fetch_attempts (id),
+add foreign key (conclusive_attempt_id) references blogger_tracking.fetch_attempts (id);
+
+alter table blogger_tracking.tracked_accounts
+add column initial_fetch_run_id bigint references blogger_tracking.runs (id) on delete set null;
+
+comment on column blogger_tracking.tracked_accounts.initial_fetch_run_id is
+    'The run that owns the pending initial fetch and may resume it at any time.';

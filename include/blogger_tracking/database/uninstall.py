@@ -1,0 +1,135 @@
+"""Removal of the schema `blogger_tracking`, so that the database is as it was before the installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import Connection
+
+from blogger_tracking.database.rows import fetch_value, fetch_values
+from blogger_tracking.domain.errors import DatabaseStateError
+
+_EXISTS = "select to_regnamespace('blogger_tracking') is not null"
+
+_LIVE_FETCHES = """
+select count(*)
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
+where fetches.state in ('planned', 'running')
+  and (runs.ended_at is null or fetches.lease_expires_at > clock_timestamp())
+  and (runs.expires_at > clock_timestamp() or fetches.lease_expires_at > clock_timestamp())
+"""
+
+_CONNECTED_LOGINS = """
+select distinct usename
+from pg_stat_activity
+where datname = current_database()
+  and usename is not null
+  and pid <> pg_backend_pid()
+  and usename <> session_user
+  and pg_has_role(usename, 'blogger_pipeline', 'member')
+  and not (select rolsuper from pg_roles where rolname = usename)
+order by usename
+"""
+
+# Objects of other schemas that dropping the schema would take along: foreign keys, views, policies, defaults.
+_DEPENDENTS = """
+with own as (
+    select 'pg_class'::regclass as class_id, oid as object_id
+    from pg_class where relnamespace = 'blogger_tracking'::regnamespace
+    union all
+    select 'pg_proc'::regclass, oid from pg_proc where pronamespace = 'blogger_tracking'::regnamespace
+    union all
+    select 'pg_type'::regclass, oid from pg_type where typnamespace = 'blogger_tracking'::regnamespace
+)
+select distinct outside.type || ' ' || outside.identity as dependent
+from pg_depend
+join own on own.class_id = pg_depend.refclassid and own.object_id = pg_depend.refobjid
+cross join lateral pg_identify_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid) as outside
+where pg_depend.deptype in ('n', 'a')
+  and outside.identity not like '%blogger_tracking.%'
+  and outside.schema is distinct from 'blogger_tracking'
+  and outside.schema is distinct from 'pg_toast'
+order by dependent
+"""
+
+_COUNTS = """
+select
+    (select count(*) from blogger_tracking.organizations) as organizations,
+    (select count(*) from blogger_tracking.tracked_accounts) as tracked_accounts,
+    (select count(*) from blogger_tracking.videos) as videos,
+    (select count(*) from blogger_tracking.video_statistics) as statistics
+"""
+
+_DROP_SCHEMA = "drop schema blogger_tracking cascade"
+
+_AUTH_IS_STAND_IN = """
+select coalesce(obj_description(to_regnamespace('auth'), 'pg_namespace') = 'Stand-in of blogger_tracking.', false)
+"""
+
+_ROLES = """
+select rolname
+from pg_roles
+where rolname = 'blogger_pipeline' or shobj_description(oid, 'pg_authid') = 'Stand-in of blogger_tracking.'
+order by rolname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Numbers of rows that an uninstallation deletes."""
+
+    organizations: int
+    tracked_accounts: int
+    videos: int
+    statistics: int
+
+
+def read_contents(connection: Connection) -> Contents | None:
+    """Return the numbers of rows in the schema, or None if the database does not have the schema."""
+    if not fetch_value(connection, _EXISTS):
+        return None
+    return Contents(*connection.execute(_COUNTS).fetchall()[0])
+
+
+def require_removable(connection: Connection) -> None:
+    """Raise DatabaseStateError while something runs in the schema, or if objects outside depend on the schema."""
+    live = fetch_value(connection, _LIVE_FETCHES)
+    if live:
+        raise DatabaseStateError(
+            f"{live} fetches are planned or running. Nothing was removed. Pause the DAGs and wait for the runs to end."
+        )
+    logins = fetch_values(connection, _CONNECTED_LOGINS)
+    if logins:
+        raise DatabaseStateError(
+            f"The pipeline is connected as {', '.join(logins)}. Nothing was removed. Stop Airflow, then try again."
+        )
+    dependents = fetch_values(connection, _DEPENDENTS)
+    if dependents:
+        raise DatabaseStateError(
+            "Objects outside of the schema depend on it and would be dropped with it: "
+            f"{'; '.join(dependents)}. Nothing was removed. Drop or change these objects first."
+        )
+
+
+def uninstall(connection: Connection) -> list[str]:
+    """Drop the schema with all data, the pipeline's role and the stand-ins; return the roles that stay.
+
+    A role stays if another database of the server uses the role. The connection must be in autocommit mode.
+    Raises DatabaseStateError as `require_removable` does; then nothing was removed.
+    """
+    with connection.transaction():
+        require_removable(connection)
+        connection.execute(_DROP_SCHEMA)
+        if fetch_value(connection, _AUTH_IS_STAND_IN):
+            connection.execute("drop schema auth cascade")
+    return [role for role in fetch_values(connection, _ROLES) if not _drop_role(connection, role)]
+
+
+def _drop_role(connection: Connection, role: str) -> bool:
+    try:
+        connection.execute(psycopg.sql.SQL("drop role {}").format(psycopg.sql.Identifier(role)))
+    except psycopg.errors.DependentObjectsStillExist:
+        return False
+    return True
