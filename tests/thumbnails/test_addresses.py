@@ -47,7 +47,7 @@ def refused(url: str, *ips: str, allow_loopback: bool = False) -> ThumbnailError
 
 
 @pytest.mark.parametrize("ip", NOT_PUBLIC)
-def test_a_host_with_an_address_that_is_not_public_is_refused_for_good(ip: str) -> None:
+def test_a_host_with_an_address_that_is_not_public_is_permanently_refused(ip: str) -> None:
     assert refused("https://images.example/a.jpg", ip).final
 
 
@@ -57,7 +57,7 @@ def test_a_public_address_is_admitted(ip: str) -> None:
     assert ip_address(target.ip) == ip_address(ip)
 
 
-def test_a_host_with_one_private_address_among_public_ones_is_refused_for_good() -> None:
+def test_a_host_with_one_private_address_among_public_ones_is_permanently_refused() -> None:
     assert refused("https://images.example/", PUBLIC, "10.0.0.1").final
 
 
@@ -73,7 +73,7 @@ def test_a_host_with_one_private_address_among_public_ones_is_refused_for_good()
         "https://[::1",
     ],
 )
-def test_urls_other_than_https_with_a_host_are_refused_for_good(url: str) -> None:
+def test_urls_other_than_https_with_a_host_are_permanently_refused(url: str) -> None:
     assert refused(url, PUBLIC).final
 
 
@@ -91,7 +91,7 @@ def test_a_target_keeps_path_and_query_and_drops_credentials_and_fragment() -> N
 
 
 @pytest.mark.parametrize(("errno", "final"), [(socket.EAI_NONAME, True), (socket.EAI_AGAIN, False)])
-def test_an_unknown_host_is_refused_for_good_and_a_failing_resolver_is_not(errno: int, *, final: bool) -> None:
+def test_an_unknown_host_is_permanently_refused_and_a_failing_resolver_is_not(errno: int, *, final: bool) -> None:
     def fail(_: str) -> list[str]:
         raise socket.gaierror(errno, "no answer")
 

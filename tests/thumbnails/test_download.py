@@ -65,7 +65,7 @@ def test_content_that_is_no_image_is_refused_whatever_its_content_type(host: Scr
     "target",
     ["http://169.254.169.254/latest/meta-data/", "https://10.0.0.1/", "http://[::ffff:169.254.169.254]/", "file:///x"],
 )
-def test_a_redirect_to_an_address_that_is_not_public_is_refused_for_good(host: ScriptedServer, target: str) -> None:
+def test_a_redirect_to_an_address_that_is_not_public_is_permanently_refused(host: ScriptedServer, target: str) -> None:
     assert refused(host, redirect(target)).final
     assert len(host.asked) == 1
 
@@ -76,12 +76,12 @@ def test_a_few_redirects_are_followed(host: ScriptedServer) -> None:
     assert [asked.path for asked in host.asked] == ["/image", "/elsewhere", "/there"]
 
 
-def test_a_redirect_loop_is_refused_for_good(host: ScriptedServer) -> None:
+def test_a_redirect_loop_is_permanently_refused(host: ScriptedServer) -> None:
     assert refused(host, redirect("/image")).final
 
 
 @pytest.mark.parametrize("announced", [50_000_000, None])
-def test_an_image_above_the_size_limit_is_refused_for_good(host: ScriptedServer, announced: int | None) -> None:
+def test_an_image_above_the_size_limit_is_permanently_refused(host: ScriptedServer, announced: int | None) -> None:
     error = refused(host, Scripted(JPEG + bytes(LIMIT), announced=announced))
     assert error.final
     assert "larger" in str(error)
@@ -94,7 +94,7 @@ def test_a_truncated_response_may_be_tried_again(host: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("status", "final"), [(404, True), (403, True), (410, True), (429, False), (500, False), (503, False)]
 )
-def test_a_dead_url_is_refused_for_good_and_an_unavailable_server_may_be_tried_again(
+def test_a_dead_url_is_permanently_refused_and_an_unavailable_server_may_be_tried_again(
     host: ScriptedServer, status: int, *, final: bool
 ) -> None:
     assert refused(host, Scripted(b"", status)).final is final

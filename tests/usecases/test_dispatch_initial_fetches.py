@@ -203,7 +203,7 @@ def test_the_error_of_a_rejected_login_does_not_contain_the_password(airflow: Ai
     assert "wr0ng-passw0rd" not in f"{refused.value} {api!r}"
 
 
-def test_a_run_id_with_reserved_characters_is_triggered_and_read(airflow: AirflowStandIn, api: AirflowApi) -> None:
+def test_the_state_of_a_run_id_with_reserved_characters_is_read(airflow: AirflowStandIn, api: AirflowApi) -> None:
     airflow.states["manual__2026-11-25T10:00:00+00:00"] = "success"
     assert api.run_state("d", "manual__2026-11-25T10:00:00+00:00") is DagRunState.SUCCESS
 
