@@ -97,5 +97,5 @@ $(SETUP): requirements.lock
 	@echo "Setting up $(VENV): 2 of 3, the installer uv"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
 	@echo "Setting up $(VENV): 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode --requirement requirements.lock
 	@touch $@

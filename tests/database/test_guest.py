@@ -41,7 +41,12 @@ ALL_HOSTS = [
     *OWN_HOSTS.items(),
     *(
         pytest.param(
-            name, files, marks=pytest.mark.skipif(not files[0].exists(), reason="BLOGGER_TRACKING_ADOPTION names no folder of databases"), id=name
+            name,
+            files,
+            marks=pytest.mark.skipif(
+                not files[0].exists(), reason="BLOGGER_TRACKING_ADOPTION names no folder of databases"
+            ),
+            id=name,
         )
         for name, files in MORE_HOSTS.items()
     ),
