@@ -103,7 +103,10 @@ def require_removable(connection: Connection) -> None:
     logins = fetch_values(connection, _CONNECTED_LOGINS)
     if logins:
         raise DatabaseStateError(
-            f"The pipeline is connected as {', '.join(logins)}. Nothing was removed. Stop Airflow, then try again."
+            f"The pipeline is connected as {', '.join(logins)}. Nothing was removed. Stop Airflow, then try again. "
+            "Connections that a pooler has kept end after some minutes, or at once with: "
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            f"where datname = current_database() and usename in ({', '.join(map(repr, logins))})"
         )
     dependents = fetch_values(connection, _DEPENDENTS)
     if dependents:
