@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -219,7 +218,7 @@ def scanned_tables(connection: Connection, query: str) -> set[str]:
     with connection.transaction():
         _sign_in(connection)
         plan = fetch_value(connection, b"explain (format json) " + query.encode())
-    return set(_sequential_scans(plan if isinstance(plan, list) else json.loads(plan)))
+    return set(_sequential_scans(plan))
 
 
 def _measure(connection: Connection, query: str, large: set[str]) -> MemberRead:
