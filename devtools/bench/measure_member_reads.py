@@ -30,7 +30,7 @@ _IDS_OF_THE_GUIDE = {
     "00000000-0000-4000-8000-000000000002": _BLOGGER,
 }
 
-_STATEMENT = re.compile(r"^```sql\n-- (?P<title>.+)\n(?P<sql>select .*?);\n```$", re.MULTILINE | re.DOTALL)
+_STATEMENT = re.compile(r"^```sql\n-- (?P<title>[^\n]+)\n(?P<sql>select [^;]+);\n```$", re.MULTILINE)
 
 # Without triggers: the rows refer to each other correctly, and checking ten million foreign keys takes minutes.
 _WITHOUT_TRIGGERS = "set local session_replication_role = replica"
