@@ -82,7 +82,7 @@ class SupabaseAuthConfig(BaseModel):
 
     @property
     def may_lack_key_set(self) -> bool:
-        """Whether the issuer may be one that signs with the secret alone and publishes no keys."""
+        """True if the issuer may be one that signs with the secret alone and publishes no keys."""
         return self.secret is not None and self.jwks_url is None
 
 
@@ -127,7 +127,7 @@ class _PublishedKeys(PyJWKClient):
 
     @property
     def are_current(self) -> bool:
-        """Whether the cached keys are within their lifespan, so that an unknown key id is not one of the project."""
+        """True if the cached keys are within their lifespan, so that an unknown key id is not one of the project."""
         return self.jwk_set_cache is not None and self.jwk_set_cache.get() is not None
 
 
