@@ -131,3 +131,9 @@ def test_more_clients_than_server_processes_all_plan(pooler: PgBouncer, database
     with ThreadPoolExecutor(12) as threads:
         assert len(set(threads.map(plan_at_once, range(12)))) == 12
     assert build.value("select count(*) from fetches") == 1
+
+
+def test_a_pooler_rejects_options_in_a_connection_string(pooler: PgBouncer, database: str) -> None:
+    conninfo = f"{pooler.conninfo(database, user='pipeline_login')} options='-c statement_timeout=1000'"
+    with pytest.raises(DatabaseStateError, match="options"):
+        open_pool(conninfo)
