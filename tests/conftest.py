@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.connections import open_pool
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
+from tests.support.pgbouncer import MISSING, PROGRAM, PgBouncer
 
 _numbers = itertools.count()
 
@@ -36,6 +37,11 @@ STACK_TESTS = (
 """Tests that start the processes of a local stack, most of them Airflow's: `make test-fast` leaves them out."""
 
 
+POOLED_TESTS = (TESTS / "database", TESTS / "usecases")
+"""Tests whose pipeline connects directly, and a second time through a transaction-mode pooler."""
+
+needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
+
 # The same examples every time, without a deadline that a slow machine could miss.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
@@ -46,6 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(path) for path in STACK_TESTS):
             item.add_marker("airflow")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat the tests of the database with a pipeline behind a transaction-mode pooler."""
+    path = Path(metafunc.definition.path)
+    if "pipeline_conninfo" in metafunc.fixturenames and any(path.is_relative_to(folder) for folder in POOLED_TESTS):
+        pooled = pytest.param("pooled", marks=(pytest.mark.pooled, needs_pgbouncer))
+        metafunc.parametrize("pipeline_conninfo", ["direct", pooled], indirect=True)
 
 
 def pytest_unconfigure() -> None:
@@ -80,9 +94,19 @@ def admin(server: DatabaseServer, database: str) -> Iterator[psycopg.Connection]
         yield connection
 
 
+@pytest.fixture(scope="session")
+def transaction_pooler(server: DatabaseServer) -> Iterator[PgBouncer]:
+    with PgBouncer(server, "transaction") as pooler:
+        yield pooler
+
+
 @pytest.fixture
-def pipeline_conninfo(server: DatabaseServer, database: str) -> str:
-    return server.conninfo(database, user="pipeline_login")
+def pipeline_conninfo(request: pytest.FixtureRequest, server: DatabaseServer, database: str) -> str:
+    """The connection string of the pipeline's login, through the pooler if the test's parameter is "pooled"."""
+    if getattr(request, "param", "direct") == "direct":
+        return server.conninfo(database, user="pipeline_login")
+    pooler: PgBouncer = request.getfixturevalue("transaction_pooler")
+    return pooler.conninfo(database, user="pipeline_login")
 
 
 @pytest.fixture

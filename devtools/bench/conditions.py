@@ -46,6 +46,9 @@ class Sizes:
     saves: int = 15
     planned_accounts: tuple[int, ...] = (1_000, 10_000, 100_000)
     additions: int = 20
+    read_accounts: int = 50_000
+    read_videos: int = 10
+    read_runs: int = 20
     runs: int = 3
 
 
@@ -63,6 +66,9 @@ QUICK_SIZES = Sizes(
     saves=2,
     planned_accounts=(30,),
     additions=2,
+    read_accounts=6,
+    read_videos=2,
+    read_runs=2,
     runs=1,
 )
 """Sizes for a check that every scenario works; figures of these sizes have no meaning."""

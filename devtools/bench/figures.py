@@ -17,7 +17,7 @@ from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
 Measurements = dict[str, dict[str, Any]]
 """Figures by scenario, then by the varied number as text (bloggers, accounts, threads or milliseconds).
 
-The figures of `initial` and `pairs` have names instead.
+The figures of `initial`, `pairs` and `member_reads` have names instead.
 """
 
 _PLANNED = "100000"

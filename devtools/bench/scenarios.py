@@ -14,11 +14,13 @@ from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
 from devtools.bench.figures import batch_figures, script_figures
 from devtools.bench.measure_batch import batch_bench
+from devtools.bench.measure_member_reads import build_history, measure_member_reads
 from devtools.bench.measure_planning import measure_planning
 from devtools.bench.measure_saving import measure_saving
 from devtools.bench.measure_script import ScriptTargets, best_script
 from devtools.bench.measurement import median_run
 from devtools.local_stack.adding_over_http import SignedInMember
+from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Progress, Stack
 from devtools.platform_sandbox import SandboxServer
 
@@ -59,6 +61,24 @@ def planning(bench: Bench) -> dict[str, Any]:
             bench.progress(f"{accounts} tracked accounts planned in {planned.seconds} s with {planned.peak_mb} MB")
             measured[str(accounts)] = asdict(planned)
     return measured
+
+
+def member_reads(bench: Bench) -> dict[str, Any]:
+    """Measure what a member reads under row level security. Fails if a query reads a large table from end to end."""
+    sizes = bench.conditions.sizes
+    with Stack(bench.conditions.databases()) as stack, connect(stack.admin_dsn) as connection:
+        build_history(connection, sizes.read_accounts, sizes.read_videos, sizes.read_runs)
+        bench.progress(
+            f"{sizes.read_accounts} tracked accounts, "
+            f"{sizes.read_accounts * sizes.read_videos * sizes.read_runs} rows of statistics"
+        )
+        reads = measure_member_reads(connection)
+    for title, read in reads.items():
+        bench.progress(f"{title}: {read.rows} rows in {read.milliseconds} ms")
+    scanned = [f"{title}: {', '.join(read.scanned)}" for title, read in reads.items() if read.scanned]
+    if scanned:
+        raise StackError(f"A member's queries read large tables from end to end. Correct the policies: {scanned}.")
+    return {title: asdict(read) for title, read in reads.items()}
 
 
 def script(bench: Bench) -> dict[str, Any]:
@@ -172,6 +192,7 @@ def large(bench: Bench) -> dict[str, Any]:
 SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "saving": saving,
     "planning": planning,
+    "member_reads": member_reads,
     "script": script,
     "batch": batch,
     "queues": queues,

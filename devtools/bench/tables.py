@@ -27,6 +27,8 @@ def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, 
         yield _plain_table("Saving one fetch, by round-trip time in ms", saving, columns)
     if planning := measurements.get("planning"):
         yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
+    if reads := measurements.get("member_reads"):
+        yield _reads_table(reads)
     if pairs := measurements.get("pairs"):
         yield _pair_table(pairs)
     yield _headline_table(measurements)
@@ -89,6 +91,15 @@ def _plain_table(title: str, measured: Mapping[str, Any], columns: Sequence[str]
         table.add_column(column.replace("_", " "), justify="right")
     for varied, figures in measured.items():
         table.add_row(f"{int(varied):,}", *_figures(figures, columns))
+    return table
+
+
+def _reads_table(reads: Mapping[str, Any]) -> Table:
+    table = titled_table("What a member reads", "query")
+    for column in ("rows", "ms", "large tables read from end to end"):
+        table.add_column(column, justify="right")
+    for title, read in reads.items():
+        table.add_row(title, f"{read['rows']:,}", f"{read['milliseconds']:,}", ", ".join(read["scanned"]) or "none")
     return table
 
 

@@ -37,6 +37,14 @@ def test_no_route_answers_without_a_valid_token(
             assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+def test_an_api_key_is_401_and_the_response_says_what_to_send_instead(url: str, http: requests.Session) -> None:
+    headers = {"Authorization": "Bearer sb_secret_AbCdEf0123456789"}
+    answer = http.post(f"{url}/blogger/add", headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_authenticated")
+    assert "Send the access token of the signed-in user" in answer.json()["error"]["message"]
+    assert "sb_secret" not in answer.text
+
+
 def test_documentation_is_not_served_and_an_unknown_path_is_404(people: People) -> None:
     person = people.person()
     for path in ("/blogger/docs", "/blogger/openapi.json", "/blogger/redoc"):

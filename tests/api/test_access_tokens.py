@@ -19,6 +19,7 @@ from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
 from tests.support.access_tokens import ISSUER, SECRET, PrivateKey, claims_of, key_set, token_for
 from tests.support.scripted_server import Scripted, ScriptedServer
+from tests.support.waiting import wait_until
 
 USER = uuid4()
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -186,13 +187,93 @@ def test_an_explicit_jwks_url_replaces_the_one_below_the_issuer(key_server: Scri
     assert [request.path for request in key_server.asked] == ["/elsewhere/keys.json"]
 
 
-def test_with_a_secret_and_no_jwks_url_only_the_secret_is_accepted(key_server: ScriptedServer) -> None:
+def test_a_project_that_changes_from_its_secret_to_published_keys_has_both_accepted(key_server: ScriptedServer) -> None:
     config = SupabaseAuthConfig(issuer=f"{key_server.url}/auth/v1", secret=SecretStr(SECRET))
     verifier = TokenVerifier(config, timeout_seconds=1)
     assert verifier.user_id(token_for(USER, iss=config.issuer)) == USER
-    with pytest.raises(NotAuthenticatedError):
-        verifier.user_id(signed(EC_KEY, "ES256", "ec", iss=config.issuer))
     assert key_server.asked == []
+    assert verifier.user_id(signed(EC_KEY, "ES256", "ec", iss=config.issuer)) == USER
+    assert verifier.user_id(token_for(USER, iss=config.issuer)) == USER
+
+
+@pytest.mark.parametrize(
+    "published", [Scripted(status=404), Scripted({"keys": []}), Scripted(b"<html>"), Scripted(["no object"])]
+)
+def test_a_project_that_signs_with_its_secret_alone_rejects_tokens_of_unknown_keys(
+    key_server: ScriptedServer, published: Scripted
+) -> None:
+    key_server.play(published)
+    config = SupabaseAuthConfig(issuer=f"{key_server.url}/auth/v1", secret=SecretStr(SECRET))
+    verifier = TokenVerifier(config, timeout_seconds=1)
+    for number in range(5):
+        with pytest.raises(NotAuthenticatedError):
+            verifier.user_id(signed(EC_KEY, "ES256", f"unknown-{number}", iss=config.issuer))
+    assert verifier.user_id(token_for(USER, iss=config.issuer)) == USER
+    assert len(key_server.asked) == 1
+
+
+@pytest.mark.parametrize("published", [Scripted(status=500), Scripted({"keys": []}), Scripted(b"<html>")])
+def test_an_unusable_key_set_is_reported_as_unavailable_and_requested_once_per_cooldown(
+    key_server: ScriptedServer, published: Scripted
+) -> None:
+    key_server.play(published)
+    config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{key_server.url}/jwks.json")
+    verifier = TokenVerifier(config, timeout_seconds=1)
+    for number in range(5):
+        with pytest.raises(KeysUnavailableError, match="legacy JWT secret"):
+            verifier.user_id(signed(EC_KEY, "ES256", f"unknown-{number}"))
+    assert len(key_server.asked) == 1
+
+
+def test_an_unknown_key_id_is_rejected_while_the_cached_keys_are_current_and_the_endpoint_fails(
+    by_keys: TokenVerifier, key_server: ScriptedServer
+) -> None:
+    by_keys.user_id(signed(EC_KEY, "ES256", "ec"))
+    key_server.play(Scripted(status=500))
+    with pytest.raises(NotAuthenticatedError):
+        by_keys.user_id(signed(EC_KEY, "ES256", "unknown"))
+    assert by_keys.user_id(signed(EC_KEY, "ES256", "ec")) == USER
+
+
+def is_accepted(verifier: TokenVerifier, token: str) -> bool:
+    try:
+        verifier.user_id(token)
+    except NotAuthenticatedError:
+        return False
+    return True
+
+
+def test_a_rotation_while_running_is_followed_within_cooldown_and_lifespan(key_server: ScriptedServer) -> None:
+    config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{key_server.url}/jwks.json")
+    verifier = TokenVerifier(config, timeout_seconds=1, cooldown_seconds=0.1, lifespan_seconds=0.4)
+    old, new = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    old_token, new_token = signed(old, "ES256", "old"), signed(new, "ES256", "new")
+
+    key_server.play(key_set(old=old))
+    assert verifier.user_id(old_token) == USER
+    key_server.play(key_set(old=old, new=new))
+    wait_until(lambda: is_accepted(verifier, new_token), 10)
+    assert verifier.user_id(old_token) == USER
+
+    key_server.play(key_set(new=new))
+    wait_until(lambda: not is_accepted(verifier, old_token), 10)
+    assert verifier.user_id(new_token) == USER
+
+
+API_KEYS = {
+    "publishable": "sb_publishable_AbCdEf0123456789_xyz",
+    "secret": "sb_secret_AbCdEf0123456789_xyz",
+    # Claims of the legacy keys, as Supabase signs them.
+    "anon": token_for("", sub=None, aud=None, iss="supabase", role="anon", ref="project"),
+    "service_role": token_for("", sub=None, aud=None, iss="supabase", role="service_role", ref="project"),
+}
+
+
+@pytest.mark.parametrize("key", API_KEYS.values(), ids=API_KEYS)
+def test_an_api_key_is_rejected_with_a_sentence_that_says_what_to_send(by_secret: TokenVerifier, key: str) -> None:
+    with pytest.raises(NotAuthenticatedError, match="Send the access token of the signed-in user") as raised:
+        by_secret.user_id(key)
+    assert key not in str(raised.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("secret", "short"), ("issuer", ""), ("issuer", "project.supabase.co")])

@@ -2,10 +2,14 @@
 
 Source: Supabase Auth, "JSON Web Tokens": HS256 with the project's secret, or ES256/RS256 with keys published at
 `<issuer>/.well-known/jwks.json`; audience `authenticated`, issuer `https://<project>.supabase.co/auth/v1`.
+Supabase, "Understanding API keys": keys of the project begin with `sb_`, or are tokens of the role `anon` or
+`service_role`.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,17 +22,26 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
 
+logger = logging.getLogger(__name__)
+
 JWKS_LIFESPAN_SECONDS = 300
-"""Lifetime of the cached JWKS. A token with an unknown key id causes an earlier request of the JWKS."""
+"""Lifetime of the cached JWKS: a removed key is accepted no longer. An unknown key id causes an earlier request."""
 
 JWKS_COOLDOWN_SECONDS = 10
-"""Minimum time between two requests of the JWKS that tokens with unknown key ids cause."""
+"""Minimum time between two requests of the JWKS that tokens cause, also while the requests fail."""
 
 LEEWAY_SECONDS = 10
 """Permitted difference between the clocks of Supabase and of this host."""
 
 _SHORTEST_SECRET_BYTES = 32
 _REJECTED = "The access token is expired or not valid here."
+_API_KEY = (
+    "This is an API key of the Supabase project, not an access token. Send the access token of the signed-in user "
+    "(`session.access_token` in supabase-js): Authorization: Bearer <token>."
+)
+_API_KEY_PREFIX = "sb_"
+_API_KEY_ROLES = ("anon", "service_role")
+_PUBLISHED_ALGORITHMS = ("ES256", "RS256")
 
 
 class KeysUnavailableError(BloggerTrackingError):
@@ -38,8 +51,9 @@ class KeysUnavailableError(BloggerTrackingError):
 class SupabaseAuthConfig(BaseModel):
     """Issuer, audience and keys of the accepted tokens.
 
-    With a `secret` HS256 is accepted, with a JWKS ES256 and RS256. The JWKS is the one at `jwks_url`. If neither
-    `secret` nor `jwks_url` is given, the JWKS is the one that Supabase publishes below the issuer.
+    ES256 and RS256 are accepted with the keys of the JWKS: the one at `jwks_url`, by default the one that Supabase
+    publishes below the issuer. HS256 is accepted in addition if a `secret` is given, as it is while a project changes
+    from its legacy secret to published keys.
 
     Raises ConfigurationError for a secret that is too short and an issuer that is not an HTTP address.
     """
@@ -62,11 +76,14 @@ class SupabaseAuthConfig(BaseModel):
         return self
 
     @property
-    def key_set_url(self) -> str | None:
-        """The address of the JWKS, or None if only tokens signed with the secret are accepted."""
-        if self.jwks_url is None and self.secret is None:
-            return f"{self.issuer.rstrip('/')}/.well-known/jwks.json"
-        return self.jwks_url
+    def key_set_url(self) -> str:
+        """The address of the JWKS."""
+        return self.jwks_url or f"{self.issuer.rstrip('/')}/.well-known/jwks.json"
+
+    @property
+    def may_lack_key_set(self) -> bool:
+        """True if the issuer may be one that signs with the secret alone and publishes no keys."""
+        return self.secret is not None and self.jwks_url is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +94,63 @@ class _Key:
     algorithm: str
 
 
+class _PublishedKeys(PyJWKClient):
+    """The cached JWKS. Requests the JWKS at most once per cooldown, also while the endpoint fails.
+
+    `were_read` is True once a request has returned keys. Raises PyJWKClientConnectionError for every failed request, a
+    response without any usable key included.
+    """
+
+    def __init__(self, url: str, *, lifespan: float, cooldown: float, timeout: float) -> None:
+        super().__init__(url, lifespan=lifespan, cooldown_duration=cooldown, timeout=timeout)
+        self.were_read = False
+        self._next_request_at = 0.0
+
+    def fetch_data(self) -> Any:  # noqa: ANN401 - the type that PyJWT declares
+        """Request the JWKS, unless a request has failed within the cooldown."""
+        if time.monotonic() < self._next_request_at:
+            raise PyJWKClientConnectionError("The last request for the JWKS failed.")
+        try:
+            data = super().fetch_data()
+        except (PyJWTError, ValueError, OSError) as error:
+            self._next_request_at = time.monotonic() + self.cooldown_duration
+            logger.warning(
+                "The JWKS at %s has no usable keys: %s. Tokens of unknown keys are rejected, and the next request is "
+                "made in %.0f s at the earliest. Check the address and Supabase's status.",
+                self.uri,
+                error,
+                self.cooldown_duration,
+            )
+            raise PyJWKClientConnectionError(str(error)) from error
+        self.were_read = True
+        return data
+
+    @property
+    def are_current(self) -> bool:
+        """True if the cached keys are within their lifespan, so that an unknown key id is not one of the project."""
+        return self.jwk_set_cache is not None and self.jwk_set_cache.get() is not None
+
+
 class TokenVerifier:
     """Verifier of access tokens. Thread-safe. Caches the JWKS, and requests it again for an unknown key id."""
 
     def __init__(
-        self, config: SupabaseAuthConfig, *, timeout_seconds: float, cooldown_seconds: float = JWKS_COOLDOWN_SECONDS
+        self,
+        config: SupabaseAuthConfig,
+        *,
+        timeout_seconds: float,
+        cooldown_seconds: float = JWKS_COOLDOWN_SECONDS,
+        lifespan_seconds: float = JWKS_LIFESPAN_SECONDS,
     ) -> None:
         self._config = config
-        self._keys = (
-            PyJWKClient(
-                config.key_set_url,
-                lifespan=JWKS_LIFESPAN_SECONDS,
-                timeout=timeout_seconds,
-                cooldown_duration=cooldown_seconds,
-            )
-            if config.key_set_url
-            else None
+        self._keys = _PublishedKeys(
+            config.key_set_url, lifespan=lifespan_seconds, cooldown=cooldown_seconds, timeout=timeout_seconds
         )
 
     def user_id(self, token: str) -> UUID:
         """Return the user id of a valid token. Raises NotAuthenticatedError, KeysUnavailableError."""
         try:
+            _refuse_api_key(token)
             key = self._key_for(jwt.get_unverified_header(token))
             claims = jwt.decode(
                 token,
@@ -110,9 +163,13 @@ class TokenVerifier:
             )
             return UUID(claims["sub"])
         except PyJWKClientConnectionError:
+            # Whoever sends a token with an invented key id must get the response to an invalid token.
+            if self._keys.are_current or (self._config.may_lack_key_set and not self._keys.were_read):
+                raise NotAuthenticatedError(_REJECTED) from None
             raise KeysUnavailableError(
                 f"The JWKS at {self._config.key_set_url} cannot be read, so access tokens cannot be verified. "
-                "Check the address and Supabase's status."
+                "Check the address and Supabase's status. If the project signs with its legacy JWT secret, put the "
+                "secret into the password of the Connection supabase_auth."
             ) from None
         except (PyJWTError, ValueError):
             raise NotAuthenticatedError(_REJECTED) from None
@@ -121,6 +178,8 @@ class TokenVerifier:
         """Return the key that the token's header names. The header never chooses the algorithm of a published key."""
         if header.get("alg") == "HS256":
             return self._secret()
+        if header.get("alg") not in _PUBLISHED_ALGORITHMS:
+            raise NotAuthenticatedError(_REJECTED)
         return self._published(header.get("kid"))
 
     def _secret(self) -> _Key:
@@ -129,10 +188,19 @@ class TokenVerifier:
         return _Key(self._config.secret.get_secret_value(), "HS256")
 
     def _published(self, key_id: object) -> _Key:
-        if self._keys is None or not isinstance(key_id, str):
+        if not isinstance(key_id, str):
             raise NotAuthenticatedError(_REJECTED)
         published = self._keys.get_signing_key(key_id)
         return _Key(published.key, _algorithm_of(published))
+
+
+def _refuse_api_key(token: str) -> None:
+    """Raise NotAuthenticatedError for a key of the project, signed or not: a key belongs to no user."""
+    if token.startswith(_API_KEY_PREFIX):
+        raise NotAuthenticatedError(_API_KEY)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    if claims.get("role") in _API_KEY_ROLES and "sub" not in claims:
+        raise NotAuthenticatedError(_API_KEY)
 
 
 def _algorithm_of(key: PyJWK) -> str:

@@ -54,6 +54,13 @@ where pg_depend.deptype in ('n', 'a')
 order by dependent
 """
 
+_END_KEPT_CONNECTIONS = (
+    "Connections that a pooler has kept end after some minutes, or at once with: "
+    "select pg_terminate_backend(pid) from pg_stat_activity join pg_roles on rolname = usename "
+    "where datname = current_database() and usename <> session_user and not rolsuper "
+    "and pg_has_role(usename, 'blogger_pipeline', 'member')"
+)
+
 _COUNTS = """
 select
     (select count(*) from blogger_tracking.organizations) as organizations,
@@ -103,7 +110,8 @@ def require_removable(connection: Connection) -> None:
     logins = fetch_values(connection, _CONNECTED_LOGINS)
     if logins:
         raise DatabaseStateError(
-            f"The pipeline is connected as {', '.join(logins)}. Nothing was removed. Stop Airflow, then try again."
+            f"The pipeline is connected as {', '.join(logins)}. Nothing was removed. Stop Airflow, then try again. "
+            f"{_END_KEPT_CONNECTIONS}"
         )
     dependents = fetch_values(connection, _DEPENDENTS)
     if dependents:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blogger_tracking.api.dependencies import ApiServices
 
 SUPABASE_AUTH = "supabase_auth"
-"""Connection id of the issuer of access tokens: host = the issuer, password = the JWT secret for HS256, if any.
+"""Connection id of the issuer of access tokens: host = the issuer, password = the legacy JWT secret, if it is used.
 
 The extras `jwks_url` and `audience` replace the defaults of SupabaseAuthConfig.
 """

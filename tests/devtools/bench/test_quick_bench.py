@@ -13,7 +13,7 @@ import pytest
 from devtools.bench.__main__ import main
 
 # The remaining scenarios are the batch with other numbers and settings.
-MEASURED = ("saving", "planning", "script", "batch", "workers", "pairs", "initial")
+MEASURED = ("saving", "planning", "member_reads", "script", "batch", "workers", "pairs", "initial")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,12 @@ def test_saving_takes_two_round_trips_and_row_by_row_several_per_video(figures: 
     distant = figures["measurements"]["saving"]["20"]
     assert distant["round_trips"] == 2
     assert distant["row_by_row_round_trips"] > distant["videos"]
+
+
+def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:
+    reads = figures["measurements"]["member_reads"]
+    assert len(reads) == 5
+    assert all(read["rows"] > 0 for read in reads.values())
 
 
 def test_the_settings_are_written_with_the_figures(figures: dict[str, Any]) -> None:

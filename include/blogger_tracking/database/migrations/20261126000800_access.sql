@@ -138,67 +138,67 @@ to authenticated;
 grant update (is_active, daily_videos_count) on blogger_tracking.tracked_accounts to authenticated;
 
 create policy members_read on blogger_tracking.organizations for select to authenticated
-using (id in (select blogger_tracking.own_organizations()));
+using (id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.organization_members for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.subscriptions for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.subscription_usage for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.tracked_accounts for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.campaigns for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.blogger_tags for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.fetch_allocations for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.organization_videos for select to authenticated
-using (organization_id in (select blogger_tracking.own_organizations()));
+using (organization_id = any (array(select blogger_tracking.own_organizations())));
 
 create policy members_read on blogger_tracking.blogger_information for select to authenticated
 using (exists (
     select from blogger_tracking.tracked_accounts
     where tracked_accounts.blogger_id = blogger_information.id
-      and tracked_accounts.organization_id in (select blogger_tracking.own_organizations())
+      and tracked_accounts.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 
 create policy members_read on blogger_tracking.blogger_campaign for select to authenticated
 using (exists (
     select from blogger_tracking.campaigns
     where campaigns.id = blogger_campaign.campaign_id
-      and campaigns.organization_id in (select blogger_tracking.own_organizations())
+      and campaigns.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 
 create policy members_read on blogger_tracking.fetches for select to authenticated
 using (exists (
     select from blogger_tracking.fetch_allocations
     where fetch_allocations.fetch_id = fetches.id
-      and fetch_allocations.organization_id in (select blogger_tracking.own_organizations())
+      and fetch_allocations.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 
 create policy members_read on blogger_tracking.videos for select to authenticated
 using (exists (
     select from blogger_tracking.organization_videos
     where organization_videos.video_id = videos.id
-      and organization_videos.organization_id in (select blogger_tracking.own_organizations())
+      and organization_videos.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 
 create policy members_read on blogger_tracking.video_statistics for select to authenticated
 using (exists (
     select from blogger_tracking.organization_videos
     where organization_videos.video_id = video_statistics.video_id
-      and organization_videos.organization_id in (select blogger_tracking.own_organizations())
+      and organization_videos.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 
 create policy managers_update on blogger_tracking.tracked_accounts for update to authenticated
-using (organization_id in (select blogger_tracking.managed_organizations()))
-with check (organization_id in (select blogger_tracking.managed_organizations()));
+using (organization_id = any (array(select blogger_tracking.managed_organizations())))
+with check (organization_id = any (array(select blogger_tracking.managed_organizations())));
