@@ -138,6 +138,7 @@ def print_legacy_views() -> int:
 
 def check_import(connection: Connection, console: Console) -> int:
     """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
+    require_ready(connection)
     _print_import_report(check_legacy(connection), console, "would be imported")
     console.print("Nothing was changed. `import` does what the report says.", highlight=False)
     return 0
@@ -149,6 +150,7 @@ def run_import(connection: Connection, console: Console) -> int:
     def progress(line: str) -> None:
         console.print(line, highlight=False, markup=False)
 
+    require_ready(connection)
     _print_import_report(import_legacy(connection, progress), console, "imported")
     return 0
 

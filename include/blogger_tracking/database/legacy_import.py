@@ -1,9 +1,9 @@
 """Statements that bring over the rows of the views `legacy_…`, staged by legacy_staging.sql.
 
-Statistics need a fetch. Those of the earlier system belong to runs of the deployment `imported`: the first statistics of
-a video on a day to the run `<day>#1`, the second to `<day>#2`, and so on, with one fetch per blogger and run. These
-fetches have neither allocations nor attempts, so nothing is charged for them. Links of videos to organizations that were
-imported have no fetch.
+Statistics need a fetch. Those of the earlier system belong to runs of the deployment `imported`: the first statistics
+of a video on a day to the run `<day>#1`, the second to `<day>#2`, and so on, with one fetch per blogger and run. These
+fetches have neither allocations nor attempts, so nothing is charged for them. Imported links of videos to organizations
+have no fetch.
 """
 
 from __future__ import annotations
@@ -129,30 +129,30 @@ set
     blogger_limit = excluded.blogger_limit
 """
 
-# With videos charged here, the imported usage counts up to the limit only: a period is never used beyond its limit by
-# this system.
 _IMPORT_USAGES = """
-insert into blogger_tracking.subscription_usage as usage (organization_id, period_start, opening)
-select organization_id, period_start, videos_used
+insert into blogger_tracking.subscription_usage (organization_id, period_start)
+select organization_id, period_start
 from blogger_tracking.staged_subscriptions
 where number between %(first)s and %(last)s and outcome = 'imported'
 order by organization_id, period_start
-on conflict (organization_id, period_start) do update
+on conflict (organization_id, period_start) do nothing
+"""
+
+# Once videos are charged here, the imported usage grows up to the limit only: this system never uses more of a period
+# than its limit, and the earlier system may still be counting.
+_IMPORT_OPENINGS = """
+update blogger_tracking.subscription_usage as usage
 set opening = case
-    when usage.videos_fetched + usage.reserved = 0 then excluded.opening
+    when usage.videos_fetched + usage.reserved = 0 then staged.videos_used
     else least(
-        excluded.opening,
-        greatest(
-            usage.opening,
-            (
-                select subscriptions.video_limit
-                from blogger_tracking.subscriptions
-                where subscriptions.organization_id = usage.organization_id
-                  and subscriptions.period_start = usage.period_start
-            ) - usage.videos_fetched - usage.reserved
-        )
+        staged.videos_used, greatest(usage.opening, staged.video_limit - usage.videos_fetched - usage.reserved)
     )
 end
+from blogger_tracking.staged_subscriptions as staged
+where staged.number between %(first)s and %(last)s
+  and staged.outcome = 'imported'
+  and usage.organization_id = staged.organization_id
+  and usage.period_start = staged.period_start
 """
 
 _RECORD_SUBSCRIPTIONS = """
@@ -164,7 +164,7 @@ on conflict (view_name, legacy_key) do update set checksum = excluded.checksum, 
 """
 
 _IMPORT_BLOGGERS = """
-insert into blogger_tracking.blogger_information as blogger (
+insert into blogger_tracking.blogger_information (
     id, platform, username, external_id, sec_id, channel_name, subscribers, thumbnail_url, created_at
 )
 select
@@ -177,10 +177,10 @@ set
     platform = excluded.platform,
     external_id = excluded.external_id,
     username = excluded.username,
-    sec_id = coalesce(excluded.sec_id, blogger.sec_id),
-    channel_name = coalesce(excluded.channel_name, blogger.channel_name),
-    subscribers = coalesce(excluded.subscribers, blogger.subscribers),
-    thumbnail_url = coalesce(excluded.thumbnail_url, blogger.thumbnail_url),
+    sec_id = coalesce(excluded.sec_id, blogger_information.sec_id),
+    channel_name = coalesce(excluded.channel_name, blogger_information.channel_name),
+    subscribers = coalesce(excluded.subscribers, blogger_information.subscribers),
+    thumbnail_url = coalesce(excluded.thumbnail_url, blogger_information.thumbnail_url),
     updated_at = clock_timestamp()
 """
 
@@ -197,7 +197,7 @@ where imported_rows.checksum <> excluded.checksum
 # An account without videos is fetched first by an initial fetch, if it is active. The time of the last fetch is taken
 # once: later times are those of the fetches of this system.
 _IMPORT_TRACKED_ACCOUNTS = """
-insert into blogger_tracking.tracked_accounts as account (
+insert into blogger_tracking.tracked_accounts (
     id,
     organization_id,
     user_id,
@@ -230,8 +230,8 @@ set
     user_id = excluded.user_id,
     is_active = excluded.is_active,
     daily_videos_count = excluded.daily_videos_count,
-    initial_videos_fetched = account.initial_videos_fetched or excluded.initial_videos_fetched,
-    pending_initial_fetch = account.pending_initial_fetch and not excluded.initial_videos_fetched
+    initial_videos_fetched = tracked_accounts.initial_videos_fetched or excluded.initial_videos_fetched,
+    pending_initial_fetch = tracked_accounts.pending_initial_fetch and not excluded.initial_videos_fetched
 """
 
 _RECORD_TRACKED_ACCOUNTS = """
@@ -541,7 +541,14 @@ STEPS = (
     ImportStep(
         "subscriptions",
         "subscriptions",
-        (_LOCK_USAGES, _SHORTEN_SUBSCRIPTIONS, _IMPORT_SUBSCRIPTIONS, _IMPORT_USAGES, _RECORD_SUBSCRIPTIONS),
+        (
+            _LOCK_USAGES,
+            _SHORTEN_SUBSCRIPTIONS,
+            _IMPORT_SUBSCRIPTIONS,
+            _IMPORT_USAGES,
+            _IMPORT_OPENINGS,
+            _RECORD_SUBSCRIPTIONS,
+        ),
     ),
     ImportStep("bloggers", "bloggers", (_IMPORT_BLOGGERS, _RECORD_BLOGGERS)),
     ImportStep("tracked_accounts", "tracked accounts", (_IMPORT_TRACKED_ACCOUNTS, _RECORD_TRACKED_ACCOUNTS)),

@@ -1,9 +1,10 @@
 -- Stages the rows of the views legacy_…: cleaned, with what the import does with each row. One transaction.
 --
--- Each table staged_<view> has a row for each row of its view: `number` from 1, the key in the earlier system, `outcome`
--- (imported, unchanged, merged, left out), `reason` of what is merged or left out (null for the copies of videos and
--- statistics that other organizations have), and `note`, what was changed to take the row. Unlogged tables: the import reads them in several transactions and drops them at the end, and the next
--- staging replaces what a killed import has left.
+-- Each table staged_<view> has a row for each row of its view: `number` from 1, the key in the earlier system,
+-- `outcome` (imported, unchanged, merged, left out), `reason` of what is merged or left out (null for the copies of
+-- videos and statistics that other organizations have), and `note`, what was changed to take the row. Unlogged tables:
+-- the import reads them in several transactions and drops them at the end. The next staging replaces what a killed
+-- import has left.
 
 set local timezone = 'UTC';
 
@@ -75,7 +76,8 @@ with cleaned as (
         coalesce(roles.name, 'viewer') as role,
         case
             when roles.name is null
-                then 'the role ' || coalesce(quote_literal(members.role::text), '(none)') || ' is unknown: taken as viewer'
+                then 'the role ' || coalesce(quote_literal(members.role::text), '(none)')
+                    || ' is unknown: taken as viewer'
         end as note,
         case
             when organizations.id is null then 'its organization is not imported'
@@ -219,7 +221,9 @@ cleaned as (
         coalesce(tracked.accounts, 0) as accounts,
         nullif(concat_ws(
             '; ',
-            case when coalesce(trim(legacy.username::text), '') in ('', '@') then 'has no username: named after its id' end,
+            case
+                when coalesce(trim(legacy.username::text), '') in ('', '@') then 'has no username: named after its id'
+            end,
             case
                 when trim(legacy.subscribers::text) <> '' and trim(legacy.subscribers::text) !~ '^\d{1,18}$'
                     then 'subscribers ' || quote_literal(legacy.subscribers::text) || ' is no whole number: unknown'
@@ -324,7 +328,7 @@ with cleaned as (
         case
             when legacy.id is null then 'has no id'
             when bloggers.id is null then 'its blogger is not imported'
-            when platforms.name is distinct from bloggers.platform and platforms.name is not null
+            when platforms.name <> bloggers.platform
                 then 'is a video of ' || platforms.name || ', but its blogger is on ' || bloggers.platform
             when coalesce(trim(legacy.external_video_id::text), '') = '' then 'has no external video id'
         end as obstacle,
@@ -344,7 +348,9 @@ with cleaned as (
 checked as (
     select
         *,
-        row_number() over (partition by obstacle, platform, external_video_id order by id_copy > 1, id, id_copy) as copy,
+        row_number() over (
+            partition by obstacle, platform, external_video_id order by id_copy > 1, id, id_copy
+        ) as copy,
         row_number() over (order by platform, external_video_id, id) as number,
         coalesce(id, '(none)') as legacy_key,
         md5(row(organization_id, url, title, thumbnail_url, published_at)::text) as checksum,
@@ -400,8 +406,10 @@ cleaned as (
         users.id as user_id,
         bloggers.kept_id as blogger_id,
         coalesce(legacy.is_active, true) as is_active,
-        case when legacy.daily_videos_count is not null then least(greatest(legacy.daily_videos_count, 1), 500)::integer end
-            as daily_videos_count,
+        case
+            when legacy.daily_videos_count is not null
+                then least(greatest(legacy.daily_videos_count, 1), 500)::integer
+        end as daily_videos_count,
         legacy.last_scraped_at::timestamptz as last_scraped_at,
         coalesce(legacy.initial_videos_fetched, false)
         or with_videos.blogger_id is not null
@@ -484,8 +492,8 @@ select
         when checked.id_copy > 1 then 'another row has the same id'
         when checked.id = checked.kept_id then null
         when checked.here_id is not null then 'its organization tracks the same blogger here already'
-        else 'its organization tracks the same blogger by another row, which stays: the one that is active, or else the '
-            'last fetched one, or the one with the smallest id'
+        else 'its organization tracks the same blogger by another row, which stays: the one that is active, or else '
+            'the last fetched one, or the one with the smallest id'
     end as reason
 from checked
 left join blogger_tracking.imported_rows as known
@@ -634,9 +642,10 @@ select
     case
         when checked.obstacle is not null then 'left out'
         when checked.copy > 1 then 'merged'
-        when (here.views, here.likes, here.comments, here.reposts)
-            is not distinct from (checked.views, checked.likes, checked.comments, checked.reposts)
-            and here.video_id is not null then 'unchanged'
+        -- Arrays with nulls at the same places are equal.
+        when here.video_id is not null
+            and array[here.views, here.likes, here.comments, here.reposts]
+            = array[checked.views, checked.likes, checked.comments, checked.reposts] then 'unchanged'
         else 'imported'
     end as outcome,
     checked.obstacle as reason

@@ -122,5 +122,5 @@ def _problem(view: str, name: str, types: frozenset[str], found: str | None) -> 
     if found is None:
         return f"The view legacy_{view} has no column {name}."
     if types and found not in types:
-        return f"legacy_{view}.{name} is a {found}, but should be a {sorted(types)[0]}: cast the column in the view."
+        return f"legacy_{view}.{name} is a {found}, but should be a {min(types)}: cast the column in the view."
     return None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg import Connection, Rollback
+from psycopg import Connection
 
 from blogger_tracking.database.legacy_import import (
     STEPS,
@@ -44,12 +44,9 @@ def check_legacy(connection: Connection) -> ImportReport:
     Raises DatabaseStateError if a view or a column is missing or has another type, or a view cannot be read.
     """
     _require_views(connection)
-    report = ImportReport([], [])
-    with connection.transaction():
+    with connection.transaction(force_rollback=True):
         _stage(connection, "Nothing was changed.")
-        report = _read_report(connection)
-        raise Rollback
-    return report
+        return _read_report(connection)
 
 
 def import_legacy(
