@@ -48,41 +48,40 @@ class Tracker:
     connection: Connection
     customer: UUID = field(default_factory=uuid4)
 
-    def insert(self, table: str, **values: Any) -> None:
+    def insert(self, table: str, **values: object) -> None:
         columns = ", ".join(values)
         marks = ", ".join(f"%({name})s" for name in values)
         self.connection.execute(f"insert into tracker.{table} ({columns}) values ({marks})".encode(), values)  # noqa: S608 - names of the test
 
-    def organization(self, **values: Any) -> UUID:
-        row = {"id": uuid4(), "title": "Agency"} | values
-        self.insert("customers", **row)
-        return row["id"]
+    def organization(self, **values: object) -> UUID:
+        identity = uuid4()
+        self.insert("customers", **{"id": identity, "title": "Agency"} | values)
+        return identity
 
-    def contract(self, **values: Any) -> None:
+    def contract(self, **values: object) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
         row = {"customer": self.customer, "videos": 1000, "creators": 50, "begins": now - timedelta(days=3)}
         self.insert("contracts", **row | values)
 
-    def creator(self, **values: Any) -> UUID:
-        number = next(_numbers)
-        row = {"id": uuid4(), "network": "tiktok", "handle": f"@name{number}", "network_id": f"external{number}"}
-        row |= values
-        self.insert("creators", **row)
-        return row["id"]
+    def creator(self, **values: object) -> UUID:
+        identity, number = uuid4(), next(_numbers)
+        row = {"id": identity, "network": "tiktok", "handle": f"@name{number}", "network_id": f"external{number}"}
+        self.insert("creators", **row | values)
+        return identity
 
-    def follow(self, creator: UUID, **values: Any) -> UUID:
-        row = {"id": uuid4(), "customer": self.customer, "creator": creator, "active": True, "done": True} | values
-        self.insert("follows", **row)
-        return row["id"]
+    def follow(self, creator: UUID, **values: object) -> UUID:
+        identity = uuid4()
+        row = {"id": identity, "customer": self.customer, "creator": creator, "active": True, "done": True}
+        self.insert("follows", **row | values)
+        return identity
 
-    def clip(self, creator: UUID, **values: Any) -> int:
+    def clip(self, creator: UUID, **values: object) -> int:
         number = next(_numbers)
         row = {"id": number, "network": "tiktok", "network_id": f"clip{number}", "creator": creator}
-        row |= {"customer": self.customer} | values
-        self.insert("clips", **row)
-        return row["id"]
+        self.insert("clips", **row | {"customer": self.customer} | values)
+        return number
 
-    def count(self, clip: int, at: datetime = BEGIN, **values: Any) -> None:
+    def count(self, clip: int, at: datetime = BEGIN, **values: object) -> None:
         self.insert("counts", clip=clip, at=at.replace(tzinfo=None), **({"views": 1} | values))
 
 
@@ -103,9 +102,13 @@ def invariants_hold(admin: Connection) -> Iterator[None]:
     assert not any(check_invariants(admin).values())
 
 
+def quiet(line: str) -> None:
+    del line
+
+
 def run_import(connection: Connection, batch_rows: int = 7) -> ImportReport:
     """Import, and require that the report accounts for every row."""
-    report = import_legacy(connection, lambda line: None, batch_rows)
+    report = import_legacy(connection, quiet, batch_rows)
     require_complete(connection, report)
     return report
 
@@ -261,7 +264,7 @@ def test_two_spellings_of_one_blogger_become_one_and_both_ids_lead_to_it(admin: 
     assert admin.execute(
         "select id, is_active, daily_videos_count from tracked_accounts where organization_id = %s", (tracker.customer,)
     ).fetchall() == [(account, True, 30)]
-    leads = dict(admin.execute("select legacy_key, imported_id from imported_rows").fetchall())
+    leads: dict[str, str] = dict(admin.execute("select legacy_key, imported_id from imported_rows").fetchall())
     assert leads[str(unpopular)] == leads[str(popular)] == str(popular)
     assert leads[str(merged)] == leads[str(account)] == str(account)
     (twin,) = [row for row in report.rows if row.view == "bloggers"]
@@ -430,7 +433,7 @@ def test_a_statement_that_fails_keeps_what_was_imported_and_the_next_import_goes
     (last,) = admin.execute("select max(network_id) from tracker.clips").fetchone() or ("",)
     admin.execute(f"alter table videos add constraint planted check (external_video_id <> '{last}')".encode())
     with pytest.raises(DatabaseStateError, match=r"stopped at videos, rows .* the import goes on there.*planted"):
-        import_legacy(admin, lambda line: None, 3)
+        import_legacy(admin, quiet, 3)
     assert admin.execute("select count(*) from videos").fetchone() == (18,)
     admin.execute("alter table videos drop constraint planted")
     report = run_import(admin)
