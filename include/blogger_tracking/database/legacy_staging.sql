@@ -7,6 +7,8 @@
 -- import has left.
 
 set local timezone = 'UTC';
+-- Hosted databases end statements after some minutes; reading all statistics may take longer.
+set local statement_timeout = 0;
 
 drop table if exists
     blogger_tracking.staged_organizations,
@@ -654,6 +656,8 @@ left join blogger_tracking.videos as videos
     on videos.platform = checked.platform and videos.external_video_id = checked.external_video_id
 left join blogger_tracking.video_statistics as here
     on here.video_id = videos.id and here.captured_at = checked.captured_at;
+
+analyze blogger_tracking.staged_statistics;
 
 alter table blogger_tracking.staged_organizations add primary key (number), enable row level security;
 alter table blogger_tracking.staged_members add primary key (number), enable row level security;
