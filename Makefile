@@ -13,11 +13,12 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
 .PHONY: help setup run up down verify queues requeue migrate migrate-sql uninstall bench bench-large
+.PHONY: legacy-views import-check import
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Install everything into .venv. Every other target does it when needed.
 
@@ -53,6 +54,15 @@ migrate-sql: $(SETUP) ## Print the SQL of the missing migrations, for a review, 
 
 uninstall: $(SETUP) ## Remove the project's schema from the named database, after a question.
 	@$(LOCAL) uninstall
+
+legacy-views: $(SETUP) ## Print the template of the views over an earlier system's tables.
+	@$(LOCAL) legacy-views
+
+import-check: $(SETUP) ## Report what `make import` would bring over from an earlier system.
+	@$(LOCAL) import-check
+
+import: $(SETUP) ## Bring over what is new or changed in an earlier system's tables.
+	@$(LOCAL) import
 
 check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.
 	$(BIN)/ruff check .

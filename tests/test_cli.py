@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from psycopg import Connection
@@ -17,6 +19,8 @@ from blogger_tracking.database.migrate import known_migrations
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+
+EARLIER_SYSTEMS = Path(__file__).parent / "usecases" / "earlier_systems"
 
 
 class Screen:
@@ -120,6 +124,40 @@ def test_a_command_uses_the_airflow_connection_and_returns_its_exit_code(
     build.run("update subscription_usage set videos_fetched = 3")
     assert cli.main(["verify"]) == 1
     assert "ledger_is_usage" in capsys.readouterr().out
+
+
+def test_an_import_is_checked_made_and_reported_in_a_file(
+    admin: Connection,
+    server: DatabaseServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://postgres@/{database}?host={folder}")
+    assert cli.main(["import-check"]) == 1
+    assert "There is no view blogger_tracking.legacy_videos." in capsys.readouterr().err
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+    admin.execute("insert into tracker.creators (id, network) values (gen_random_uuid(), 'tiktok')")
+    admin.execute("insert into tracker.customers (id, title) values (gen_random_uuid(), 'Agency')")
+
+    assert cli.main(["import-check"]) == 0
+    assert "Nothing was changed." in capsys.readouterr().out
+    assert admin.execute("select count(*) from organizations").fetchone() == (0,)
+
+    assert cli.main(["import"]) == 0
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["legacy_organizations", "1", "1", "0", "0", "0", "0"] in printed
+    assert ["legacy_bloggers", "1", "0", "0", "0", "1", "0"] in printed
+    (row,) = json.loads((tmp_path / "var" / "import-report.json").read_text(encoding="utf-8"))["rows"]
+    assert (row["view"], row["outcome"]) == ("bloggers", "left out")
+
+
+def test_the_template_of_the_views_is_printed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["legacy-views"]) == 0
+    assert "create or replace view blogger_tracking.legacy_statistics as" in capsys.readouterr().out
 
 
 def test_an_error_is_one_line_and_exit_code_1(

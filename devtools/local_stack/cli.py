@@ -26,6 +26,9 @@ _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "migrate": commands.migrate,
     "migrate-sql": commands.migrate_sql,
     "uninstall": commands.uninstall,
+    "legacy-views": commands.legacy_views,
+    "import-check": commands.import_check,
+    "import": commands.import_legacy,
 }
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

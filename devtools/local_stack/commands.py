@@ -154,12 +154,25 @@ def migrate_sql(config: StackConfig, console: Console) -> int:
 def uninstall(config: StackConfig, console: Console) -> int:
     """Remove the schema from the database of the user's own, after a question."""
     del console
-    if not _has_own_connection(ADMIN_CONNECTION):
-        raise StackError(
-            f"No database is named; nothing was removed. Set {variable_of(ADMIN_CONNECTION)} to the schema's owner. "
-            "The local stack's own database is below its folder var/, which can be deleted while the stack is down."
-        )
-    return _run_pipeline_command(config, "uninstall")
+    return _run_owner_command(config, "uninstall")
+
+
+def legacy_views(config: StackConfig, console: Console) -> int:
+    """Print the template of the views that an import reads."""
+    del config, console
+    return cli.print_legacy_views()
+
+
+def import_check(config: StackConfig, console: Console) -> int:
+    """Print what an import into the database of the user's own would do."""
+    del console
+    return _run_owner_command(config, "import-check")
+
+
+def import_legacy(config: StackConfig, console: Console) -> int:
+    """Import the data of an earlier system into the database of the user's own."""
+    del console
+    return _run_owner_command(config, "import")
 
 
 def timed_progress(console: Console) -> Callable[[str], None]:
@@ -174,6 +187,16 @@ def timed_progress(console: Console) -> Callable[[str], None]:
 
 def _has_own_connection(connection_id: str) -> bool:
     return variable_of(connection_id) in os.environ
+
+
+def _run_owner_command(config: StackConfig, command: str) -> int:
+    """Run a command that is only for a database of the user's own. Raises StackError if none is named."""
+    if not _has_own_connection(ADMIN_CONNECTION):
+        raise StackError(
+            f"No database is named; nothing was changed. Set {variable_of(ADMIN_CONNECTION)} to the schema's owner. "
+            "The local stack's own database is below its folder var/, which can be deleted while the stack is down."
+        )
+    return _run_pipeline_command(config, command)
 
 
 def _run_pipeline_command(config: StackConfig, command: str) -> int:

@@ -6,9 +6,11 @@ The Airflow Connection `blogger_db` is the pipeline's login, `blogger_db_admin` 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg import Connection
 from rich.box import SIMPLE_HEAD
@@ -17,13 +19,20 @@ from rich.table import Table
 
 from blogger_tracking.database.connections import OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
+from blogger_tracking.database.legacy_import import ReportedRow, ViewCounts
+from blogger_tracking.database.legacy_views import TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
 _COLUMNS = 120
+_EXAMPLES = 3
+
+IMPORT_REPORT = Path("var/import-report.json")
+"""File of the report of `import-check` and `import`, below the current folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         added = commands.add_parser(name, help=command.help)
         if command.asks_first:
             added.add_argument("--yes", action="store_true", help="do not ask")
+    commands.add_parser(_LEGACY_VIEWS, help="print the template of the views that an import reads")
     given = parser.parse_args(arguments)
+    if given.command == _LEGACY_VIEWS:
+        return print_legacy_views()
     chosen = _COMMANDS[given.command]
     try:
         with connect(_database_opener(chosen)) as connection:
@@ -118,6 +130,37 @@ def remove(connection: Connection, console: Console) -> int:
     return 0
 
 
+def print_legacy_views() -> int:
+    """Print the SQL of the views `legacy_…`, to be fitted to the tables of an earlier system."""
+    sys.stdout.write(TEMPLATE.read_text(encoding="utf-8"))
+    return 0
+
+
+def check_import(connection: Connection, console: Console) -> int:
+    """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
+    require_ready(connection)
+    _print_import_report(check_legacy(connection), console, "would be imported")
+    console.print("Nothing was changed. `import` does what the report says.", highlight=False)
+    return 0
+
+
+def run_import(connection: Connection, console: Console) -> int:
+    """Import the rows of the views `legacy_…`, print what was done, and write the report."""
+
+    def progress(line: str) -> None:
+        console.print(line, highlight=False, markup=False)
+
+    require_ready(connection)
+    _print_import_report(import_legacy(connection, progress), console, "imported")
+    return 0
+
+
+def _print_import_report(report: ImportReport, console: Console, imported: str) -> None:
+    write_report(report, IMPORT_REPORT)
+    console.print(import_tables(report.views, report.rows, imported))
+    console.print(f"{len(report.rows):,} rows are not taken as they are: {IMPORT_REPORT} has each.", highlight=False)
+
+
 def verify(connection: Connection, console: Console) -> int:
     """Print the invariants with their violations and return 1 if there is any violation."""
     require_ready(connection)
@@ -181,10 +224,36 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
     return Group(counts, parked) if parked.row_count else Group(counts)
 
 
+def import_tables(views: Sequence[ViewCounts], rows: Iterable[ReportedRow], imported: str) -> Group:
+    """Return a table of the views' rows by outcome, and one of the reasons with examples."""
+    counts = titled_table("Rows", "view")
+    for column in ("read", imported, "unchanged", "merged", "left out", "with a change"):
+        counts.add_column(column, justify="right")
+    for view in views:
+        numbers = (view.read, view.imported, view.unchanged, view.merged, view.left_out, view.adjusted)
+        counts.add_row(f"legacy_{view.view}", *(f"{number:,}" for number in numbers))
+    keys: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        keys.setdefault((f"legacy_{row.view}", row.outcome, _VALUES.sub("…", row.reason)), []).append(row.key)
+    reasons = titled_table("Rows that are not taken as they are", "view")
+    for column in ("what", "reason", "rows", "for example"):
+        reasons.add_column(column, overflow="fold")
+    for reason, examples in keys.items():
+        reasons.add_row(*reason, f"{len(examples):,}", " ".join(examples[:_EXAMPLES]))
+    return Group(counts, reasons) if keys else Group(counts)
+
+
+# Values in a reason, which would make a line of each row.
+_VALUES = re.compile(r"'[^']*'|(?<=\w )-?\d+(?= is )")
+
+_LEGACY_VIEWS = "legacy-views"
+
 _COMMANDS: Mapping[str, _Command] = {
     "migrate": _Command(migrate, "apply the missing migrations", as_owner=True),
     "migrate-sql": _Command(print_sql, "print the SQL of the missing migrations", as_owner=True),
     "uninstall": _Command(remove, "remove the schema with all data, after a question", as_owner=True, asks_first=True),
+    "import-check": _Command(check_import, "print what an import from the views legacy_… would do", as_owner=True),
+    "import": _Command(run_import, "import from the views legacy_… what is new or changed", as_owner=True),
     "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),
     "queues": _Command(show_queues, "print the queues and their parked messages"),
     "requeue": _Command(requeue, "return all parked messages to their queues"),

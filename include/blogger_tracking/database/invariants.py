@@ -36,6 +36,7 @@ where fetches.state in ('planned', 'running')
   )
 """
 
+# Links without a fetch were imported, and paid for before adoption.
 _DUPLICATE_CHARGES = """
 select
     (
@@ -51,6 +52,7 @@ select
             select
             from blogger_tracking.organization_videos
             left join blogger_tracking.fetch_allocations using (fetch_id, organization_id)
+            where fetch_id is not null
             group by fetch_id, organization_id
             having count(*) > coalesce(max(fetch_allocations.charged), 0)
         ) as beyond_charge

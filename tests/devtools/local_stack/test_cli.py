@@ -96,6 +96,15 @@ def test_migrate_needs_the_owner_of_the_users_own_database(
     assert "AIRFLOW_CONN_BLOGGER_DB_ADMIN" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["import-check", "import", "uninstall"])
+def test_an_import_and_an_uninstallation_need_a_database_of_the_users_own(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, "--folder", str(folder)]) == 1
+
+    assert "Set AIRFLOW_CONN_BLOGGER_DB_ADMIN to the schema's owner" in capsys.readouterr().err
+
+
 def test_migrate_changes_nothing_in_a_migrated_database_of_the_users_own(
     databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

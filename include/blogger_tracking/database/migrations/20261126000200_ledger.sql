@@ -12,7 +12,8 @@ create table blogger_tracking.runs (
     unique (deployment, dag_id, dag_run_id)
 );
 
-comment on table blogger_tracking.runs is 'One planned execution of the batch or of an initial fetch.';
+comment on table blogger_tracking.runs is
+    'One planned execution of the batch or of an initial fetch. Runs of the deployment `imported` stand for the earlier system: imported statistics belong to their fetches, which have no allocations and no attempts.';
 comment on column blogger_tracking.runs.id is 'The run id of the ledger: run_id in other tables.';
 comment on column blogger_tracking.runs.deployment is
     'Name of the Airflow deployment: several may share the database, with equal DAG run ids.';

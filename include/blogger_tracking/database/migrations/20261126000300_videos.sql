@@ -39,7 +39,7 @@ create index videos_by_blogger on blogger_tracking.videos (blogger_id, published
 create table blogger_tracking.organization_videos (
     organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
     video_id bigint not null references blogger_tracking.videos (id) on delete cascade,
-    fetch_id bigint not null references blogger_tracking.fetches (id),
+    fetch_id bigint references blogger_tracking.fetches (id),
     status text not null default 'tracking' check (status in ('tracking')),
     linked_at timestamptz not null default now(),
     primary key (organization_id, video_id)
@@ -47,7 +47,7 @@ create table blogger_tracking.organization_videos (
 
 comment on table blogger_tracking.organization_videos is 'Videos that an organization has paid for.';
 comment on column blogger_tracking.organization_videos.fetch_id is
-    'First fetch that linked the video to the organization.';
+    'First fetch that linked the video to the organization. Null: the link was imported, and paid for before adoption.';
 
 create index organization_videos_by_video on blogger_tracking.organization_videos (video_id);
 create index organization_videos_by_fetch on blogger_tracking.organization_videos (fetch_id, organization_id);

@@ -59,6 +59,7 @@ alter table blogger_tracking.high_priority_queue enable row level security;
 alter table blogger_tracking.thumbnail_queue enable row level security;
 alter table blogger_tracking.youtube_units enable row level security;
 alter table blogger_tracking.idempotency_keys enable row level security;
+alter table blogger_tracking.imported_rows enable row level security;
 alter table blogger_tracking.rate_limits enable row level security;
 alter table blogger_tracking.pipeline_canary enable row level security;
 
@@ -85,6 +86,7 @@ grant select, insert, update, delete on blogger_tracking.high_priority_queue to 
 grant select, insert, update, delete on blogger_tracking.thumbnail_queue to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.youtube_units to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.idempotency_keys to blogger_pipeline;
+grant select, insert, update, delete on blogger_tracking.imported_rows to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.rate_limits to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.pipeline_canary to blogger_pipeline;
 grant select on blogger_tracking.tracked_bloggers_view, blogger_tracking.blogger_video_queue to blogger_pipeline;
@@ -112,6 +114,7 @@ create policy pipeline on blogger_tracking.high_priority_queue to blogger_pipeli
 create policy pipeline on blogger_tracking.thumbnail_queue to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.youtube_units to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.idempotency_keys to blogger_pipeline using (true) with check (true);
+create policy pipeline on blogger_tracking.imported_rows to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.rate_limits to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.pipeline_canary to blogger_pipeline using (true) with check (true);
 

@@ -1,0 +1,117 @@
+"""Use case: check and import the data of an earlier system, which the views `legacy_…` show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import Connection
+
+from blogger_tracking.database.legacy_import import (
+    STEPS,
+    ImportStep,
+    ReportedRow,
+    ViewCounts,
+    count_outcomes,
+    count_staged,
+    drop_staged,
+    import_batch,
+    read_reported_rows,
+    stage,
+)
+from blogger_tracking.database.legacy_views import find_problems
+from blogger_tracking.domain.errors import DatabaseStateError
+
+BATCH_ROWS = 5_000
+"""Largest number of rows of a view that one transaction imports."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """Rows of each view by outcome, and every row that was not taken as it is, with the reason."""
+
+    views: list[ViewCounts]
+    rows: list[ReportedRow]
+
+
+def check_legacy(connection: Connection) -> ImportReport:
+    """Return what an import would do, having changed nothing.
+
+    The connection must be that of the schema's owner, in autocommit mode.
+    Raises DatabaseStateError if a view or a column is missing or has another type, or a view cannot be read.
+    """
+    _require_views(connection)
+    with connection.transaction(force_rollback=True):
+        _stage(connection, "Nothing was changed.")
+        return _read_report(connection)
+
+
+def import_legacy(
+    connection: Connection, progress: Callable[[str], None], batch_rows: int = BATCH_ROWS
+) -> ImportReport:
+    """Import what is new or changed in the views, and return what was done with each row.
+
+    `progress` gets a line for each batch. An import that was interrupted at any point is continued by the next one.
+    The connection must be that of the schema's owner, in autocommit mode.
+    Raises DatabaseStateError as `check_legacy` does, or if a batch fails; the batches before are kept.
+    """
+    _require_views(connection)
+    progress("Reading the views")
+    with connection.transaction():
+        _stage(connection, "Nothing was imported.")
+    for step in STEPS:
+        rows = count_staged(connection, step.view)
+        for first in range(1, rows + 1, batch_rows):
+            last = min(first + batch_rows - 1, rows)
+            _import_batch(connection, step, first, last)
+            progress(f"{step.label}: {last:,} of {rows:,} rows")
+    report = _read_report(connection)
+    drop_staged(connection)
+    return report
+
+
+def write_report(report: ImportReport, file: Path) -> None:
+    """Write a report as JSON, one line for each row that was not taken as it is."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8") as output:
+        output.write('{"views": ' + _lines(asdict(view) for view in report.views) + ",\n")
+        output.write('"rows": ' + _lines(asdict(row) for row in report.rows) + "}\n")
+
+
+def _lines(objects: Iterable[dict[str, object]]) -> str:
+    return "[\n" + ",\n".join(json.dumps(each, ensure_ascii=False) for each in objects) + "\n]"
+
+
+def _require_views(connection: Connection) -> None:
+    problems = find_problems(connection)
+    if problems:
+        raise DatabaseStateError(
+            "\n".join(problems) + "\nNothing was changed. `python -m blogger_tracking.cli legacy-views` (or "
+            "`make legacy-views`) prints the template of the views: fit it to your tables and execute it."
+        )
+
+
+def _stage(connection: Connection, kept: str) -> None:
+    try:
+        stage(connection)
+    except psycopg.Error as error:
+        raise DatabaseStateError(
+            f"The views legacy_… cannot be read. {kept} Correct the view that Postgres names: {error}"
+        ) from error
+
+
+def _import_batch(connection: Connection, step: ImportStep, first: int, last: int) -> None:
+    try:
+        import_batch(connection, step, first, last)
+    except psycopg.Error as error:
+        raise DatabaseStateError(
+            f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before "
+            f"was kept. Remove the cause and import again: the import goes on there. Postgres reports: {error}"
+        ) from error
+
+
+def _read_report(connection: Connection) -> ImportReport:
+    return ImportReport(count_outcomes(connection), list(read_reported_rows(connection)))
