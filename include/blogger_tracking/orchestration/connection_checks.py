@@ -50,6 +50,8 @@ _EXAMPLES: Final[Mapping[str, str]] = {
 
 _WITH_SECRET = '{"conn_type": "http", "host": "https://PROJECT.supabase.co/auth/v1", "password": "JWT SECRET"}'  # noqa: S105 - a form to fill in
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 _DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails")
 
 _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
@@ -90,6 +92,21 @@ def check_platforms() -> Iterator[Check]:
         yield _check_platform(platform, None if accounts is None else accounts.get(platform.value, 0))
 
 
+def uses_sandbox() -> bool:
+    """Return True if a platform's address is on this host, as the sandbox's is."""
+    for platform in Platform:
+        try:
+            if _is_local(platform_config(platform).base_url):
+                return True
+        except BloggerTrackingError:
+            continue
+    return False
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in _LOOPBACK
+
+
 def _check_platform(platform: Platform, accounts: int | None) -> Check:
     name = f"{platform.slug}_api"
     if find_connection(name) is None and accounts == 0:
@@ -98,13 +115,10 @@ def _check_platform(platform: Platform, accounts: int | None) -> Check:
         config = platform_config(platform)
     except BloggerTrackingError as error:
         return fault(name, _first_sentence(error), set_connection(name))
-    if config.base_url.startswith("http://") and urlsplit(config.base_url).hostname not in _LOOPBACK:
+    if config.base_url.startswith("http://") and not _is_local(config.base_url):
         finding = f"The key is sent to {config.host} without encryption."
         return fault(name, finding, set_connection(name))
     return ok(name, f"The Connection has an address ({config.host}) and a key; the key was not tried.")
-
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def check_airflow_api() -> Iterator[Check]:

@@ -27,6 +27,7 @@ from blogger_tracking.orchestration.connection_checks import (
     check_sentry,
     check_supabase_auth,
     install_airflow,
+    uses_sandbox,
 )
 from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
 from blogger_tracking.settings import Settings
@@ -114,9 +115,11 @@ def check_schedule(settings: Settings) -> Check:
 
 
 def check_thumbnail_addresses(settings: Settings) -> Check:
-    """Check that thumbnails are downloaded from public addresses alone."""
+    """Check that thumbnails are downloaded from public addresses alone, unless the sandbox is used."""
     if not settings.thumbnail_allow_loopback:
         return ok("thumbnail_addresses", "Thumbnails are downloaded over https from public addresses alone.")
+    if uses_sandbox():
+        return ok("thumbnail_addresses", "Thumbnails of the sandbox are downloaded from this host.")
     return warning(
         "thumbnail_addresses",
         "Thumbnails may be downloaded from this host, which only the sandbox needs.",
