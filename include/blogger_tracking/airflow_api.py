@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     _Call: TypeAlias = Callable[..., HTTPResponse]
 
 
+_PLUGIN_ROUTE = "/blogger/00000000-0000-0000-0000-000000000000"
+
 _COMPONENTS = ("scheduler", "triggerer", "dag_processor")
 
 
@@ -109,6 +111,17 @@ class AirflowApi:
             return None
         _require_status(status, HTTPStatus.OK)
         return bool(_parsed(body).get("is_paused"))
+
+    def plugin_status(self) -> int:
+        """Return the status of a request to this project's HTTP API without an access token: 401 if it is mounted."""
+        client = self._client().api_client
+
+        def get(**options: object) -> HTTPResponse:
+            url = f"{self.base_url.rstrip('/')}{_PLUGIN_ROUTE}"
+            response: HTTPResponse = client.call_api("GET", url, {}, **options).response
+            return response
+
+        return self._call(get)[0]
 
     def _read(self, call: _Call) -> dict[str, Any]:
         status, body = self._send(call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -129,6 +130,7 @@ FAULTS = {
         "instagram_api",
         {"AIRFLOW_CONN_INSTAGRAM_API": '{"conn_type": "http", "password": "KEY"}'},
     ),
+    "a Connection that Airflow cannot read": ("AIRFLOW_CONN_SENTRY", {"AIRFLOW_CONN_SENTRY": '{"conn_type": '}),
     "a key in plain text": (
         "youtube_api",
         {"AIRFLOW_CONN_YOUTUBE_API": '{"conn_type": "http", "host": "http://platform.example", "password": "KEY"}'},
@@ -150,7 +152,7 @@ def test_the_printed_shell_command_mends_the_fault(
         deployment.run(command)
 
     mended = deployment.examine()
-    # A misspelt variable has no line any more.
+    # A variable that is wrong as such has no line any more.
     assert check not in mended.checks or mended.checks[check].status == "ok", mended.text
     assert mended.not_ok == [], mended.text
 
@@ -215,6 +217,14 @@ def test_a_process_that_does_not_run_is_named_with_the_command_that_starts_it(
         "airflow triggerer",
         "airflow dag-processor",
     ]
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE])
+def test_a_plugin_that_is_not_loaded_or_not_configured_is_a_fault(
+    deployment: Deployment, airflow: AirflowStandIn, status: HTTPStatus
+) -> None:
+    airflow.plugin_status = status
+    assert deployment.examine().not_ok == ["plugin"]
 
 
 def test_another_version_of_airflow_is_named_with_the_command_that_installs_the_right_one(

@@ -26,7 +26,8 @@ PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - of this stand-in alone
 class AirflowStandIn:
     """A server that stores triggered runs and executes none. `states` and `confs` are keyed by `dag_run_id`.
 
-    `paused` has the state of each DAG, and `running` the processes that are healthy.
+    `paused` has the state of each DAG, `running` the processes that are healthy, and `plugin_status` the response of
+    /blogger.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class AirflowStandIn:
         self.paused: dict[str, bool] = {}
         self.running = {"scheduler", "triggerer", "dag_processor"}
         self.version = "3.3.2"
+        self.plugin_status = HTTPStatus.UNAUTHORIZED
         self.logins = 0
         self.down = False
         self.moved_to: str | None = None
@@ -110,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         state = airflow.states.get(name)
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
+        elif self.path.startswith("/blogger/"):
+            self._answer(airflow.plugin_status, {})
         elif not self._authorized():
             self._answer(HTTPStatus.UNAUTHORIZED, {})
         elif name == "version":

@@ -5,8 +5,10 @@ A platform is not requested, because requests cost money or units.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -57,6 +59,17 @@ _DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_th
 _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
+def check_variables() -> Iterator[Check]:
+    """Check that Airflow can read each Connection that is an environment variable.
+
+    Airflow treats a Connection that it cannot read as missing, even an optional one.
+    """
+    for connection_id in _EXAMPLES:
+        variable = _variable(connection_id)
+        if variable in os.environ and find_connection(connection_id) is None:
+            yield fault(variable, "The value is neither JSON nor a URL.", set_connection(connection_id))
+
+
 def check_pipeline_database(settings: Settings) -> list[Check]:
     """Check the Connection `blogger_db` and the database behind the Connection."""
     try:
@@ -64,6 +77,9 @@ def check_pipeline_database(settings: Settings) -> list[Check]:
         checks = check_database(opener, settings.database_connections)
     except BloggerTrackingError as error:
         return [fault(BLOGGER_DB, _first_sentence(error), set_connection(BLOGGER_DB))]
+    except psycopg.Error as error:
+        finding = f"The server ended the connection during the checks: {str(error).splitlines()[0]}."
+        return [fault(BLOGGER_DB, finding, shell("make doctor"))]
     return [ok(BLOGGER_DB, "The Connection is set, and the server accepts the login."), *checks]
 
 
@@ -127,6 +143,7 @@ def check_airflow_api() -> Iterator[Check]:
         api = airflow_api()
         yield _check_running_version(api)
         yield _check_processes(api)
+        yield _check_plugin(api)
         for dag_id in _DAG_IDS:
             yield _check_dag(api, dag_id)
     except AirflowApiError as error:
@@ -155,6 +172,17 @@ def _check_processes(api: AirflowApi) -> Check:
         f"Not running: {', '.join(missing)}.",
         *(shell(f"airflow {name.replace('_', '-')}") for name in missing),
     )
+
+
+def _check_plugin(api: AirflowApi) -> Check:
+    status = api.plugin_status()
+    if status == HTTPStatus.UNAUTHORIZED:
+        return ok("plugin", "/blogger is mounted and asks for an access token.")
+    if status == HTTPStatus.NOT_FOUND:
+        finding = "The API server has no route /blogger: the plugin is not loaded."
+        return fault("plugin", finding, shell("airflow plugins"))
+    finding = f"/blogger returns {status} instead of 401: the API server lacks a Connection, or cannot use one."
+    return fault("plugin", finding, shell("python -m blogger_tracking.cli doctor  # in the API server's environment"))
 
 
 def _check_dag(api: AirflowApi, dag_id: str) -> Check:

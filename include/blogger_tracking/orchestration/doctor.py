@@ -26,6 +26,7 @@ from blogger_tracking.orchestration.connection_checks import (
     check_platforms,
     check_sentry,
     check_supabase_auth,
+    check_variables,
     install_airflow,
     uses_sandbox,
 )
@@ -40,6 +41,7 @@ def check_everything() -> Iterator[Check]:
     yield check_airflow_version(version("apache-airflow-core"))
     yield check_deferrable()
     yield from check_settings(os.environ)
+    yield from check_variables()
     try:
         settings = Settings()
     except (ValidationError, SettingsError):
