@@ -17,6 +17,7 @@ from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_
 from blogger_tracking.orchestration.doctor import check_airflow_version, check_everything
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.settings import get_settings
+from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.access_tokens import SECRET, key_set
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder
@@ -106,6 +107,11 @@ def test_a_ready_deployment_has_no_line_that_is_not_ok(deployment: Deployment) -
     assert found.not_ok == [], found.text
     assert found.code == 0
     assert {"airflow", "settings", "blogger_db", "canary", "tiktok_api", "supabase_auth", *DAG_IDS} <= set(found.checks)
+
+
+def test_the_page_about_the_checks_has_every_check(deployment: Deployment) -> None:
+    page = (PROJECT_ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [name for name in deployment.examine().checks if f"`{name}`" not in page] == []
 
 
 FAULTS = {
