@@ -12,7 +12,7 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 # Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
-.PHONY: help setup run up down verify queues requeue migrate migrate-sql uninstall bench bench-large
+.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large
 .PHONY: legacy-views import-check import
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
@@ -33,6 +33,9 @@ down: $(SETUP) ## Stop the running stack.
 
 verify: $(SETUP) ## Print the violations of the invariants; fails unless all are 0.
 	@$(LOCAL) verify
+
+doctor: $(SETUP) ## Check everything that the system depends on, and print the command that mends each fault.
+	@$(LOCAL) doctor
 
 queues: $(SETUP) ## Show the number of messages in each queue, and the parked messages.
 	@$(LOCAL) queues

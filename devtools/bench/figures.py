@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from devtools.bench.measure_batch import BatchRun
 from devtools.bench.measure_script import ScriptRun
-from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
 
 Measurements = dict[str, dict[str, Any]]
 """Figures by scenario, then by the varied number as text (bloggers, accounts, threads or milliseconds).

@@ -6,11 +6,11 @@ With these variables any Airflow process, and any code of this project, is part 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from devtools.local_stack.airflow_connections import (
     ADMIN_CONNECTION,
     PIPELINE_CONNECTION,
@@ -21,9 +21,8 @@ from devtools.local_stack.airflow_connections import (
     variable_of,
 )
 from devtools.local_stack.config import PROJECT_ROOT, StackConfig, StackError
-from devtools.local_stack.stack_folder import StackSecrets
+from devtools.local_stack.stack_folder import Endpoints, StackSecrets
 
-AIRFLOW_VERSION = "3.3.2"
 ADMIN_LOGIN = "admin"
 DEPLOYMENT_VARIABLE = "BLOGGER_TRACKING_DEPLOYMENT"
 LOCAL_ISSUER = "http://localhost/auth/v1"
@@ -79,17 +78,6 @@ TUNED_SETTINGS = (
     ),
 )
 """Airflow settings of the stack that differ from Airflow's defaults. A variable in the user's environment overrides."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
-    """Addresses of a stack's parts. None: the user's environment names the address, and the stack runs no such part."""
-
-    api_url: str
-    sandbox_url: str | None
-    metadata_url: str | None
-    pipeline_dsn: str | None
-    admin_dsn: str | None
 
 
 def require_airflow_version() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
+from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from devtools.local_stack.config import LOOPBACK, StackConfig, StackError
 from devtools.local_stack.process_supervisor import Program
 

@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "up": commands.up,
     "down": commands.down,
     "verify": commands.verify,
+    "doctor": commands.doctor,
     "queues": commands.queues,
     "requeue": commands.requeue,
     "migrate": commands.migrate,

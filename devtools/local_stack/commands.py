@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,7 +16,9 @@ from rich.console import Console
 
 from blogger_tracking import cli
 from blogger_tracking.database.connections import connect
+from blogger_tracking.database.readiness import check_database
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.settings import get_settings
 from devtools.local_stack.adding_over_http import SignedInMember, TimedAddition, access_token
 from devtools.local_stack.airflow_connections import (
     ADMIN_CONNECTION,
@@ -24,14 +26,14 @@ from devtools.local_stack.airflow_connections import (
     airflow_child_environment,
     variable_of,
 )
-from devtools.local_stack.airflow_environment import DEPLOYMENT_VARIABLE
+from devtools.local_stack.airflow_environment import DEPLOYMENT_VARIABLE, TUNED_SETTINGS, airflow_environment
 from devtools.local_stack.batch_run import run_batch, wait_for_queues
 from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.demo_data import load_demo, next_creator, organization_with_room
 from devtools.local_stack.leftovers import end_leftovers
 from devtools.local_stack.report import gather_report, print_report, write_report
 from devtools.local_stack.stack import Stack
-from devtools.local_stack.stack_folder import find_running_stack
+from devtools.local_stack.stack_folder import find_running_stack, load_secrets
 
 _DOWN_SECONDS = 180.0
 _WATCH_SECONDS = 2.0
@@ -116,6 +118,22 @@ def verify(config: StackConfig, console: Console) -> int:
         return cli.verify(connection, console)
 
 
+def doctor(config: StackConfig, console: Console) -> int:
+    """Print every readiness check and return 1 if there is a fault.
+
+    Without a running stack and a Connection of the user's own, only the database of the stack is checked.
+    """
+    tuned = {setting.variable: setting.value for setting in TUNED_SETTINGS}
+    if (running := find_running_stack(config.folder)) is not None:
+        return _run_doctor(airflow_environment(config, load_secrets(config.folder), running.endpoints))
+    if _has_own_connection(PIPELINE_CONNECTION):
+        return _run_doctor({**tuned, **airflow_child_environment(config)})
+    with Stack(replace(config, only_databases=True)) as stack:
+        code = cli.print_checks(check_database(stack.pipeline_dsn, get_settings().database_connections), console)
+    console.print("Airflow is not running: only the stack's database was checked. Start the stack with `make up`.")
+    return code
+
+
 def queues(config: StackConfig, console: Console) -> int:
     """Print the counts of the queues and their parked messages."""
     if _has_own_connection(PIPELINE_CONNECTION):
@@ -183,6 +201,12 @@ def timed_progress(console: Console) -> Callable[[str], None]:
         console.print(f"{time.monotonic() - begin:5.0f} s  {message}", highlight=False, markup=False, soft_wrap=True)
 
     return progress
+
+
+def _run_doctor(environment: Mapping[str, str]) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "blogger_tracking.cli", "doctor"], env=environment, check=False
+    ).returncode
 
 
 def _has_own_connection(connection_id: str) -> bool:

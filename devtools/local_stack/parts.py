@@ -17,11 +17,12 @@ from devtools.local_stack.airflow_connections import (
     read_dsn,
     variable_of,
 )
-from devtools.local_stack.airflow_environment import METADATA_VARIABLE, Endpoints
+from devtools.local_stack.airflow_environment import METADATA_VARIABLE
 from devtools.local_stack.airflow_processes import airflow_programs
 from devtools.local_stack.config import LOOPBACK, PROJECT_ROOT, StackConfig, StackError
 from devtools.local_stack.databases import APPLICATION_DATABASE, METADATA_DATABASE, PIPELINE_LOGIN, EmbeddedPostgres
 from devtools.local_stack.process_supervisor import Program, ProgramGroup
+from devtools.local_stack.stack_folder import Endpoints
 
 # The whole path of a Unix socket must fit into 104 bytes on macOS and 108 bytes on Linux.
 _LONGEST_SOCKET_FOLDER = 80

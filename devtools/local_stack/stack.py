@@ -180,7 +180,7 @@ class Stack:
         sockets = self._sockets = make_socket_folder()
         parts = choose_parts(config, sockets)
         self._started = _StartedStack(secrets, parts, Supervisor(config.folder, sockets))
-        self._lock.publish(RunningStack(os.getpid(), str(sockets), self.api_url, self.pipeline_dsn, parts.admin_dsn))
+        self._lock.publish(RunningStack(os.getpid(), str(sockets), parts.endpoints, self.pipeline_dsn, parts.admin_dsn))
         if parts.postgres is not None:
             parts.postgres.prepare()
         self._started.supervisor.launch(process_groups(config, parts), self.environment())

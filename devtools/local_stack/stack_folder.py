@@ -19,15 +19,31 @@ _KEY_BYTES = 64
 _PASSWORD_BYTES = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Addresses of a stack's parts. None: the user's environment names the address, and the stack runs no such part."""
+
+    api_url: str
+    sandbox_url: str | None
+    metadata_url: str | None
+    pipeline_dsn: str | None
+    admin_dsn: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RunningStack:
     """A stack that is up: the process that owns the stack, and the addresses of its parts."""
 
     pid: int
     sockets: str
-    api_url: str
+    endpoints: Endpoints
     pipeline_dsn: str
     admin_dsn: str | None
+
+    @property
+    def api_url(self) -> str:
+        """The address of Airflow's API server."""
+        return self.endpoints.api_url
 
 
 class FolderLock:
@@ -152,8 +168,9 @@ def write_private(file: Path, content: object) -> None:
 
 def _read_state(folder: Path) -> RunningStack:
     try:
-        return RunningStack(**json.loads(_state_file(folder).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        state = json.loads(_state_file(folder).read_text(encoding="utf-8"))
+        return RunningStack(**{**state, "endpoints": Endpoints(**state["endpoints"])})
+    except (OSError, ValueError, KeyError) as error:
         raise StackError(
             f"The stack in {folder} is starting or stopping, so its addresses are unknown. Try again in a moment."
         ) from error

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     _Call: TypeAlias = Callable[..., HTTPResponse]
 
 
+_PLUGIN_ROUTE = "/blogger/00000000-0000-0000-0000-000000000000"
+
+_COMPONENTS = ("scheduler", "triggerer", "dag_processor")
+
+
 class AirflowApiError(BloggerTrackingError):
     """Airflow's REST API is unreachable or rejected a request. The message contains no secrets."""
 
@@ -83,6 +88,46 @@ class AirflowApi:
         except (ValueError, KeyError, TypeError):
             raise AirflowApiError("Airflow's response about a DAG run has no known state.") from None
 
+    def version(self) -> str:
+        """Return the version of the running Airflow."""
+        from airflow_client.client.api.version_api import VersionApi  # noqa: PLC0415 - see _client
+
+        return str(self._read(VersionApi(self._client().api_client).get_version_without_preload_content)["version"])
+
+    def unhealthy_components(self) -> list[str]:
+        """Return the processes of Airflow that DAG runs need and that do not run."""
+        from airflow_client.client.api.monitor_api import MonitorApi  # noqa: PLC0415 - see _client
+
+        health = self._read(MonitorApi(self._client().api_client).get_health_without_preload_content)
+        return [name for name in _COMPONENTS if (health.get(name) or {}).get("status") != "healthy"]
+
+    def is_paused(self, dag_id: str) -> bool | None:
+        """Return whether a DAG is paused, or None if Airflow has no such DAG."""
+        from airflow_client.client.api.dag_api import DAGApi  # noqa: PLC0415 - see _client
+
+        call = DAGApi(self._client().api_client).get_dag_without_preload_content
+        status, body = self._send(call, dag_id)
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        _require_status(status, HTTPStatus.OK)
+        return bool(_parsed(body).get("is_paused"))
+
+    def plugin_status(self) -> int:
+        """Return the status of a request to this project's HTTP API without an access token: 401 if it is mounted."""
+        client = self._client().api_client
+
+        def get(**options: object) -> HTTPResponse:
+            url = f"{self.base_url.rstrip('/')}{_PLUGIN_ROUTE}"
+            response: HTTPResponse = client.call_api("GET", url, {}, **options).response
+            return response
+
+        return self._call(get)[0]
+
+    def _read(self, call: _Call) -> dict[str, Any]:
+        status, body = self._send(call)
+        _require_status(status, HTTPStatus.OK)
+        return _parsed(body)
+
     def _client(self) -> DagRunApi:
         # Importing the client takes 0.7 s of CPU time (measured), which only processes that use the API should spend.
         from airflow_client.client import ApiClient, Configuration  # noqa: PLC0415 - see above
@@ -142,6 +187,15 @@ class AirflowApi:
                 "triggered stay pending. Check the API server and the host of the Connection airflow_api."
             ) from None
         return response.status, body
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(body))
+    except (ValueError, TypeError):
+        raise AirflowApiError(
+            "Airflow's response is not the JSON of its REST API. Check the host of airflow_api."
+        ) from None
 
 
 def _require_status(status: int, expected: HTTPStatus) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from psycopg import Connection
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from blogger_tracking.database.connections import OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
@@ -23,6 +25,7 @@ from blogger_tracking.database.legacy_import import ReportedRow, ViewCounts
 from blogger_tracking.database.legacy_views import TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
+from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
@@ -33,6 +36,13 @@ _EXAMPLES = 3
 
 IMPORT_REPORT = Path("var/import-report.json")
 """File of the report of `import-check` and `import`, below the current folder."""
+_CHECK_COLUMNS = (11, 36)
+_STATUS_STYLES: Mapping[Status, str] = {
+    Status.OK: "green",
+    Status.WARNING: "yellow",
+    Status.FAULT: "bold red",
+    Status.NOT_CHECKED: "dim",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.asks_first:
             added.add_argument("--yes", action="store_true", help="do not ask")
     commands.add_parser(_LEGACY_VIEWS, help="print the template of the views that an import reads")
+    commands.add_parser("doctor", help="check everything that the system depends on; exit code 1 for a fault")
     given = parser.parse_args(arguments)
     if given.command == _LEGACY_VIEWS:
         return print_legacy_views()
+    if given.command == "doctor":
+        return doctor(terminal())
     chosen = _COMMANDS[given.command]
     try:
         with connect(_database_opener(chosen)) as connection:
@@ -78,6 +91,33 @@ def _database_opener(command: _Command) -> OpenConnection:
 
     connection_id = connected_services.BLOGGER_DB_ADMIN if command.as_owner else connected_services.BLOGGER_DB
     return connected_services.database_opener(connection_id)
+
+
+def doctor(console: Console) -> int:
+    """Print every readiness check and return 1 if there is a fault. Nothing is changed."""
+    from blogger_tracking.orchestration.doctor import check_everything  # noqa: PLC0415 - see _database_opener
+
+    return print_checks(check_everything(), console)
+
+
+def print_checks(checks: Iterable[Check], console: Console) -> int:
+    """Print each check with its remedies, and a summary; return 1 if there is a fault.
+
+    A remedy has a line of its own, however long it is, so that it can be copied.
+    """
+    counts = Counter[Status]()
+    for check in checks:
+        counts[check.status] += 1
+        line = Table.grid(padding=(0, 2))
+        for width in _CHECK_COLUMNS:
+            line.add_column(width=width)
+        line.add_column()
+        line.add_row(Text(check.status, _STATUS_STYLES[check.status]), Text(check.name), Text(check.finding))
+        console.print(line)
+        for remedy in check.remedies:
+            console.print(Text(f"{'':13}{remedy.kind + ':':7}{remedy.text}"), soft_wrap=True)
+    console.print(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}", highlight=False)
+    return 1 if counts[Status.FAULT] else 0
 
 
 def migrate(connection: Connection, console: Console) -> int:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
+from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from devtools.local_stack.config import PROJECT_ROOT
 
 _TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()

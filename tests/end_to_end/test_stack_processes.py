@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import psycopg
+import pytest
 import requests
 
+from devtools.local_stack.cli import main
 from devtools.local_stack.stack import Stack
 from tests.support.waiting import wait_until
 
@@ -18,6 +22,15 @@ def test_airflow_answers_its_administrator_and_refuses_requests_without_a_token(
 
     assert without_token.status_code == requests.codes.unauthorized
     assert stack.client().import_errors() == []
+
+
+def test_doctor_finds_nothing_wrong_with_a_started_stack(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    code = main(["doctor", "--folder", str(stack.config.folder)])
+
+    printed = capfd.readouterr().out
+    assert code == 0, printed
+    assert not re.search(r"^(fault|warning|not checked)", printed, re.MULTILINE), printed
+    assert re.search(r"^ok +blogger_batch_fetch", printed, re.MULTILINE), printed
 
 
 def test_a_killed_process_is_started_again(stack: Stack) -> None:

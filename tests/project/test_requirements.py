@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from devtools.local_stack.airflow_environment import AIRFLOW_VERSION
+from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from devtools.local_stack.config import PROJECT_ROOT
 
 REQUIREMENTS = ["requirements.txt", "requirements-dev.txt", "devtools/requirements.txt"]

@@ -1,4 +1,4 @@
-"""Stand-in for Airflow's REST API: login, triggering a run, the state of a run.
+"""Stand-in for Airflow's REST API: login, triggering a run, the state of a run, version, health, paused DAGs.
 
 Tests can make the stand-in unavailable, delay and redirect its responses, and let it forget its access tokens.
 """
@@ -24,12 +24,20 @@ PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - of this stand-in alone
 
 
 class AirflowStandIn:
-    """A server that stores triggered runs and executes none. `states` and `confs` are keyed by `dag_run_id`."""
+    """A server that stores triggered runs and executes none. `states` and `confs` are keyed by `dag_run_id`.
+
+    `paused` has the state of each DAG, `running` the processes that are healthy, and `plugin_status` the response of
+    /blogger.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.confs: dict[str, dict[str, Any]] = {}
         self.tokens: set[str] = set()
+        self.paused: dict[str, bool] = {}
+        self.running = {"scheduler", "triggerer", "dag_processor"}
+        self.version = "3.3.2"
+        self.plugin_status = HTTPStatus.UNAUTHORIZED
         self.logins = 0
         self.down = False
         self.moved_to: str | None = None
@@ -100,11 +108,20 @@ class _Handler(BaseHTTPRequestHandler):
         airflow = self.server.owner
         airflow.reads += 1
         time.sleep(airflow.read_delay_seconds)
-        state = airflow.states.get(unquote(self.path.rsplit("/", 1)[1]))
+        name = unquote(self.path.rsplit("/", 1)[1])
+        state = airflow.states.get(name)
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
+        elif self.path.startswith("/blogger/"):
+            self._answer(airflow.plugin_status, {})
         elif not self._authorized():
             self._answer(HTTPStatus.UNAUTHORIZED, {})
+        elif name == "version":
+            self._answer(HTTPStatus.OK, {"version": airflow.version})
+        elif name == "health":
+            self._answer(HTTPStatus.OK, {each: {"status": "healthy"} for each in airflow.running})
+        elif name in airflow.paused:
+            self._answer(HTTPStatus.OK, {"dag_id": name, "is_paused": airflow.paused[name]})
         elif state is None:
             self._answer(HTTPStatus.NOT_FOUND, {})
         else:

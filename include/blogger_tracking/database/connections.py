@@ -34,7 +34,8 @@ _OPTIONS: dict[str, Any] = {
 _STATE = """
 select
     to_regnamespace('blogger_tracking') is not null as installed,
-    coalesce(has_schema_privilege(to_regnamespace('blogger_tracking'), 'usage'), false) as usable
+    coalesce(has_schema_privilege(to_regnamespace('blogger_tracking'), 'usage'), false) as usable,
+    quote_ident(session_user) as login
 """
 
 _HAS_TABLES = "select to_regclass('blogger_tracking.pipeline_canary') is not null"
@@ -103,20 +104,22 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
 
 def require_ready(connection: Connection) -> None:
     """Raise DatabaseStateError unless the schema is the one of this code and the login sees all rows."""
-    installed, usable = connection.execute(_STATE).fetchall()[0]
+    # A pooler may know the login by another name than the server does: `login.project` on Supabase.
+    installed, usable, login = connection.execute(_STATE).fetchall()[0]
     if installed and not usable:
-        raise DatabaseStateError(_NO_ROLE.format(login=connection.info.user))
+        raise DatabaseStateError(_NO_ROLE.format(login=login))
     if not installed or not fetch_value(connection, _HAS_TABLES):
         raise DatabaseStateError(f"The database is not migrated. Nothing was changed. {_RUN_MIGRATIONS}")
-    if not _sees_canary(connection):
+    if not sees_canary(connection):
         raise DatabaseStateError(
             "This login cannot see the pipeline's rows, because row level security hides them: no blogger would be "
-            "found. " + _NO_ROLE.format(login=connection.info.user)
+            "found. " + _NO_ROLE.format(login=login)
         )
     _require_same_schema(recorded_versions(connection))
 
 
-def _sees_canary(connection: Connection) -> bool:
+def sees_canary(connection: Connection) -> bool:
+    """Return True if the login sees the row that row level security hides from any other role."""
     try:
         return bool(fetch_value(connection, _CANARY) == 1)
     except psycopg.errors.InsufficientPrivilege:

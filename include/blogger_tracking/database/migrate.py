@@ -31,6 +31,8 @@ _IS_PREPARED = "select to_regclass('blogger_tracking.schema_migrations') is not 
 
 _RECORDED = "select version from blogger_tracking.schema_migrations"
 
+_CHECKSUMS = "select version, sha256 from blogger_tracking.schema_migrations"
+
 _RECORD = "insert into blogger_tracking.schema_migrations (version, name, sha256) values (%s, %s, %s)"
 
 _PRINTED_RECORD = """
@@ -101,7 +103,7 @@ def print_migrations(connection: Connection | None) -> str:
         return ""
     parts = [] if recorded else [_PREPARATION.read_text(encoding="utf-8")]
     if connection and not fetch_value(connection, _AUTH_SCHEMA_EXISTS):
-        parts.insert(0, _STAND_INS.read_text(encoding="utf-8"))
+        parts.insert(0, read_stand_ins())
     return "\n".join(parts + [_printed(migration) for migration in missing])
 
 
@@ -120,10 +122,20 @@ def recorded_versions(connection: Connection) -> set[str]:
     return set(fetch_values(connection, _RECORDED))
 
 
+def recorded_checksums(connection: Connection) -> dict[str, str]:
+    """Return the checksum of each recorded version. Raises psycopg.Error if the database never had the schema."""
+    return dict(connection.execute(_CHECKSUMS).fetchall())
+
+
+def read_stand_ins() -> str:
+    """Return the SQL of the stand-ins for Supabase."""
+    return _STAND_INS.read_text(encoding="utf-8")
+
+
 def _prepare(connection: Connection) -> None:
     _require_no_newer(_recorded_or_none(connection))
     if not fetch_value(connection, _AUTH_SCHEMA_EXISTS):
-        connection.execute(_STAND_INS.read_bytes())
+        connection.execute(read_stand_ins().encode())
     connection.execute(_PREPARATION.read_bytes())
 
 

@@ -83,17 +83,18 @@ def platform_service(platform: Platform) -> PlatformService:
     The client's methods also raise psycopg.Error: without the database the rate limit cannot be kept, so no request
     is sent.
     """
+    return create_service(platform, platform_config(platform), rate_limiter=_shared_rate_limiter())
+
+
+def platform_config(platform: Platform) -> PlatformConfig:
+    """Return the address and API key of a platform. Raises ConfigurationError."""
     connection = get_connection(f"{platform.slug}_api")
     if not connection.host or not connection.password:
         raise ConfigurationError(
             f"The Connection {connection.conn_id} needs a host (the platform's base URL) and a password (the API key). "
             "Nothing was fetched."
         )
-    return create_service(
-        platform,
-        config_from(connection, PlatformConfig, {"base_url": connection.host, "api_key": connection.password}),
-        rate_limiter=_shared_rate_limiter(),
-    )
+    return config_from(connection, PlatformConfig, {"base_url": connection.host, "api_key": connection.password})
 
 
 @cached_in_process
@@ -123,6 +124,14 @@ def get_connection(connection_id: str) -> Connection:
             f"There is no Airflow Connection {connection_id!r}. Nothing was changed. "
             f"Create the Connection in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
         ) from None
+
+
+def find_connection(connection_id: str) -> Connection | None:
+    """Return an Airflow Connection, or None if there is none."""
+    try:
+        return get_connection(connection_id)
+    except ConfigurationError:
+        return None
 
 
 def config_from(connection: Connection, model: type[Config], values: dict[str, Any]) -> Config:
@@ -166,7 +175,5 @@ def _connect(connection: Connection, **options: object) -> psycopg.Connection:
 
 
 def _sentry_dsn() -> str | None:
-    try:
-        return get_connection(SENTRY).password
-    except ConfigurationError:
-        return None
+    connection = find_connection(SENTRY)
+    return connection.password if connection else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import ObjectStoragePath
 
-from blogger_tracking.domain.errors import StorageError
+from blogger_tracking.domain.errors import ConfigurationError, StorageError
 from blogger_tracking.settings import get_settings
 
 
@@ -28,6 +28,17 @@ class ObjectThumbnailStore:
             raise StorageError(f"{key} was not written to {self._root}: {type(error).__name__}") from error
         return str(path)
 
+    def require_reachable(self) -> None:
+        """Raise StorageError if the storage cannot be read. The storage may be empty."""
+        try:
+            self._root.exists()
+        except Exception as error:
+            # As above: the libraries' errors have no common base, and their texts may contain secrets.
+            raise StorageError(f"{self._root} cannot be read: {type(error).__name__}") from error
+
+    def __str__(self) -> str:
+        return str(self._root)
+
     def _make_folder(self, folder: ObjectStoragePath) -> None:
         if folder not in self._folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +46,15 @@ class ObjectThumbnailStore:
 
 
 def thumbnail_store() -> ObjectThumbnailStore:
-    """Return the store at the configured path, or in a folder below AIRFLOW_HOME without one."""
-    return ObjectThumbnailStore(
-        ObjectStoragePath(get_settings().thumbnail_storage or f"file://{AIRFLOW_HOME}/thumbnails")
-    )
+    """Return the store at the configured path, or in a folder below AIRFLOW_HOME without one.
+
+    Raises ConfigurationError for a path of an unknown kind, or without the provider of its kind.
+    """
+    path = get_settings().thumbnail_storage or f"file://{AIRFLOW_HOME}/thumbnails"
+    try:
+        return ObjectThumbnailStore(ObjectStoragePath(path))
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"The setting thumbnail_storage cannot be used: {error}. No thumbnail was stored. Correct the setting, or "
+            "install the provider of that storage."
+        ) from error

@@ -13,12 +13,11 @@ from devtools.local_stack import airflow_environment as module
 from devtools.local_stack.airflow_environment import (
     TUNED_SETTINGS,
     AirflowSetting,
-    Endpoints,
     airflow_environment,
     require_airflow_version,
 )
 from devtools.local_stack.config import StackConfig, StackError
-from devtools.local_stack.stack_folder import StackSecrets
+from devtools.local_stack.stack_folder import Endpoints, StackSecrets
 
 _ENDPOINTS = Endpoints(
     api_url="http://127.0.0.1:1",

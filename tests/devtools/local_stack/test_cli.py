@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -55,6 +56,35 @@ def test_verify_fails_when_an_invariant_is_violated(databases_config: StackConfi
         build.run("update subscription_usage set videos_fetched = 3")
 
     assert main(["verify", "--folder", str(databases_config.folder)]) == 1
+
+
+def test_doctor_checks_the_database_of_a_stack_that_is_down(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--folder", str(folder)]) == 0
+
+    printed = capsys.readouterr().out
+    assert "canary" in printed
+    assert "make up" in printed
+
+
+def test_doctor_checks_the_parts_of_the_stack_that_is_up(databases: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    # This stack has no Airflow, whose address is known all the same.
+    assert main(["doctor", "--folder", str(databases.config.folder)]) == 1
+
+    faults = [line.split()[1] for line in capfd.readouterr().out.splitlines() if line.startswith("fault")]
+    assert faults == ["airflow_api"]
+
+
+def test_doctor_checks_the_users_own_connections(
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    variable = variable_of("blogger_db")
+    monkeypatch.setenv(variable, databases.environment()[variable])
+
+    assert main(["doctor", "--folder", str(folder)]) == 1
+
+    printed = capfd.readouterr().out
+    assert re.search(r"^ok +blogger_db ", printed, re.MULTILINE)
+    assert "export AIRFLOW_CONN_AIRFLOW_API=" in printed
 
 
 def test_a_second_stack_is_refused_with_the_command_that_stops_the_first(
