@@ -12,7 +12,7 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 # Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
-.PHONY: help setup run up down verify queues requeue migrate migrate-sql uninstall bench bench-large
+.PHONY: help setup run up down verify queues requeue migrate migrate-sql uninstall compare bench bench-large
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
 
@@ -53,6 +53,9 @@ migrate-sql: $(SETUP) ## Print the SQL of the missing migrations, for a review, 
 
 uninstall: $(SETUP) ## Remove the project's schema from the named database, after a question.
 	@$(LOCAL) uninstall
+
+compare: $(SETUP) ## Compare the old system with this one; options in COMPARE, e.g. COMPARE="--since 2026-11-01".
+	@$(LOCAL) compare $(COMPARE)
 
 check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.
 	$(BIN)/ruff check .
