@@ -13,16 +13,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
-from blogger_tracking.domain.comparison import REASON_SENTENCES, DifferenceKind
-from blogger_tracking.usecases.compare_with_legacy import BloggerFigures, Comparison, Figures
+from blogger_tracking.domain.comparison import REASON_SENTENCES, DifferenceKind, MissingReason
+from blogger_tracking.usecases.compare_with_legacy import BloggerFigures, Comparison, Difference, Figures
 
 COLUMNS: Mapping[str, str] = {
     "videos_of_both": "both",
     "videos_only_old": "only old",
     "videos_only_new": "only new",
-    "addresses_differ": "addresses",
-    "dates_differ": "dates",
-    "counts_differ": "counts",
+    "addresses_differ": "address",
+    "dates_differ": "date",
+    "counts_differ": "count",
     "unexplained": "unexplained",
 }
 """Figures of a table, by name, with the headings of their columns."""
@@ -102,7 +102,7 @@ def write_page(comparison: Comparison, file: Path) -> None:
         differences=[
             (title, found[:MAX_DIFFERENCES_SHOWN], len(found))
             for kind, title in KINDS.items()
-            if (found := [each for each in comparison.differences if each.kind == kind])
+            if (found := _differences_of(comparison, kind))
         ],
         left_out={text: getattr(comparison.left_out, name) for name, text in _LEFT_OUT.items()},
     )
@@ -131,6 +131,12 @@ def _differing_bloggers(comparison: Comparison) -> list[BloggerFigures]:
     return sorted(
         differing, key=lambda blogger: (blogger.figures.unexplained, blogger.figures.differences), reverse=True
     )
+
+
+def _differences_of(comparison: Comparison, kind: DifferenceKind) -> list[Difference]:
+    """Return the listed differences of one kind, the unexplained ones first."""
+    found = [each for each in comparison.differences if each.kind == kind]
+    return sorted(found, key=lambda each: each.reason not in {None, MissingReason.MISSED})
 
 
 def _platform_table(comparison: Comparison) -> Table:

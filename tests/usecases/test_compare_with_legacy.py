@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -398,6 +400,21 @@ def test_the_page_has_every_total_every_reason_and_no_external_resource(
         assert f"<td>{reason}</td><td>{REASON_SENTENCES[reason]}</td>" in page
     assert "&lt;script&gt;" in page
     assert not any(resource in page for resource in ("<script", "<link", "src=", "url(", "@import"))
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium is installed")
+def test_the_page_fits_a_window_of_1280_pixels(fleet: Fleet, pipeline: Connection, tmp_path: Path) -> None:
+    tracked = fleet.blogger()
+    plan(fleet.pool)
+    fleet.succeed(tracked, 1)
+    fleet.old_video(tracked, 1, url=f"https://example.org/{'long' * 100}")
+    file = tmp_path / "compare.html"
+    write_page(compare(pipeline), file)
+    measured = "<script>document.title = document.documentElement.scrollWidth</script></body>"
+    file.write_text(file.read_text(encoding="utf-8").replace("</body>", measured), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,900", "--dump-dom"]
+    browser = subprocess.run(["chromium", *options, file.as_uri()], capture_output=True, text=True, check=True)
+    assert "<title>1280</title>" in browser.stdout
 
 
 def test_the_totals_of_the_json_are_the_sums_of_its_platforms_and_bloggers(fleet: Fleet, pipeline: Connection) -> None:
