@@ -47,22 +47,22 @@ select
     (
         select count(*)
         from blogger_tracking.legacy_bloggers
-        where lower(trim(platform)) not in (select platform from platforms)
+        where coalesce(lower(trim(platform::text)), '') not in (select platform from platforms)
     ) as bloggers_of_unknown_platforms,
     (
         select count(*)
         from blogger_tracking.legacy_videos
-        where lower(trim(platform)) not in (select platform from platforms)
+        where coalesce(lower(trim(platform::text)), '') not in (select platform from platforms)
     ) as videos_of_unknown_platforms,
     (
         select count(*)
         from blogger_tracking.legacy_videos
-        where coalesce(trim(external_video_id), '') = ''
+        where coalesce(trim(external_video_id::text), '') = ''
     ) as videos_without_id,
     (
         select count(*)
         from blogger_tracking.legacy_videos
-        where trim(published_at) <> '' and trim(published_at) !~ %(iso_8601)s
+        where trim(published_at::text) <> '' and trim(published_at::text) !~ %(iso_8601)s
     ) as unreadable_dates
 """
 
@@ -71,6 +71,8 @@ select
 # - A video is in the window if a system captured statistics of the video in the window, if it was published in the
 #   window (old system), or if it was first seen in the window and has no statistics yet (this system). A system has
 #   the video if it knew the video before the end of the window.
+# - What was imported in the window is not a find of this system: statistics of the runs of the deployment `imported`,
+#   and links of organizations without a fetch.
 # - old_accounts: rows of one account (twins) become one blogger, this system's own row if there is one.
 # - old_videos: the copies of the organizations become one video.
 # - events: for each blogger what the ledger knows about the window. A fetch that read a listing after the publication
@@ -84,20 +86,20 @@ old_accounts as (
     select
         old.id,
         platforms.platform,
-        old.username,
+        ltrim(trim(old.username::text), '@') as username,
         coalesce(
             same_id.id,
             same_account.id,
             first_value(old.id) over (
-                partition by platforms.platform, coalesce(nullif(trim(old.external_id), ''), old.id::text)
+                partition by platforms.platform, coalesce(nullif(trim(old.external_id::text), ''), old.id::text)
                 order by old.id
             )
         ) as blogger_id
     from blogger_tracking.legacy_bloggers as old
-    join platforms on lower(platforms.platform) = lower(trim(old.platform))
+    join platforms on lower(platforms.platform) = lower(trim(old.platform::text))
     left join blogger_tracking.blogger_information as same_id on same_id.id = old.id
     left join blogger_tracking.blogger_information as same_account
-        on same_account.platform = platforms.platform and same_account.external_id = trim(old.external_id)
+        on same_account.platform = platforms.platform and same_account.external_id = trim(old.external_id::text)
 ),
 old_bloggers as (
     select
@@ -105,8 +107,8 @@ old_bloggers as (
         min(old_accounts.platform) as platform,
         min(old_accounts.username) as username,
         count(tracked.id) > 0 as is_tracked,
-        coalesce(bool_or(tracked.is_active), false) as is_active,
-        max(tracked.last_scraped_at) as last_scraped_at
+        bool_or(tracked.id is not null and coalesce(tracked.is_active, true)) as is_active,
+        max(tracked.last_scraped_at::timestamptz) as last_scraped_at
     from old_accounts
     left join blogger_tracking.legacy_tracked_accounts as tracked on tracked.blogger_id = old_accounts.id
     group by old_accounts.blogger_id
@@ -137,39 +139,48 @@ bloggers as (
 ),
 old_captures as (
     select
-        video_id,
-        min(captured_at) filter (where captured_at < %(until)s) as first_captured_at,
-        max(captured_at) filter (where captured_at < %(until)s) as last_captured_at
+        video_id::text as video_id,
+        min(captured_at::timestamptz) filter (where captured_at < %(until)s) as first_captured_at,
+        max(captured_at::timestamptz) filter (where captured_at < %(until)s) as last_captured_at
     from blogger_tracking.legacy_statistics
     where captured_at >= %(since)s
-    group by video_id
+    group by video_id::text
 ),
 old_videos as (
     select
         platforms.platform,
-        trim(old.external_video_id) as external_video_id,
+        trim(old.external_video_id::text) as external_video_id,
         (array_agg(old_accounts.blogger_id order by old_accounts.blogger_id))[1] as blogger_id,
-        array_agg(old.id) as copies,
-        array_agg(distinct trim(old.url)) filter (where trim(old.url) <> '') as urls,
+        array_agg(distinct trim(old.url::text)) filter (where trim(old.url::text) <> '') as urls,
         array_agg(distinct dated.published_at) filter (where dated.published_at is not null) as dates,
         min(old_captures.first_captured_at) as first_captured_at,
         max(old_captures.last_captured_at) as last_captured_at,
         bool_or(old_captures.video_id is not null) as has_captures
     from blogger_tracking.legacy_videos as old
-    join platforms on lower(platforms.platform) = lower(trim(old.platform))
+    join platforms on lower(platforms.platform) = lower(trim(old.platform::text))
     cross join lateral (
-        select case when trim(old.published_at) ~ %(iso_8601)s then trim(old.published_at)::timestamptz end
+        select
+            case
+                when trim(old.published_at::text) ~ %(iso_8601)s then trim(old.published_at::text)::timestamptz
+            end
     ) as dated (published_at)
     left join old_accounts on old_accounts.id = old.blogger_id
-    left join old_captures on old_captures.video_id = old.id
-    where trim(old.external_video_id) <> ''
-    group by platforms.platform, trim(old.external_video_id)
+    left join old_captures on old_captures.video_id = old.id::text
+    where trim(old.external_video_id::text) <> ''
+    group by platforms.platform, trim(old.external_video_id::text)
 ),
 own_captures as (
-    select video_id, min(captured_at) as first_captured_at
-    from blogger_tracking.video_statistics
-    where captured_at >= %(since)s and captured_at < %(until)s
-    group by video_id
+    select statistics.video_id, min(statistics.captured_at) as first_captured_at
+    from blogger_tracking.video_statistics as statistics
+    where statistics.captured_at >= %(since)s
+      and statistics.captured_at < %(until)s
+      and not exists (
+          select
+          from blogger_tracking.fetches
+          join blogger_tracking.runs on runs.id = fetches.run_id
+          where fetches.id = statistics.fetch_id and runs.deployment = 'imported'
+      )
+    group by statistics.video_id
 ),
 own_videos as (
     select
@@ -181,9 +192,14 @@ own_videos as (
         videos.published_at,
         videos.first_seen_at,
         own_captures.first_captured_at,
+        videos.first_seen_at < %(until)s
+        and (
+            videos.first_seen_at < %(since)s or own_captures.first_captured_at is not null or found.is_linked
+        ) as is_known,
         own_captures.first_captured_at is not null
         or (
-            videos.first_seen_at >= %(since)s
+            found.is_linked
+            and videos.first_seen_at >= %(since)s
             and videos.first_seen_at < %(until)s
             and not exists (
                 select from blogger_tracking.video_statistics where video_statistics.video_id = videos.id
@@ -191,34 +207,38 @@ own_videos as (
         ) as is_in_window
     from blogger_tracking.videos
     left join own_captures on own_captures.video_id = videos.id
+    cross join lateral (
+        select
+            videos.first_seen_at >= %(since)s
+            and exists (
+                select
+                from blogger_tracking.organization_videos
+                where organization_videos.video_id = videos.id and organization_videos.fetch_id is not null
+            )
+    ) as found (is_linked)
 ),
 all_videos as (
     select
         platform,
         external_video_id,
         coalesce(own.blogger_id, old.blogger_id) as blogger_id,
-        own.id as own_id,
         own.url as own_url,
         own.published_at as own_date,
         own.first_seen_at,
         own.first_captured_at as own_captured_at,
         coalesce(own.is_in_window, false) as is_in_window_of_own,
-        coalesce(own.first_seen_at < %(until)s, false) as is_own,
-        old.copies,
+        coalesce(own.is_known, false) as is_own,
+        old.has_captures is not null as has_old_row,
         old.urls as old_urls,
         old.dates as old_dates,
         old.dates[1] as old_date,
         old.first_captured_at as old_captured_at,
         old.last_captured_at as old_last_captured_at,
-        old.copies is not null
+        old.has_captures is not null
         and (
             not old.has_captures
             or old.first_captured_at is not null
-            or exists (
-                select
-                from blogger_tracking.legacy_statistics as earlier
-                where earlier.video_id = any(old.copies) and earlier.captured_at < %(since)s
-            )
+            or coalesce(old.dates[1] < %(since)s, false)
         ) as is_old
     from old_videos as old
     full join own_videos as own using (platform, external_video_id)
@@ -257,7 +277,7 @@ events as (
         from blogger_tracking.fetch_allocations
         where fetch_allocations.fetch_id = fetches.id
     ) as allocations
-    where runs.planned_at < %(until)s and runs.expires_at >= %(since)s
+    where runs.planned_at < %(until)s and runs.expires_at >= %(since)s and runs.deployment <> 'imported'
     union all
     select tracked_accounts.blogger_id, runs.planned_at, 'skipped', run_accounts.reason, false, false
     from blogger_tracking.runs
@@ -270,7 +290,7 @@ missing_here as (
         compared.platform,
         compared.external_video_id,
         compared.blogger_id,
-        compared.own_id,
+        coalesce(compared.first_seen_at >= %(until)s, false) as is_found_later,
         compared.old_date,
         coalesce(compared.old_date, compared.old_captured_at) as existed_at,
         events.happened_at,
@@ -297,7 +317,7 @@ reasons_here as (
         missing_here.external_video_id,
         missing_here.reason as detail,
         case
-            when missing_here.own_id is not null then 'found_later'
+            when missing_here.is_found_later then 'found_later'
             when not coalesce(bloggers.is_tracked_by_own, false) then 'not_tracked'
             when missing_here.state is null and not bloggers.is_active_in_own then 'inactive'
             when missing_here.state is null then 'never_planned'
@@ -324,7 +344,7 @@ reasons_there as (
         compared.platform,
         compared.external_video_id,
         case
-            when compared.copies is not null then 'found_later'
+            when compared.has_old_row then 'found_later'
             when not bloggers.is_tracked_by_old then 'not_tracked'
             when not bloggers.is_active_in_old then 'inactive'
             when compared.own_date < reach.oldest_old then 'beyond_count'
@@ -431,27 +451,27 @@ with platforms as (
     from unnest(%(platforms)s::text[]) as known (platform)
 ),
 copies as (
-    select old.id as legacy_id, videos.id as video_id
+    select old.id::text as legacy_id, videos.id as video_id
     from blogger_tracking.legacy_videos as old
-    join platforms on lower(platforms.platform) = lower(trim(old.platform))
+    join platforms on lower(platforms.platform) = lower(trim(old.platform::text))
     join blogger_tracking.videos
-        on videos.platform = platforms.platform and videos.external_video_id = trim(old.external_video_id)
+        on videos.platform = platforms.platform and videos.external_video_id = trim(old.external_video_id::text)
     where videos.first_seen_at < %(until)s
 ),
 observations as (
     select
         copies.video_id,
         false as is_own,
-        statistics.captured_at,
+        statistics.captured_at::timestamptz as captured_at,
         array[
-            (extract(epoch from statistics.captured_at) * 1000000)::bigint,
-            case when statistics.views >= 0 then statistics.views end,
-            case when statistics.likes >= 0 then statistics.likes end,
-            case when statistics.comments >= 0 then statistics.comments end,
-            case when statistics.reposts >= 0 then statistics.reposts end
+            (extract(epoch from statistics.captured_at::timestamptz) * 1000000)::bigint,
+            case when statistics.views >= 0 then statistics.views::bigint end,
+            case when statistics.likes >= 0 then statistics.likes::bigint end,
+            case when statistics.comments >= 0 then statistics.comments::bigint end,
+            case when statistics.reposts >= 0 then statistics.reposts::bigint end
         ] as counts
     from blogger_tracking.legacy_statistics as statistics
-    join copies on copies.legacy_id = statistics.video_id
+    join copies on copies.legacy_id = statistics.video_id::text
     where statistics.captured_at >= %(since)s and statistics.captured_at < %(until)s
     union all
     select
@@ -463,6 +483,12 @@ observations as (
     where captured_at >= %(since)s
       and captured_at < %(until)s
       and video_id in (select copies.video_id from copies)
+      and not exists (
+          select
+          from blogger_tracking.fetches
+          join blogger_tracking.runs on runs.id = fetches.run_id
+          where fetches.id = video_statistics.fetch_id and runs.deployment = 'imported'
+      )
 ),
 neighbours as (
     select

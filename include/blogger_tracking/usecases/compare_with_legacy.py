@@ -23,8 +23,8 @@ from blogger_tracking.database.comparison import (
 from blogger_tracking.domain.comparison import DifferenceKind, MissingReason, Window
 from blogger_tracking.domain.models import Platform
 
-MAX_LISTED = 10_000
-"""Maximum number of differences that are listed one by one; every difference is counted."""
+MAX_LISTED = 5_000
+"""Maximum number of differences of each kind that are listed one by one; every difference is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class BloggerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Result of a comparison. `differences` has the first MAX_LISTED ones, ordered by platform and blogger."""
+    """Result of a comparison. `differences` has the first MAX_LISTED of each kind, by platform and blogger."""
 
     window: Window
     tolerance: float
@@ -139,6 +139,7 @@ class _Collection:
         self.bloggers: list[BloggerFigures] = []
         self._by_id: dict[UUID | None, BloggerFigures] = {}
         self._differences: list[Difference] = []
+        self._listed: Counter[DifferenceKind] = Counter()
         self._last_count: tuple[str, str] | None = None
 
     def add_blogger(self, blogger: ComparedBlogger) -> None:
@@ -174,7 +175,10 @@ class _Collection:
         return sorted(self._differences, key=lambda each: (each.platform, each.username, each.external_video_id))
 
     def _list(self, differences: Iterable[Difference]) -> None:
-        self._differences.extend(list(differences)[: MAX_LISTED - len(self._differences)])
+        for difference in differences:
+            if self._listed[difference.kind] < MAX_LISTED:
+                self._listed[difference.kind] += 1
+                self._differences.append(difference)
 
 
 def _reasons(differences: Iterable[Difference], kind: DifferenceKind) -> Counter[str]:
