@@ -54,7 +54,7 @@ migrate-sql: $(SETUP) ## Print the SQL of the missing migrations, for a review, 
 uninstall: $(SETUP) ## Remove the project's schema from the named database, after a question.
 	@$(LOCAL) uninstall
 
-compare: $(SETUP) ## Compare the old system with this one; options in COMPARE, e.g. COMPARE="--since 2026-11-01".
+compare: $(SETUP) ## Compare the earlier system with this one; options in COMPARE, e.g. COMPARE="--since 2026-11-01".
 	@$(LOCAL) compare $(COMPARE)
 
 check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.

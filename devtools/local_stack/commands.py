@@ -163,11 +163,11 @@ def uninstall(config: StackConfig, console: Console) -> int:
 
 
 def compare(config: StackConfig, options: Sequence[str]) -> int:
-    """Compare the old system with this one in the database of the user's own."""
+    """Compare the earlier system with this one in the database of the user's own."""
     if not _has_own_connection(PIPELINE_CONNECTION):
         raise StackError(
             f"No database is named; nothing was compared. Set {variable_of(PIPELINE_CONNECTION)} to the pipeline's "
-            "login in the database that holds the old system's views."
+            "login in the database that holds the earlier system's views."
         )
     return _run_pipeline_command(config, "compare", *options)
 

@@ -163,7 +163,7 @@ def compare(
     tolerance: float | None = None,
     output: Path = Path("var"),
 ) -> int:
-    """Compare the old system with this one; print tables, write compare.json and compare.html into a folder.
+    """Compare the earlier system with this one; print tables, write compare.json and compare.html into a folder.
 
     By default the window is the last seven days, and the tolerance is the setting `count_tolerance`.
     """
@@ -244,7 +244,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),
     "queues": _Command(show_queues, "print the queues and their parked messages"),
     "compare": _Command(
-        compare, "compare the old system with this one over a window of time", add_options=_add_comparison_options
+        compare, "compare the earlier system with this one over a window of time", add_options=_add_comparison_options
     ),
     "requeue": _Command(requeue, "return all parked messages to their queues"),
 }

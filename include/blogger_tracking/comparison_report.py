@@ -1,4 +1,4 @@
-"""Rendering of a comparison with the old system: tables for the terminal, JSON, and a page to sign off."""
+"""Rendering of a comparison with the earlier system: tables for the terminal, JSON, and a page to sign off."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from blogger_tracking.usecases.compare_with_legacy import BloggerFigures, Compar
 
 COLUMNS: Mapping[str, str] = {
     "videos_of_both": "both",
-    "videos_only_old": "only old",
+    "videos_only_old": "only earlier",
     "videos_only_new": "only new",
     "addresses_differ": "address",
     "dates_differ": "date",
@@ -28,7 +28,7 @@ COLUMNS: Mapping[str, str] = {
 """Figures of a table, by name, with the headings of their columns."""
 
 KINDS: Mapping[DifferenceKind, str] = {
-    DifferenceKind.ONLY_OLD: "Videos that only the old system has",
+    DifferenceKind.ONLY_OLD: "Videos that only the earlier system has",
     DifferenceKind.ONLY_NEW: "Videos that only the new system has",
     DifferenceKind.ADDRESS: "Addresses that differ",
     DifferenceKind.DATE: "Publication dates that differ",
@@ -153,7 +153,7 @@ def _reason_table(total: Figures) -> Table:
     table.add_column("only in")
     table.add_column("videos", justify="right")
     table.add_column("reason")
-    for system, reasons in (("old", total.reasons_only_old), ("new", total.reasons_only_new)):
+    for system, reasons in (("earlier", total.reasons_only_old), ("new", total.reasons_only_new)):
         for reason, count in reasons.most_common():
             table.add_row(system, f"{count:,}", f"{reason}: {REASON_SENTENCES.get(reason, '')}")
     return table

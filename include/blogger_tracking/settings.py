@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         default=5, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
     )
 
-    # Comparison with the old system
+    # Comparison with the earlier system
     count_tolerance: float = Field(
         default=0.05,
         ge=0,

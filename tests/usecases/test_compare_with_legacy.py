@@ -1,4 +1,4 @@
-"""Comparison with an old system, on a real Postgres: planted differences are found, and no others."""
+"""Comparison with an earlier system, on a real Postgres: planted differences are found, and no others."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Fleet:
         return self.both(self.build.track(self.build.organization(), platform=platform), platform)
 
     def both(self, tracked: Tracked, platform: str = "TikTok") -> Tracked:
-        """Insert the blogger of a tracked account into the old system, too."""
+        """Insert the blogger of a tracked account into the earlier system, too."""
         self.old.blogger(tracked.blogger_id, platform=platform, last_scraped_at=NOW)
         return tracked
 
@@ -89,7 +89,7 @@ class Fleet:
         captures: Sequence[tuple[datetime, int | None]] = ((NOW, 100),),
         **differing: str | None,
     ) -> None:
-        """Insert the same video into the old system; `differing` columns have other values."""
+        """Insert the same video into the earlier system; `differing` columns have other values."""
         same = video(number)
         columns = {"url": same.video_url, "published": f"{same.published_at:%Y-%m-%dT%H:%M:%SZ}"} | differing
         self.old.video(
@@ -148,7 +148,7 @@ def test_exactly_the_planted_differences_of_values_are_found(fleet: Fleet, pipel
 
 
 def only_old(comparison: Comparison) -> dict[str, str | None]:
-    """Return the reasons of the videos that only the old system has, by video."""
+    """Return the reasons of the videos that only the earlier system has, by video."""
     return {video_id: reason for kind, video_id, reason in found(comparison) if kind == "only_old"}
 
 

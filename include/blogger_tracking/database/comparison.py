@@ -1,4 +1,4 @@
-"""Statements that compare the old system, read through the views `legacy_…`, with this schema. They write nothing."""
+"""Statements that compare the earlier system, read through the views `legacy_…`, with this schema; all only read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.domain.models import Platform
 
 VIEWS = ("legacy_bloggers", "legacy_tracked_accounts", "legacy_videos", "legacy_statistics")
-"""Views of the old system that a comparison reads."""
+"""Views of the earlier system that a comparison reads."""
 
 _ROWS_PER_ROUND_TRIP = 1000
 
@@ -37,7 +37,7 @@ select
 from unnest(%(views)s::text[]) as view (name)
 """
 
-# Rows of the old system that have no place in a comparison, and dates that cannot be read.
+# Rows of the earlier system that have no place in a comparison, and dates that cannot be read.
 _LEFT_OUT = """
 with platforms as (
     select lower(known.platform) as platform
@@ -69,7 +69,7 @@ select
 # One row per blogger of either system, with the blogger's videos of the window.
 #
 # - A video is in the window if a system captured statistics of the video in the window, if it was published in the
-#   window (old system), or if it was first seen in the window and has no statistics yet (this system). A system has
+#   window (earlier system), or if it was first seen in the window and has no statistics yet (this system). A system has
 #   the video if it knew the video before the end of the window.
 # - What was imported in the window is not a find of this system: statistics of the runs of the deployment `imported`,
 #   and links of organizations without a fetch.
@@ -553,7 +553,7 @@ order by videos.platform, videos.blogger_id, videos.external_video_id, unexplain
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Numbers of rows of the old system that cannot be compared."""
+    """Numbers of rows of the earlier system that cannot be compared."""
 
     bloggers_of_unknown_platforms: int
     videos_of_unknown_platforms: int
@@ -601,12 +601,12 @@ class _ViewState:
 
 
 def require_views(connection: Connection) -> None:
-    """Raise DatabaseStateError, which names the remedy, unless the login can read every view of the old system."""
+    """Raise DatabaseStateError, which names the remedy, unless the login can read every view of the earlier system."""
     states = fetch_all(connection, _ViewState, _VIEW_STATES, {"views": list(VIEWS)})
     missing = [f"blogger_tracking.{state.name}" for state in states if not state.is_there]
     if missing:
         raise DatabaseStateError(
-            f"The views of the old system are missing: {', '.join(missing)}. Nothing was compared. "
+            f"The views of the earlier system are missing: {', '.join(missing)}. Nothing was compared. "
             "`make legacy-views` prints their template: fit it to the old tables and run it as the owner of the schema."
         )
     unreadable = [f"blogger_tracking.{state.name}" for state in states if not state.is_readable]
@@ -631,19 +631,19 @@ def comparing(connection: Connection) -> Generator[None]:
             yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseStateError(
-            f"A view of the old system reads a table that this login may not read: {error.diag.message_primary}. "
+            f"A view of the earlier system reads a table that this login may not read: {error.diag.message_primary}. "
             "Nothing was compared. Create the views without security_invoker, or grant blogger_pipeline select on that "
             "table."
         ) from None
     except (psycopg.DataError, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise DatabaseStateError(
-            f"A view of the old system does not have the promised columns and types: {error.diag.message_primary}. "
+            f"A view of the earlier system does not have the promised columns and types: {error.diag.message_primary}. "
             "Nothing was compared. Compare the views with the template that `make legacy-views` prints."
         ) from None
 
 
 def count_left_out(connection: Connection) -> LeftOut:
-    """Count the rows of the old system that cannot be compared."""
+    """Count the rows of the earlier system that cannot be compared."""
     return fetch_one(connection, LeftOut, _LEFT_OUT, {"platforms": list(Platform), "iso_8601": _ISO_8601})
 
 

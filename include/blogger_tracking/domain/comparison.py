@@ -1,4 +1,4 @@
-"""Vocabulary of the comparison with the old system: kinds of differences, and reasons for a missing video."""
+"""Vocabulary of the comparison with the earlier system: kinds of differences, and reasons for a missing video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Use case: compare this system with the old system beside which it runs."""
+"""Use case: compare this system with the earlier system beside which it runs."""
 
 from __future__ import annotations
 
