@@ -13,7 +13,7 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
 .PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large
-.PHONY: legacy-views import-check import
+.PHONY: legacy-views import-check import compare
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
 
@@ -66,6 +66,9 @@ import-check: $(SETUP) ## Report what `make import` would bring over from an ear
 
 import: $(SETUP) ## Bring over what is new or changed in an earlier system's tables.
 	@$(LOCAL) import
+
+compare: $(SETUP) ## Compare the earlier system with this one; options in COMPARE, e.g. COMPARE="--since 2026-11-01".
+	@$(LOCAL) compare $(COMPARE)
 
 check: $(SETUP) ## Check lint, format, types, layers, language, SQL and generated pages, in about a minute.
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from blogger_tracking.database.migrate import known_migrations
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+from tests.support.old_system import OldSystem
 
 EARLIER_SYSTEMS = Path(__file__).parent / "usecases" / "earlier_systems"
 
@@ -108,6 +110,40 @@ def test_migrate_names_the_applied_migrations_and_changes_nothing_the_second_tim
         server.execute("drop database unmigrated with (force)")
     assert first.text.split() == [f"{migration.version}_{migration.name}" for migration in known_migrations()]
     assert second.text == "Nothing to apply.\n"
+
+
+def test_compare_prints_the_totals_and_writes_the_files(
+    admin: Connection,
+    server: DatabaseServer,
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = OldSystem(admin)
+    for day in (9, 10, 12):
+        old.video(old.blogger(), f"video-{day}", [(datetime(2026, 11, day, tzinfo=UTC), 1)])
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://pipeline_login@/{database}?host={folder}")
+    window = ["--since", "2026-11-10", "--until", "2026-11-12T00:00"]
+    assert cli.main(["compare", *window, "--output", str(tmp_path / "new")]) == 0
+    written = json.loads((tmp_path / "new" / "compare.json").read_text())
+    assert (written["since"], written["count_tolerance"]) == ("2026-11-10T00:00:00+00:00", 0.05)
+    assert [each["external_video_id"] for each in written["differences"]] == ["video-10"]
+    assert "<h1>" in (tmp_path / "new" / "compare.html").read_text()
+    assert ["total", "0", "1", "0", "0", "0", "0", "0"] in [
+        line.split() for line in capsys.readouterr().out.splitlines()
+    ]
+
+
+def test_the_default_window_of_a_comparison_is_the_last_seven_days(
+    admin: Connection, pipeline: Connection, screen: Screen, tmp_path: Path
+) -> None:
+    old, now = OldSystem(admin), datetime.now(UTC)
+    for days in (1, 6, 8):
+        old.video(old.blogger(), f"video-{days}", [(now - timedelta(days=days), 1)])
+    assert cli.compare(pipeline, screen.console, output=tmp_path) == 0
+    assert screen.line("total")[2] == "2"
 
 
 def test_a_command_uses_the_airflow_connection_and_returns_its_exit_code(

@@ -32,6 +32,9 @@ _COMMANDS: Mapping[str, Callable[[StackConfig, Console], int]] = {
     "import": commands.import_legacy,
 }
 
+_COMMANDS_WITH_OPTIONS: Mapping[str, Callable[[StackConfig, Sequence[str]], int]] = {"compare": commands.compare}
+"""Commands that pass further options on to the command of the same name of `blogger_tracking.cli`."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -46,9 +49,13 @@ class InterruptedBySignalError(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 1 for a failure, 128 + the signal's number for an interruption."""
     parser = argparse.ArgumentParser(prog="python -m devtools.local_stack", description=__doc__)
-    parser.add_argument("command", choices=_COMMANDS)
+    parser.add_argument("command", choices=[*_COMMANDS, *_COMMANDS_WITH_OPTIONS])
     add_stack_options(parser)
-    given = parser.parse_args(arguments)
+    given, options = parser.parse_known_args(arguments)
+    if given.command in _COMMANDS_WITH_OPTIONS:
+        return run_interruptible(lambda: _COMMANDS_WITH_OPTIONS[given.command](stack_config(given), options))
+    if options:
+        parser.error(f"unrecognized arguments: {' '.join(options)}")
     return run_interruptible(lambda: _COMMANDS[given.command](stack_config(given), terminal()))
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -193,6 +193,16 @@ def import_legacy(config: StackConfig, console: Console) -> int:
     return _run_owner_command(config, "import")
 
 
+def compare(config: StackConfig, options: Sequence[str]) -> int:
+    """Compare the earlier system with this one in the database of the user's own."""
+    if not _has_own_connection(PIPELINE_CONNECTION):
+        raise StackError(
+            f"No database is named; nothing was compared. Set {variable_of(PIPELINE_CONNECTION)} to the pipeline's "
+            "login in the database that holds the earlier system's views."
+        )
+    return _run_pipeline_command(config, "compare", *options)
+
+
 def timed_progress(console: Console) -> Callable[[str], None]:
     """Return a function that prints a line with the seconds since now."""
     begin = time.monotonic()
@@ -223,10 +233,12 @@ def _run_owner_command(config: StackConfig, command: str) -> int:
     return _run_pipeline_command(config, command)
 
 
-def _run_pipeline_command(config: StackConfig, command: str) -> int:
+def _run_pipeline_command(config: StackConfig, command: str, *options: str) -> int:
     # As a child process: the user's Connection is read by Airflow, whose import writes into AIRFLOW_HOME.
     return subprocess.run(
-        [sys.executable, "-m", "blogger_tracking.cli", command], env=airflow_child_environment(config), check=False
+        [sys.executable, "-m", "blogger_tracking.cli", command, *options],
+        env=airflow_child_environment(config),
+        check=False,
     ).returncode
 
 

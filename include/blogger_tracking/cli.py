@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from psycopg import Connection
@@ -19,6 +20,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from blogger_tracking.comparison_report import comparison_tables, write_json, write_page
 from blogger_tracking.database.connections import OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.database.legacy_import import ReportedRow, ViewCounts
@@ -26,13 +28,17 @@ from blogger_tracking.database.legacy_views import TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
+from blogger_tracking.domain.comparison import Window
 from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.settings import get_settings
+from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
 _COLUMNS = 120
 _EXAMPLES = 3
+_DEFAULT_WINDOW = timedelta(days=7)
 
 IMPORT_REPORT = Path("var/import-report.json")
 """File of the report of `import-check` and `import`, below the current folder."""
@@ -50,12 +56,14 @@ class _Command:
     """A command and its line in `--help`.
 
     `as_owner` commands connect as the owner of the schema. `asks_first` commands need an answer, or `--yes`.
+    `add_options` adds the options that `run` takes by their names.
     """
 
-    run: Callable[[Connection, Console], int]
+    run: Callable[..., int]
     help: str
     as_owner: bool = False
     asks_first: bool = False
+    add_options: Callable[[argparse.ArgumentParser], None] | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         added = commands.add_parser(name, help=command.help)
         if command.asks_first:
             added.add_argument("--yes", action="store_true", help="do not ask")
+        if command.add_options:
+            command.add_options(added)
     commands.add_parser(_LEGACY_VIEWS, help="print the template of the views that an import reads")
     commands.add_parser("doctor", help="check everything that the system depends on; exit code 1 for a fault")
     given = parser.parse_args(arguments)
@@ -78,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with connect(_database_opener(chosen)) as connection:
             if chosen.asks_first and not given.yes and not confirm_uninstall(connection):
                 return 1
-            return chosen.run(connection, terminal())
+            options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
+            return chosen.run(connection, terminal(), **options)
     except BloggerTrackingError as error:
         Console(stderr=True).print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
         return 1
@@ -225,6 +236,50 @@ def requeue(connection: Connection, console: Console) -> int:
     return 0
 
 
+def compare(
+    connection: Connection,
+    console: Console,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    tolerance: float | None = None,
+    output: Path = Path("var"),
+) -> int:
+    """Compare the earlier system with this one; print tables, write compare.json and compare.html into a folder.
+
+    By default the window is the last seven days, and the tolerance is the setting `count_tolerance`.
+    """
+    require_ready(connection)
+    until = until or datetime.now(UTC)
+    comparison = compare_with_legacy(
+        connection,
+        Window(since or until - _DEFAULT_WINDOW, until),
+        get_settings().count_tolerance if tolerance is None else tolerance,
+    )
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(comparison, output / "compare.json")
+    write_page(comparison, output / "compare.html")
+    console.print(comparison_tables(comparison))
+    console.print(
+        f"\nEvery blogger and difference is in {output / 'compare.json'}, a page to sign off in "
+        f"{output / 'compare.html'}.",
+        highlight=False,
+    )
+    return 0
+
+
+def _add_comparison_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", type=_moment, help="begin of the window, ISO 8601, UTC by default; 7 days earlier")
+    parser.add_argument("--until", type=_moment, help="end of the window, exclusive; by default now")
+    parser.add_argument("--tolerance", type=float, help="instead of the setting count_tolerance, for example 0.1")
+    parser.add_argument("--output", type=Path, default=Path("var"), help="folder of compare.json and compare.html")
+
+
+def _moment(text: str) -> datetime:
+    given = datetime.fromisoformat(text)
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
 def terminal() -> Console:
     """Return a console for the standard output."""
     # Without a terminal, rich assumes 80 columns, too few for the tables.
@@ -296,6 +351,9 @@ _COMMANDS: Mapping[str, _Command] = {
     "import": _Command(run_import, "import from the views legacy_… what is new or changed", as_owner=True),
     "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),
     "queues": _Command(show_queues, "print the queues and their parked messages"),
+    "compare": _Command(
+        compare, "compare the earlier system with this one over a window of time", add_options=_add_comparison_options
+    ),
     "requeue": _Command(requeue, "return all parked messages to their queues"),
 }
 

@@ -209,6 +209,15 @@ class Settings(BaseSettings):
         default=5, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
     )
 
+    # Comparison with the earlier system
+    count_tolerance: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share by which a count may leave the range that growth between two captures explains, from 0 to "
+        "1. Platforms respond from caches of different age, and withdraw views and likes that they find invalid.",
+    )
+
     # Reliance on Airflow's internals
     label_instances: bool = Field(
         default=True,

@@ -120,3 +120,11 @@ revoke all on
     blogger_tracking.legacy_videos,
     blogger_tracking.legacy_statistics
 from public, anon, authenticated;
+
+-- The comparison of both systems reads these views with the pipeline's login.
+grant select on
+    blogger_tracking.legacy_bloggers,
+    blogger_tracking.legacy_tracked_accounts,
+    blogger_tracking.legacy_videos,
+    blogger_tracking.legacy_statistics
+to blogger_pipeline;

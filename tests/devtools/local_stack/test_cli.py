@@ -116,6 +116,30 @@ def test_down_reports_that_no_stack_is_running(folder: Path, capsys: pytest.Capt
     assert "No stack is running" in capsys.readouterr().out
 
 
+def test_compare_needs_a_database_of_the_users_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--folder", str(folder)]) == 1
+
+    assert "AIRFLOW_CONN_BLOGGER_DB" in capsys.readouterr().err
+
+
+def test_compare_passes_its_options_on(
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    variable = variable_of("blogger_db")
+    monkeypatch.setenv(variable, databases.environment()[variable])
+
+    assert main(["compare", "--folder", str(folder), "--since", "2026-11-02", "--until", "2026-11-01"]) == 1
+
+    assert "begins at 2026-11-02" in capfd.readouterr().err
+
+
+def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["verify", "--since", "2026-11-02"])
+
+    assert "--since" in capsys.readouterr().err
+
+
 def test_migrate_needs_the_owner_of_the_users_own_database(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
