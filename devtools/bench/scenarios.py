@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from blogger_tracking.database.connections import connect
+from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
@@ -16,8 +17,9 @@ from devtools.bench.figures import batch_figures, script_figures
 from devtools.bench.measure_batch import batch_bench
 from devtools.bench.measure_planning import measure_planning
 from devtools.bench.measure_saving import measure_saving
-from devtools.bench.measure_script import ScriptTargets, best_script
+from devtools.bench.measure_script import ScriptTargets, best_script, run_script
 from devtools.bench.measurement import median_run
+from devtools.bench.wire_proxy import proxied
 from devtools.local_stack.adding_over_http import SignedInMember
 from devtools.local_stack.stack import Progress, Stack
 from devtools.platform_sandbox import SandboxServer
@@ -72,6 +74,31 @@ def script(bench: Bench) -> dict[str, Any]:
             runs = best_script(targets, bench.fleets, bloggers, sizes.script_threads, sizes.runs)
             bench.progress(f"{bloggers} bloggers, bare script: {runs[0].seconds} s with {runs[0].threads} threads")
             measured[str(bloggers)] = script_figures(runs)
+    return measured
+
+
+def line(bench: Bench) -> dict[str, Any]:
+    """Measure the bare script, by the round-trip time to Postgres in milliseconds and the number of organizations."""
+    sizes = bench.conditions.sizes
+    measured: dict[str, Any] = {}
+    options = bench.conditions.sandbox_options()
+    with Stack(bench.conditions.databases()) as stack, SandboxServer(options) as sandbox:
+        for delay in _DELAYS_MS:
+            measured[str(delay)] = {}
+            for organizations in (1, sizes.line_organizations):
+                with proxied(stack.pipeline_dsn, delay) as (_, dsn):
+                    targets = ScriptTargets(stack.admin_dsn, dsn, sandbox.base_url)
+                    run = run_script(
+                        targets, bench.fleets, sizes.line_fleet, sizes.line_threads, organizations, sizes.runs
+                    )
+                with connect(stack.admin_dsn) as connection:
+                    violations = sum(check_invariants(connection).values())
+                bench.progress(
+                    f"{run.bloggers} bloggers of {organizations} organizations at {delay} ms: {run.seconds} s, "
+                    f"{run.per_second} per second, {violations} violations"
+                )
+                figures = asdict(run) | {"per_second": run.per_second, "violations": violations}
+                measured[str(delay)][str(organizations)] = figures
     return measured
 
 
@@ -173,6 +200,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "saving": saving,
     "planning": planning,
     "script": script,
+    "line": line,
     "batch": batch,
     "queues": queues,
     "shared": shared,
