@@ -79,13 +79,9 @@ def best_script(
     return sorted(measured, key=lambda each: each.seconds)
 
 
-def run_script(
-    targets: ScriptTargets, fleets: Fleets, bloggers: int, threads: int, organizations: int, runs: int
-) -> ScriptRun:
-    """Measure the script with bloggers that are spread evenly over `organizations`; return the median run."""
-    per_organization = bloggers // organizations
-    measure = partial(_measure, targets, fleets, bloggers, threads, per_organization=per_organization)
-    return median_run(measure, runs)
+def run_script(targets: ScriptTargets, fleets: Fleets, bloggers: int, threads: int, organizations: int) -> ScriptRun:
+    """Measure one run of the script, with bloggers that are spread evenly over `organizations`."""
+    return _measure(targets, fleets, bloggers, threads, per_organization=bloggers // organizations)
 
 
 def _measure(

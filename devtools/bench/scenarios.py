@@ -17,8 +17,8 @@ from devtools.bench.figures import batch_figures, script_figures
 from devtools.bench.measure_batch import batch_bench
 from devtools.bench.measure_planning import measure_planning
 from devtools.bench.measure_saving import measure_saving
-from devtools.bench.measure_script import ScriptTargets, best_script, run_script
-from devtools.bench.measurement import median_run
+from devtools.bench.measure_script import ScriptRun, ScriptTargets, best_script, run_script
+from devtools.bench.measurement import median_of, median_run
 from devtools.bench.wire_proxy import proxied
 from devtools.local_stack.adding_over_http import SignedInMember
 from devtools.local_stack.stack import Progress, Stack
@@ -80,25 +80,25 @@ def script(bench: Bench) -> dict[str, Any]:
 def line(bench: Bench) -> dict[str, Any]:
     """Measure the bare script, by the round-trip time to Postgres in milliseconds and the number of organizations."""
     sizes = bench.conditions.sizes
-    measured: dict[str, Any] = {}
-    options = bench.conditions.sandbox_options()
-    with Stack(bench.conditions.databases()) as stack, SandboxServer(options) as sandbox:
-        for delay in _DELAYS_MS:
-            measured[str(delay)] = {}
-            for organizations in (1, sizes.line_organizations):
-                with proxied(stack.pipeline_dsn, delay) as (_, dsn):
-                    targets = ScriptTargets(stack.admin_dsn, dsn, sandbox.base_url)
-                    run = run_script(
-                        targets, bench.fleets, sizes.line_fleet, sizes.line_threads, organizations, sizes.runs
-                    )
-                with connect(stack.admin_dsn) as connection:
-                    violations = sum(check_invariants(connection).values())
-                bench.progress(
-                    f"{run.bloggers} bloggers of {organizations} organizations at {delay} ms: {run.seconds} s, "
-                    f"{run.per_second} per second, {violations} violations"
-                )
-                figures = asdict(run) | {"per_second": run.per_second, "violations": violations}
-                measured[str(delay)][str(organizations)] = figures
+    cases = [(delay, organizations) for delay in _DELAYS_MS for organizations in (1, sizes.line_organizations)]
+    runs: dict[tuple[int, int], list[ScriptRun]] = {case: [] for case in cases}
+    with Stack(bench.conditions.databases()) as stack, SandboxServer(bench.conditions.sandbox_options()) as sandbox:
+        # In turn, so that the machine's load is the same for all cases.
+        for delay, organizations in cases * sizes.runs:
+            with proxied(stack.pipeline_dsn, delay) as (_, dsn):
+                targets = ScriptTargets(stack.admin_dsn, dsn, sandbox.base_url)
+                run = run_script(targets, bench.fleets, sizes.line_fleet, sizes.line_threads, organizations)
+            bench.progress(f"{organizations} organizations at {delay} ms: {run.per_second} bloggers per second")
+            runs[delay, organizations].append(run)
+        with connect(stack.admin_dsn) as connection:
+            violations = sum(check_invariants(connection).values())
+    measured: dict[str, Any] = {str(delay): {} for delay in _DELAYS_MS}
+    for (delay, organizations), each in runs.items():
+        run = median_of(each)
+        measured[str(delay)][str(organizations)] = asdict(run) | {
+            "per_second": run.per_second,
+            "violations": violations,
+        }
     return measured
 
 

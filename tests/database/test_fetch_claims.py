@@ -247,7 +247,7 @@ def test_twenty_writers_of_one_organization_never_exceed_a_tight_limit_by_one_vi
 
 
 @pytest.mark.timeout(120)
-def test_writers_of_shared_organizations_and_videos_and_planners_do_not_deadlock(
+def test_writers_of_shared_organizations_and_videos_and_ending_runs_do_not_deadlock(
     build: DatabaseBuilder, many: ConnectionPool
 ) -> None:
     organizations = [build.organization(video_limit=400, daily=12) for _ in range(6)]
@@ -256,14 +256,13 @@ def test_writers_of_shared_organizations_and_videos_and_planners_do_not_deadlock
         blogger = build.blogger()
         for organization in chosen.sample(organizations, 3):
             build.track(organization, blogger)
-    fetches = fetch_ids(many, plan(many))
-    tries = fetches * 4
+    key = new_key()
+    tries = fetch_ids(many, plan(many, key)) * 6
     chosen.shuffle(tries)
 
     def work(number: int) -> None:
-        if number % 8 == 0:
-            key = new_key()
-            plan(many, key)
+        if number % 4 == 0:
+            # Locks all usage, and then the fetches that are running, to release them.
             finish_run(many, key, 1)
         # The fetches return overlapping ranges of the same videos.
         fetch(many, tries[number], returned=12, first=1 + number % 20)
