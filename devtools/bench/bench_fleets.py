@@ -62,8 +62,8 @@ analyze
 
 _PERIOD = timedelta(days=30)
 
-# Fetches of one organization wait for the organization's lock: one organization for all bloggers would not be typical.
-_BLOGGERS_PER_ORGANIZATION = 20
+BLOGGERS_PER_ORGANIZATION = 20
+"""Number of bloggers of each organization, unless a scenario varies this number."""
 
 
 class Fleets:
@@ -89,14 +89,23 @@ class Fleets:
         values = {"organization": organization, "email": f"{organization}@example.org"}
         return UUID(str(fetch_value(connection, _INSERT_OWNER, values)))
 
-    def track(self, connection: Connection, bloggers: int, videos: int = VIDEOS_PER_FETCH) -> None:
-        """Track `bloggers` new bloggers, spread evenly over the platforms; deactivate all other tracked accounts."""
+    def track(
+        self,
+        connection: Connection,
+        bloggers: int,
+        videos: int = VIDEOS_PER_FETCH,
+        per_organization: int = BLOGGERS_PER_ORGANIZATION,
+    ) -> None:
+        """Track `bloggers` new bloggers, spread evenly over the platforms; deactivate all other tracked accounts.
+
+        Each organization tracks `per_organization` of these bloggers.
+        """
         creators = list(self._evenly(bloggers))
         with connection.transaction():
             connection.execute(_DEACTIVATE_ALL)
-            for first in range(0, bloggers, _BLOGGERS_PER_ORGANIZATION):
+            for first in range(0, bloggers, per_organization):
                 organization = self.organization(connection, f"Organization of {bloggers} bloggers", videos)
-                _track(connection, organization, creators[first : first + _BLOGGERS_PER_ORGANIZATION])
+                _track(connection, organization, creators[first : first + per_organization])
         connection.execute(_ANALYZE)
 
     def untracked(self, platform: Platform) -> Creator:

@@ -17,7 +17,8 @@ from devtools.bench.measure_script import ScriptRun
 Measurements = dict[str, dict[str, Any]]
 """Figures by scenario, then by the varied number as text (bloggers, accounts, threads or milliseconds).
 
-The figures of `initial`, `pairs` and `member_reads` have names instead.
+The figures of `line` are by milliseconds, then by the number of organizations; those of `initial`, `pairs` and
+`member_reads` have names instead.
 """
 
 _PLANNED = "100000"
@@ -73,9 +74,26 @@ def headline(measurements: Measurements) -> dict[str, Any]:
         "ratio_script": _ratios(script, batch),
         "ratio_script_shared": next(iter(_ratios(script, shared).values()), None),
         "save_ratio_20ms": saving.get(_DISTANT_MS, {}).get("ratio"),
+        **_line_ratios(measurements.get("line", {})),
         "plan_100k_seconds": planning.get(_PLANNED, {}).get("seconds"),
         "plan_100k_mb": planning.get(_PLANNED, {}).get("peak_mb"),
         "initial_fetch_median_seconds": measurements.get("initial", {}).get("median_seconds"),
+    }
+
+
+def _line_ratios(line: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the ratios of the rates over a line: one organization to many, and both to many without a line."""
+    if not line:
+        return dict.fromkeys(("ratio_one_organization", "ratio_line_one", "ratio_line_many"))
+    near, distant = (
+        {int(organizations): run["per_second"] for organizations, run in line[delay].items()}
+        for delay in ("0", _DISTANT_MS)
+    )
+    many = max(near)
+    return {
+        "ratio_one_organization": round(distant[1] / distant[many], 2),
+        "ratio_line_one": round(distant[1] / near[many], 2),
+        "ratio_line_many": round(distant[many] / near[many], 2),
     }
 
 

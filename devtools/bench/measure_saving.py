@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from statistics import median
 from uuid import uuid4
 
 from psycopg import Connection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import connect, open_pool
@@ -28,7 +25,7 @@ from blogger_tracking.domain.models import CommonVideo, Platform, VideoStatistic
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from devtools.bench.bench_fleets import Fleets
-from devtools.bench.wire_proxy import WireProxy
+from devtools.bench.wire_proxy import WireProxy, proxied
 from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
 
@@ -85,12 +82,7 @@ class Saving:
 
 def measure_saving(stack: Stack, fleets: Fleets, delay_ms: float, *, videos: int, saves: int) -> Saving:
     """Measure `saves` fetches that are saved set-based and as many that are saved row by row."""
-    socket = Path(str(conninfo_to_dict(stack.pipeline_dsn)["host"])) / ".s.PGSQL.5432"
-    with (
-        tempfile.TemporaryDirectory(prefix="bt-") as folder,
-        WireProxy(Path(folder), socket, delay_ms / 1000) as proxy,
-        open_pool(make_conninfo(stack.pipeline_dsn, host=folder), connections=1) as pool,
-    ):
+    with proxied(stack.pipeline_dsn, delay_ms) as (proxy, dsn), open_pool(dsn, connections=1) as pool:
         by_set: list[tuple[float, int]] = []
         by_row: list[tuple[float, int]] = []
         for claim, connection in _claims(stack, fleets, pool, videos, 2 * saves):

@@ -30,7 +30,7 @@ from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRa
 from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
-from devtools.bench.bench_fleets import Fleets
+from devtools.bench.bench_fleets import BLOGGERS_PER_ORGANIZATION, Fleets
 from devtools.bench.measurement import measure_in_child, median_run
 from devtools.local_stack.airflow_connections import PLATFORM_PATHS
 
@@ -79,11 +79,21 @@ def best_script(
     return sorted(measured, key=lambda each: each.seconds)
 
 
+def run_script(targets: ScriptTargets, fleets: Fleets, bloggers: int, threads: int, organizations: int) -> ScriptRun:
+    """Measure one run of the script, with bloggers that are spread evenly over `organizations`."""
+    return _measure(targets, fleets, bloggers, threads, per_organization=bloggers // organizations)
+
+
 def _measure(
-    targets: ScriptTargets, fleets: Fleets, bloggers: int, threads: int, timeout_seconds: float | None = None
+    targets: ScriptTargets,
+    fleets: Fleets,
+    bloggers: int,
+    threads: int,
+    timeout_seconds: float | None = None,
+    per_organization: int = BLOGGERS_PER_ORGANIZATION,
 ) -> ScriptRun:
     with connect(targets.admin_dsn) as connection:
-        fleets.track(connection, bloggers)
+        fleets.track(connection, bloggers, per_organization=per_organization)
     figures = measure_in_child(
         __name__,
         {

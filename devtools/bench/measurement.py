@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -38,6 +38,11 @@ def median_run(measure: Callable[[], T], runs: int) -> T:
     measured = [measure()]
     if measured[0].seconds < _TOO_LONG_TO_REPEAT_SECONDS:
         measured += [measure() for _ in range(runs - 1)]
+    return median_of(measured)
+
+
+def median_of(measured: Sequence[T]) -> T:
+    """Return the median of measurements by their duration."""
     return sorted(measured, key=lambda each: each.seconds)[len(measured) // 2]
 
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from blogger_tracking.database.connections import connect
+from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
@@ -17,8 +18,9 @@ from devtools.bench.measure_batch import batch_bench
 from devtools.bench.measure_member_reads import build_history, measure_member_reads
 from devtools.bench.measure_planning import measure_planning
 from devtools.bench.measure_saving import measure_saving
-from devtools.bench.measure_script import ScriptTargets, best_script
-from devtools.bench.measurement import median_run
+from devtools.bench.measure_script import ScriptRun, ScriptTargets, best_script, run_script
+from devtools.bench.measurement import median_of, median_run
+from devtools.bench.wire_proxy import proxied
 from devtools.local_stack.adding_over_http import SignedInMember
 from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Progress, Stack
@@ -92,6 +94,31 @@ def script(bench: Bench) -> dict[str, Any]:
             runs = best_script(targets, bench.fleets, bloggers, sizes.script_threads, sizes.runs)
             bench.progress(f"{bloggers} bloggers, bare script: {runs[0].seconds} s with {runs[0].threads} threads")
             measured[str(bloggers)] = script_figures(runs)
+    return measured
+
+
+def line(bench: Bench) -> dict[str, Any]:
+    """Measure the bare script, by the round-trip time to Postgres in milliseconds and the number of organizations."""
+    sizes = bench.conditions.sizes
+    cases = [(delay, organizations) for delay in _DELAYS_MS for organizations in (1, sizes.line_organizations)]
+    runs: dict[tuple[int, int], list[ScriptRun]] = {case: [] for case in cases}
+    with Stack(bench.conditions.databases()) as stack, SandboxServer(bench.conditions.sandbox_options()) as sandbox:
+        # In turn, so that the machine's load is the same for all cases.
+        for delay, organizations in cases * sizes.runs:
+            with proxied(stack.pipeline_dsn, delay) as (_, dsn):
+                targets = ScriptTargets(stack.admin_dsn, dsn, sandbox.base_url)
+                run = run_script(targets, bench.fleets, sizes.line_fleet, sizes.line_threads, organizations)
+            bench.progress(f"{organizations} organizations at {delay} ms: {run.per_second} bloggers per second")
+            runs[delay, organizations].append(run)
+        with connect(stack.admin_dsn) as connection:
+            violations = sum(check_invariants(connection).values())
+    measured: dict[str, Any] = {str(delay): {} for delay in _DELAYS_MS}
+    for (delay, organizations), each in runs.items():
+        run = median_of(each)
+        measured[str(delay)][str(organizations)] = asdict(run) | {
+            "per_second": run.per_second,
+            "violations": violations,
+        }
     return measured
 
 
@@ -194,6 +221,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "planning": planning,
     "member_reads": member_reads,
     "script": script,
+    "line": line,
     "batch": batch,
     "queues": queues,
     "shared": shared,

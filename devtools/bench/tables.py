@@ -25,6 +25,8 @@ def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, 
     if saving := measurements.get("saving"):
         columns = ("seconds", "round_trips", "row_by_row_seconds", "row_by_row_round_trips", "ratio")
         yield _plain_table("Saving one fetch, by round-trip time in ms", saving, columns)
+    if line := measurements.get("line"):
+        yield from _line_tables(line)
     if planning := measurements.get("planning"):
         yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
     if reads := measurements.get("member_reads"):
@@ -101,6 +103,12 @@ def _reads_table(reads: Mapping[str, Any]) -> Table:
     for title, read in reads.items():
         table.add_row(title, f"{read['rows']:,}", f"{read['milliseconds']:,}", ", ".join(read["scanned"]) or "none")
     return table
+
+
+def _line_tables(line: Mapping[str, Any]) -> Iterator[Table]:
+    for delay, runs in line.items():
+        columns = ("bloggers", "threads", "seconds", "per_second", "violations")
+        yield _plain_table(f"Bare script at a round-trip time of {delay} ms, by organizations", runs, columns)
 
 
 def _pair_table(pairs: Mapping[str, Any]) -> Table:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 _CHUNK_BYTES = 65_536
 
@@ -64,6 +69,18 @@ class WireProxy:
                 client.sendall(data)
         except OSError:
             return
+
+
+@contextmanager
+def proxied(dsn: str, delay_ms: float) -> Generator[tuple[WireProxy, str]]:
+    """Yield a proxy in front of a local server, and the connection string that leads through the proxy."""
+    server_socket = Path(str(conninfo_to_dict(dsn)["host"])) / ".s.PGSQL.5432"
+    # A short path, because the path of a Unix socket is limited to 107 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="bt-") as folder,
+        WireProxy(Path(folder), server_socket, delay_ms / 1000) as proxy,
+    ):
+        yield proxy, make_conninfo(dsn, host=folder)
 
 
 class _Direction:

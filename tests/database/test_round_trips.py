@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import open_pool
 from blogger_tracking.database.run_plans import RunScope
+from blogger_tracking.database.youtube_units import reserve_unit
 from blogger_tracking.platforms import PlatformConfig
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
@@ -23,8 +25,8 @@ from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 from tests.support.platform_accounts import KEY
 
 CLAIM_ROUND_TRIPS = 2
-SAVE_ROUND_TRIPS = 2
-"""Exact numbers: one round trip locks and reads, one writes and commits."""
+SAVE_ROUND_TRIPS = 1
+"""Exact numbers: a claim reads in one round trip, and locks, verifies and writes in another; saving reads nothing."""
 
 
 @pytest.fixture
@@ -59,12 +61,24 @@ def test_claiming_takes_two_round_trips_for_one_and_for_seven_organizations(
     assert few == many == CLAIM_ROUND_TRIPS
 
 
-def test_saving_takes_two_round_trips_for_five_and_for_fifty_videos(
+def test_saving_takes_one_round_trip_for_five_and_for_fifty_videos(
     build: DatabaseBuilder, wire: tuple[WireProxy, ConnectionPool]
 ) -> None:
     _, few = round_trips(build, wire, organizations=1, videos=5)
     _, many = round_trips(build, wire, organizations=1, videos=50)
     assert few == many == SAVE_ROUND_TRIPS
+
+
+def test_a_unit_is_reserved_in_one_round_trip_so_that_its_lock_is_not_held_in_between(
+    build: DatabaseBuilder, wire: tuple[WireProxy, ConnectionPool]
+) -> None:
+    proxy, pool = wire
+    build.track(build.organization(), platform="YouTube")
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    with pool.connection() as connection:
+        before = proxy.round_trips
+        assert reserve_unit(connection, datetime.now(UTC), 1, fetch_id)
+        assert proxy.round_trips - before == 1
 
 
 class ClosedStore:

@@ -9,15 +9,15 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.domain.claims import LockedAllocation, charge_after, claim_allocation
+from blogger_tracking.domain.claims import CurrentAllocation, claim_allocation
 from blogger_tracking.domain.ledger import SkipReason
-from blogger_tracking.domain.quotas import QuotaDecision
+from blogger_tracking.domain.quotas import Grant, QuotaDecision
 
 PERIOD_START = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD_END = PERIOD_START + timedelta(days=30)
 NOW = PERIOD_START + timedelta(days=3)
 
-PLANNED = LockedAllocation(
+PLANNED = CurrentAllocation(
     organization_id=UUID(int=1),
     tracked_account_id=UUID(int=2),
     period_start=PERIOD_START,
@@ -91,10 +91,38 @@ def test_a_claim_and_its_charge_never_exceed_the_grant_or_the_limit(
         reserved_in_period=0,
     )
     claimed = claim_allocation(allocation, NOW)
-    after = charge_after(charged, claimed.videos, returned)
+    after = claimed.charge_for(returned)
     assert charged <= after <= granted
     assert charged + claimed.reserved <= granted
     if after > charged:
         assert used_by_others + after <= video_limit
     if claimed.reserved:
         assert used_by_others + charged + claimed.reserved <= video_limit
+
+
+@given(
+    counts=charged_and_granted(),
+    reserved=st.integers(0, 40),
+    video_limit=st.integers(0, 600),
+    used_by_others=st.integers(0, 600),
+    later_use=st.integers(0, 600),
+)
+def test_the_claim_stays_the_same_exactly_for_the_usages_that_the_grant_allows(
+    counts: tuple[int, int], reserved: int, video_limit: int, used_by_others: int, later_use: int
+) -> None:
+    charged, granted = counts
+    allocation = replace(
+        PLANNED,
+        granted=granted,
+        reserved=reserved,
+        charged=charged,
+        video_limit=video_limit,
+        opening=used_by_others,
+        videos_fetched=charged,
+        reserved_in_period=reserved,
+    )
+    claimed = claim_allocation(allocation, NOW)
+    least, largest = allocation.usage_for(Grant(claimed.decision, claimed.videos))
+    usage = later_use + charged + reserved
+    same = claim_allocation(replace(allocation, opening=later_use), NOW) == claimed
+    assert same == ((least is None or usage >= least) and (largest is None or usage <= largest))

@@ -91,10 +91,13 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
 
     A round trip is made where the caller calls `sync` of the pipeline, and one at the end. psycopg's own
     `transaction()` adds a round trip for each of BEGIN and COMMIT, also in a pipeline (measured with 3.3).
+
+    The isolation level does not depend on the database's default: a statement after a lock sees what was committed
+    before the lock was granted.
     """
     try:
         with connection.pipeline() as pipeline:
-            connection.execute("begin")
+            connection.execute("begin isolation level read committed")
             yield pipeline
             connection.execute("commit")
     except BaseException:

@@ -1,4 +1,8 @@
-"""Claiming a fetch: two round trips, independent of the number of organizations."""
+"""Claiming a fetch: two round trips, independent of the number of organizations.
+
+The first round trip reads, the second locks, verifies and writes. The locks are held on the server only, not while a
+message travels, so that the fetches of one organization do not wait for each other's round trips.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, Pipeline
+from psycopg import Connection, Cursor, sql
+from psycopg.errors import SerializationFailure
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
-from blogger_tracking.domain.claims import AllocationClaim, Claim, LockedAllocation, claim_allocation, skip_allocation
+from blogger_tracking.domain.claims import AllocationClaim, Claim, CurrentAllocation, claim_allocation, skip_allocation
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account, Platform
-from blogger_tracking.domain.quotas import QuotaDecision
+from blogger_tracking.domain.quotas import Grant, QuotaDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class ClaimRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class _LockedFetch:
+class _CurrentFetch:
     blogger_id: UUID
     platform: str
     external_id: str
@@ -39,9 +44,26 @@ class _LockedFetch:
     suspended: bool
 
 
-# Every transaction that writes to a fetch locks the usage rows first, in this order, and then the fetch.
-# This lock order prevents deadlocks.
-LOCK_USAGE = """
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """The rule's decision on each allocation, with the rows on which the decision is based."""
+
+    fetch: _CurrentFetch
+    allocations: Sequence[CurrentAllocation]
+    claims: Sequence[AllocationClaim]
+
+    @property
+    def refusal_reason(self) -> str | None:
+        """The reasons of all organizations if none is granted a video."""
+        if any(claim.decision is not QuotaDecision.SKIP for claim in self.claims):
+            return None
+        return ", ".join(sorted({str(claim.reason) for claim in self.claims}))
+
+
+_UNLOCKED_TRIES = 3
+"""Number of decisions that are made without a lock. Each is repeated only if a row changed within a round trip."""
+
+_LOCK_USAGE = """
 select
 from blogger_tracking.subscription_usage
 where (organization_id, period_start) in (
@@ -51,8 +73,11 @@ order by organization_id, period_start
 for update
 """
 
+# Saving videos refers to the fetch before its transaction locks the usage: `for update` would conflict with that.
+_LOCK_FETCH = "select from blogger_tracking.fetches where id = %(fetch_id)s for no key update"
+
 # The suspension is read by this statement, not by database/platform_suspensions.py, to save a round trip per claim.
-_LOCK_FETCH = """
+_FETCH = """
 select
     fetches.blogger_id,
     fetches.platform,
@@ -75,7 +100,6 @@ select
 from blogger_tracking.fetches
 join blogger_tracking.blogger_information on blogger_information.id = fetches.blogger_id
 where fetches.id = %(fetch_id)s
-for update of fetches
 """
 
 _ALLOCATIONS = """
@@ -105,32 +129,92 @@ where fetch_allocations.fetch_id = %(fetch_id)s
 order by fetch_allocations.organization_id
 """
 
-_SUPERSEDE_ATTEMPTS = """
-update blogger_tracking.fetch_attempts
-set outcome = 'superseded', finished_at = %(moment)s
-where fetch_id = %(fetch_id)s and outcome is null
-"""
-
-_INSERT_ATTEMPT = """
-insert into blogger_tracking.fetch_attempts (
-    fetch_id, started_at, lease_expires_at, executor, outcome, finished_at, reason
+# A usage may differ from the one that was read, as long as the rule decides the same.
+_REQUIRE_SAME_DECISION = sql.SQL("""
+with decided as (
+    select *
+    from unnest(
+        %(organizations)s::uuid[],
+        %(reserved_before)s::integer[],
+        %(charged_before)s::integer[],
+        %(active)s::boolean[],
+        %(video_limits)s::bigint[],
+        %(period_ends)s::timestamptz[],
+        %(least_usages)s::bigint[],
+        %(largest_usages)s::bigint[]
+    ) as decided (
+        organization_id, reserved, charged, is_active, video_limit, period_end_now, least_usage, largest_usage
+    )
 )
-values (
-    %(fetch_id)s, %(moment)s, %(lease_expires_at)s, %(executor)s, %(outcome)s, %(finished_at)s, %(reason)s
-)
-returning id
-"""
+select
+    blogger_tracking.require_unchanged(
+        exists (
+            select
+            from ({current_fetch}) as found
+            where found.live_elsewhere = %(live_elsewhere)s and found.suspended = %(suspended)s
+        )
+        and not exists (
+            select
+            from ({allocations}) as allocation
+            full join decided on decided.organization_id = allocation.organization_id
+            where (
+                allocation.organization_id,
+                allocation.reserved,
+                allocation.charged,
+                allocation.is_active,
+                allocation.video_limit,
+                allocation.period_end_now
+            ) is distinct from (
+                decided.organization_id,
+                decided.reserved,
+                decided.charged,
+                decided.is_active,
+                decided.video_limit,
+                decided.period_end_now
+            )
+            or allocation.opening + allocation.videos_fetched + allocation.reserved_in_period < decided.least_usage
+            or allocation.opening + allocation.videos_fetched + allocation.reserved_in_period > decided.largest_usage
+        )
+    )
+""").format(current_fetch=sql.SQL(_FETCH), allocations=sql.SQL(_ALLOCATIONS))
 
 # A fetch with a conclusive attempt keeps the state and the reason of that attempt; the refused attempt has its own row.
-_UPDATE_FETCH = """
+# The time is read under the lock: a run that ended before the lock was granted ended before the claim.
+_BEGIN_ATTEMPT = """
+with beginning as (
+    select clock_timestamp() as moment
+),
+superseded as (
+    update blogger_tracking.fetch_attempts
+    set outcome = 'superseded', finished_at = beginning.moment
+    from beginning
+    where fetch_id = %(fetch_id)s and outcome is null
+),
+attempt as (
+    insert into blogger_tracking.fetch_attempts (
+        fetch_id, started_at, lease_expires_at, executor, outcome, finished_at, reason
+    )
+    select
+        %(fetch_id)s,
+        moment,
+        moment + %(lease)s,
+        %(executor)s,
+        case when %(refused)s then 'skipped' end,
+        case when %(refused)s then moment end,
+        %(reason)s
+    from beginning
+    returning id, started_at, lease_expires_at
+)
 update blogger_tracking.fetches
 set
     state = case when %(refused)s then coalesce(conclusive_state, 'skipped') else 'running' end,
     reason = case when conclusive_state is null then %(reason)s else reason end,
-    current_attempt_id = (select max(id) from blogger_tracking.fetch_attempts where fetch_id = %(fetch_id)s),
-    claimed_at = %(moment)s,
-    lease_expires_at = %(lease_expires_at)s
-where id = %(fetch_id)s
+    current_attempt_id = attempt.id,
+    claimed_at = attempt.started_at,
+    lease_expires_at = attempt.lease_expires_at
+from attempt
+where fetches.id = %(fetch_id)s
+returning attempt.id
 """
 
 # The allocations of a fetch with a conclusive attempt keep their decision and reason until another attempt is
@@ -155,7 +239,7 @@ updated as (
         end,
         last_attempt_at = case
             when claimed.decision = 'skip' then fetch_allocations.last_attempt_at
-            else %(moment)s
+            else fetches.claimed_at
         end
     from claimed
     cross join blogger_tracking.fetches
@@ -179,46 +263,64 @@ def claim_fetch(connection: Connection, fetch_id: int, lease: timedelta, executo
     Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
     `executor` names the process that makes the attempt.
     """
+    attempt = {"fetch_id": fetch_id, "lease": lease, "executor": executor}
+    for _ in range(_UNLOCKED_TRIES):
+        try:
+            return _claim_unlocked(connection, attempt)
+        except SerializationFailure:
+            continue
+    return _claim_locked(connection, attempt)
+
+
+def lock_usage_and_fetch(connection: Connection, fetch_id: int) -> None:
+    """Lock the usage rows of a fetch's organizations, in the order of their keys, and then the fetch.
+
+    Every transaction that writes to a fetch takes its locks in this order, which prevents deadlocks.
+    """
+    connection.execute(_LOCK_USAGE, {"fetch_id": fetch_id})
+    connection.execute(_LOCK_FETCH, {"fetch_id": fetch_id})
+
+
+def _claim_unlocked(connection: Connection, attempt: dict[str, Any]) -> Claim | ClaimRefused:
+    """Decide without a lock, then lock, verify the decision, and write.
+
+    Raises SerializationFailure, having changed nothing, if the rule would decide otherwise now.
+    """
+    with connection.pipeline():
+        current = _read(connection, attempt["fetch_id"])
+    decision = _decide(*current)
+    with pipelined_transaction(connection):
+        lock_usage_and_fetch(connection, attempt["fetch_id"])
+        connection.execute(_REQUIRE_SAME_DECISION, attempt | _verified_parameters(decision))
+        begun = _begin_attempt(connection, attempt, decision)
+    return _result(attempt["fetch_id"], decision, begun)
+
+
+def _claim_locked(connection: Connection, attempt: dict[str, Any]) -> Claim | ClaimRefused:
+    """Lock, decide and write: the locks are held for a round trip, but the decision needs no repetition."""
     with pipelined_transaction(connection) as pipeline:
-        fetch, allocations = _lock(connection, pipeline, fetch_id)
-        claims = _claim_allocations(fetch, allocations)
-        refusal_reason = _refusal_reason(claims)
-        parameters = {
-            "fetch_id": fetch_id,
-            "moment": fetch.moment,
-            "executor": executor,
-            "refused": refusal_reason is not None,
-            "reason": refusal_reason,
-            "outcome": "skipped" if refusal_reason else None,
-            "finished_at": fetch.moment if refusal_reason else None,
-            "lease_expires_at": fetch.moment + lease,
-        }
-        connection.execute(_SUPERSEDE_ATTEMPTS, parameters)
-        attempt = connection.cursor(row_factory=scalar_row).execute(_INSERT_ATTEMPT, parameters)
-        connection.execute(_UPDATE_FETCH, parameters)
-        connection.execute(_UPDATE_ALLOCATIONS, parameters | _reservation_parameters(allocations, claims))
-    if refusal_reason is not None:
-        return ClaimRefused(fetch_id, fetch.username, refusal_reason)
-    account = Account(
-        platform=Platform(fetch.platform),
-        external_id=fetch.external_id,
-        sec_id=fetch.sec_id,
-        username=fetch.username,
-    )
-    granted = [claim for claim in claims if claim.decision is not QuotaDecision.SKIP]
-    return Claim(fetch_id, attempt.fetchall()[0], fetch.blogger_id, account, granted)
+        lock_usage_and_fetch(connection, attempt["fetch_id"])
+        current = _read(connection, attempt["fetch_id"])
+        pipeline.sync()
+        decision = _decide(*current)
+        begun = _begin_attempt(connection, attempt, decision)
+    return _result(attempt["fetch_id"], decision, begun)
 
 
-def _lock(connection: Connection, pipeline: Pipeline, fetch_id: int) -> tuple[_LockedFetch, list[LockedAllocation]]:
+def _read(connection: Connection, fetch_id: int) -> tuple[Cursor[_CurrentFetch], Cursor[CurrentAllocation]]:
     parameters = {"fetch_id": fetch_id}
-    connection.execute(LOCK_USAGE, parameters)
-    fetch = connection.cursor(row_factory=class_row(_LockedFetch)).execute(_LOCK_FETCH, parameters)
-    allocations = connection.cursor(row_factory=class_row(LockedAllocation)).execute(_ALLOCATIONS, parameters)
-    pipeline.sync()
-    return fetch.fetchall()[0], allocations.fetchall()
+    return (
+        connection.cursor(row_factory=class_row(_CurrentFetch)).execute(_FETCH, parameters),
+        connection.cursor(row_factory=class_row(CurrentAllocation)).execute(_ALLOCATIONS, parameters),
+    )
 
 
-def _claim_allocations(fetch: _LockedFetch, allocations: Sequence[LockedAllocation]) -> list[AllocationClaim]:
+def _decide(found: Cursor[_CurrentFetch], current: Cursor[CurrentAllocation]) -> _Decision:
+    fetch, allocations = found.fetchall()[0], current.fetchall()
+    return _Decision(fetch, allocations, _claim_allocations(fetch, allocations))
+
+
+def _claim_allocations(fetch: _CurrentFetch, allocations: Sequence[CurrentAllocation]) -> list[AllocationClaim]:
     if fetch.live_elsewhere:
         return [skip_allocation(allocation, SkipReason.ALREADY_RUNNING) for allocation in allocations]
     if fetch.suspended:
@@ -226,21 +328,55 @@ def _claim_allocations(fetch: _LockedFetch, allocations: Sequence[LockedAllocati
     return [claim_allocation(allocation, fetch.moment) for allocation in allocations]
 
 
-def _refusal_reason(claims: Sequence[AllocationClaim]) -> str | None:
-    if any(claim.decision is not QuotaDecision.SKIP for claim in claims):
-        return None
-    return ", ".join(sorted({str(claim.reason) for claim in claims}))
-
-
-def _reservation_parameters(
-    allocations: Sequence[LockedAllocation], claims: Sequence[AllocationClaim]
-) -> dict[str, list[Any]]:
+def _verified_parameters(decision: _Decision) -> dict[str, Any]:
+    usages = [
+        allocation.usage_for(Grant(claim.decision, claim.videos)) if claim.depends_on_usage else (None, None)
+        for allocation, claim in zip(decision.allocations, decision.claims, strict=True)
+    ]
     return {
-        "organizations": [claim.organization_id for claim in claims],
-        "reserved": [claim.reserved for claim in claims],
-        "decisions": [claim.decision for claim in claims],
-        "reasons": [claim.reason for claim in claims],
+        "live_elsewhere": decision.fetch.live_elsewhere,
+        "suspended": decision.fetch.suspended,
+        "organizations": [allocation.organization_id for allocation in decision.allocations],
+        "reserved_before": [allocation.reserved for allocation in decision.allocations],
+        "charged_before": [allocation.charged for allocation in decision.allocations],
+        "active": [allocation.is_active for allocation in decision.allocations],
+        "video_limits": [allocation.video_limit for allocation in decision.allocations],
+        "period_ends": [allocation.period_end_now for allocation in decision.allocations],
+        "least_usages": [least for least, _ in usages],
+        "largest_usages": [largest for _, largest in usages],
+    }
+
+
+def _begin_attempt(connection: Connection, attempt: dict[str, Any], decision: _Decision) -> Cursor[int]:
+    reason = decision.refusal_reason
+    parameters = attempt | {"refused": reason is not None, "reason": reason}
+    begun = connection.cursor(row_factory=scalar_row).execute(_BEGIN_ATTEMPT, parameters)
+    connection.execute(_UPDATE_ALLOCATIONS, parameters | _reservation_parameters(decision))
+    return begun
+
+
+def _reservation_parameters(decision: _Decision) -> dict[str, list[Any]]:
+    return {
+        "organizations": [claim.organization_id for claim in decision.claims],
+        "reserved": [claim.reserved for claim in decision.claims],
+        "decisions": [claim.decision for claim in decision.claims],
+        "reasons": [claim.reason for claim in decision.claims],
         "differences": [
-            claim.reserved - allocation.reserved for claim, allocation in zip(claims, allocations, strict=True)
+            claim.reserved - allocation.reserved
+            for claim, allocation in zip(decision.claims, decision.allocations, strict=True)
         ],
     }
+
+
+def _result(fetch_id: int, decision: _Decision, begun: Cursor[int]) -> Claim | ClaimRefused:
+    fetch = decision.fetch
+    if decision.refusal_reason is not None:
+        return ClaimRefused(fetch_id, fetch.username, decision.refusal_reason)
+    account = Account(
+        platform=Platform(fetch.platform),
+        external_id=fetch.external_id,
+        sec_id=fetch.sec_id,
+        username=fetch.username,
+    )
+    granted = [claim for claim in decision.claims if claim.decision is not QuotaDecision.SKIP]
+    return Claim(fetch_id, begun.fetchall()[0], fetch.blogger_id, account, granted)

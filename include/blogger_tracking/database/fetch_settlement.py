@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, Pipeline
-from psycopg.rows import class_row, scalar_row
+from psycopg import Connection, Cursor
+from psycopg.errors import SerializationFailure
+from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 
 from blogger_tracking.database.connections import pipelined_transaction
-from blogger_tracking.database.fetch_claims import LOCK_USAGE
+from blogger_tracking.database.fetch_claims import lock_usage_and_fetch
 from blogger_tracking.database.pending_initial_fetches import settle_initial_fetch
 from blogger_tracking.database.videos import save_videos
-from blogger_tracking.domain.claims import Claim, charge_after
+from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import CommonVideo
@@ -44,40 +44,31 @@ class SettledFetch:
     charged: dict[UUID, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _LockedCharge:
-    organization_id: UUID
-    charged: int
-    reserved: int
-
-
-_LOCK_FETCH = """
-select clock_timestamp()
-from blogger_tracking.fetches
-where id = %(fetch_id)s and current_attempt_id = %(attempt_id)s and state = 'running'
-for update
+_REQUIRE_NEWEST_ATTEMPT = """
+select
+    blogger_tracking.require_unchanged(
+        exists (
+            select
+            from blogger_tracking.fetches
+            where id = %(fetch_id)s and current_attempt_id = %(attempt_id)s and state = 'running'
+        )
+    )
 """
 
-_ALLOCATIONS = """
-select organization_id, charged, reserved
-from blogger_tracking.fetch_allocations
-where fetch_id = %(fetch_id)s
-order by organization_id
-"""
-
-# A decision is given only for the allocations that a conclusive attempt has claimed: see database/fetch_claims.py.
+# While an attempt is the newest one, nothing else changes what its allocations reserve or what they are charged for.
+# Allocations that the attempt has not claimed reserve nothing.
 _SETTLE_ALLOCATIONS = """
 with settled as (
     update blogger_tracking.fetch_allocations
     set
         charged = outcome.charged,
         charged_at = case
-            when outcome.charged > fetch_allocations.charged then %(moment)s
+            when outcome.charged > fetch_allocations.charged then now()
             else fetch_allocations.charged_at
         end,
         reserved = 0,
-        decision = coalesce(outcome.decision, fetch_allocations.decision),
-        reason = case when outcome.decision is null then fetch_allocations.reason end
+        decision = case when %(conclusive)s then outcome.decision else fetch_allocations.decision end,
+        reason = case when not %(conclusive)s then fetch_allocations.reason end
     from unnest(%(organizations)s::uuid[], %(charged)s::integer[], %(decisions)s::text[])
         as outcome (organization_id, charged, decision)
     where fetch_allocations.fetch_id = %(fetch_id)s
@@ -95,7 +86,7 @@ where usage.organization_id = settled.organization_id and usage.period_start = s
 """
 
 _MARK_ACCOUNTS = """
-update blogger_tracking.tracked_accounts set last_scraped_at = %(moment)s where id = any(%(tracked_accounts)s)
+update blogger_tracking.tracked_accounts set last_scraped_at = now() where id = any(%(tracked_accounts)s)
 """
 
 _MARK_BLOGGER = """
@@ -103,7 +94,7 @@ update blogger_tracking.blogger_information
 set
     account_state = %(account_state)s,
     sec_id = coalesce(%(sec_id)s, sec_id),
-    updated_at = %(moment)s
+    updated_at = now()
 where id = %(blogger_id)s
   and (account_state, sec_id) is distinct from (%(account_state)s, coalesce(%(sec_id)s, sec_id))
 """
@@ -111,7 +102,7 @@ where id = %(blogger_id)s
 _FINISH_ATTEMPT = """
 update blogger_tracking.fetch_attempts
 set
-    finished_at = %(moment)s,
+    finished_at = now(),
     outcome = %(state)s,
     error_kind = %(error_kind)s,
     reason = %(reason)s,
@@ -121,7 +112,7 @@ set
     videos_new = (
         select count(*)
         from blogger_tracking.videos
-        where platform = %(platform)s and external_video_id = any(%(ids)s) and first_seen_at = %(moment)s
+        where platform = %(platform)s and external_video_id = any(%(ids)s) and first_seen_at = now()
     )
 where id = %(attempt_id)s
 returning videos_new
@@ -143,80 +134,66 @@ where id = %(fetch_id)s
 def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
     """Save an outcome: videos, links, statistics, queue messages, charges, `last_scraped_at`, and the fetch's state.
 
+    One round trip; the videos are written before the usage of the organizations is locked, so that the fetches of one
+    organization wait for each other only while the charges are written. All times are that of the transaction.
+
     Raises StaleClaimError, having changed nothing, if a newer attempt has taken over the fetch.
     """
-    with pipelined_transaction(connection) as pipeline:
-        moment, allocations = _lock(connection, pipeline, claim)
-        charges = _charges(claim, allocations, len(outcome.videos))
-        if outcome.videos:
-            save_videos(connection, claim, outcome.videos, moment, charges)
-        settled = {"fetch_id": claim.fetch_id, "moment": moment}
-        connection.execute(
-            _SETTLE_ALLOCATIONS, settled | _allocation_parameters(claim, outcome.state, allocations, charges)
-        )
-        if outcome.state.conclusive:
-            _mark_scraped(connection, claim, outcome, moment)
-        settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.reason)
-        finished = settled | _attempt_parameters(claim, outcome)
-        videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, finished)
-        connection.execute(_FINISH_FETCH, finished)
-    added = {
-        allocation.organization_id: charges[allocation.organization_id] - allocation.charged
-        for allocation in allocations
-    }
-    return SettledFetch(videos_new.fetchall()[0], added)
-
-
-def _lock(connection: Connection, pipeline: Pipeline, claim: Claim) -> tuple[datetime, list[_LockedCharge]]:
-    parameters = {"fetch_id": claim.fetch_id, "attempt_id": claim.attempt_id}
-    connection.execute(LOCK_USAGE, parameters)
-    fetch = connection.cursor(row_factory=scalar_row).execute(_LOCK_FETCH, parameters)
-    allocations = connection.cursor(row_factory=class_row(_LockedCharge)).execute(_ALLOCATIONS, parameters)
-    pipeline.sync()
-    moments: list[datetime] = fetch.fetchall()
-    if not moments:
+    try:
+        with pipelined_transaction(connection):
+            if outcome.videos:
+                save_videos(connection, claim, outcome.videos)
+            lock_usage_and_fetch(connection, claim.fetch_id)
+            videos_new = _settle(connection, claim, outcome)
+    except SerializationFailure:
         raise StaleClaimError(
             f"Attempt {claim.attempt_id} of fetch {claim.fetch_id} saved nothing: a newer attempt has taken over the "
             "fetch, or the lease of this attempt expired. The newer attempt or the next run fetches the blogger."
-        )
-    return moments[0], allocations.fetchall()
+        ) from None
+    return SettledFetch(videos_new.fetchall()[0], _added_charges(claim, outcome))
 
 
-def _charges(claim: Claim, allocations: Sequence[_LockedCharge], returned: int) -> dict[UUID, int]:
-    claimed = {allocation.organization_id: allocation.videos for allocation in claim.allocations}
+def _settle(connection: Connection, claim: Claim, outcome: FetchOutcome) -> Cursor[int]:
+    parameters = _attempt_parameters(claim, outcome)
+    connection.execute(_REQUIRE_NEWEST_ATTEMPT, parameters)
+    connection.execute(_SETTLE_ALLOCATIONS, parameters | _allocation_parameters(claim, outcome))
+    if outcome.state.conclusive:
+        _mark_scraped(connection, claim, outcome)
+    settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.reason)
+    videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, parameters)
+    connection.execute(_FINISH_FETCH, parameters)
+    return videos_new
+
+
+def _added_charges(claim: Claim, outcome: FetchOutcome) -> dict[UUID, int]:
     return {
-        allocation.organization_id: charge_after(
-            allocation.charged, claimed.get(allocation.organization_id, 0), returned
-        )
-        for allocation in allocations
+        allocation.organization_id: allocation.charge_for(len(outcome.videos)) - allocation.charged
+        for allocation in claim.allocations
     }
 
 
-def _allocation_parameters(
-    claim: Claim, state: FetchState, allocations: Sequence[_LockedCharge], charges: dict[UUID, int]
-) -> dict[str, Any]:
-    decisions = {claimed.organization_id: claimed.decision for claimed in claim.allocations if state.conclusive}
+def _allocation_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any]:
+    added = _added_charges(claim, outcome)
     return {
-        "organizations": [allocation.organization_id for allocation in allocations],
-        "charged": [charges[allocation.organization_id] for allocation in allocations],
-        "decisions": [decisions.get(allocation.organization_id) for allocation in allocations],
-        "added": [charges[allocation.organization_id] - allocation.charged for allocation in allocations],
-        "released": [allocation.reserved for allocation in allocations],
+        "organizations": [allocation.organization_id for allocation in claim.allocations],
+        "charged": [allocation.charge_for(len(outcome.videos)) for allocation in claim.allocations],
+        "decisions": [allocation.decision for allocation in claim.allocations],
+        "added": [added[allocation.organization_id] for allocation in claim.allocations],
+        "released": [allocation.reserved for allocation in claim.allocations],
     }
 
 
 _ACCOUNT_STATES = {FetchState.PRIVATE: "private", FetchState.NOT_FOUND: "not_found"}
 
 
-def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome, moment: datetime) -> None:
+def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome) -> None:
     connection.execute(
         _MARK_ACCOUNTS,
-        {"moment": moment, "tracked_accounts": [claimed.tracked_account_id for claimed in claim.allocations]},
+        {"tracked_accounts": [claimed.tracked_account_id for claimed in claim.allocations]},
     )
     connection.execute(
         _MARK_BLOGGER,
         {
-            "moment": moment,
             "blogger_id": claim.blogger_id,
             "account_state": _ACCOUNT_STATES.get(outcome.state, "active"),
             "sec_id": outcome.sec_id,
@@ -226,6 +203,7 @@ def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome, m
 
 def _attempt_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any]:
     return {
+        "fetch_id": claim.fetch_id,
         "attempt_id": claim.attempt_id,
         "platform": claim.account.platform,
         "state": outcome.state,

@@ -54,7 +54,7 @@ def _save(
         # Two messages of one fetch may list the same video.
         pairs = {(video.fetch_id, video.external_video_id) for video in requested if video.external_video_id in found}
         captured = [(fetch_id, _statistics(found[video_id])) for fetch_id, video_id in sorted(pairs)]
-        save_statistics(connection, Platform.YOUTUBE, captured, moment)
+        save_statistics(connection, Platform.YOUTUBE, captured)
     if missing:
         record_missing_videos(connection, missing, moment, rule)
     acknowledge_videos(connection, requested, moment)

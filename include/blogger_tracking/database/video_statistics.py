@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from psycopg import Connection
 
@@ -15,7 +14,7 @@ insert into blogger_tracking.video_statistics (
     video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts
 )
 select
-    videos.id, fetches.id, fetches.fetched_on, %(moment)s, found.views, found.likes, found.comments, found.reposts
+    videos.id, fetches.id, fetches.fetched_on, now(), found.views, found.likes, found.comments, found.reposts
 from unnest(
     %(fetches)s::bigint[], %(ids)s::text[],
     %(views)s::bigint[], %(likes)s::bigint[], %(comments)s::bigint[], %(reposts)s::bigint[]
@@ -33,9 +32,9 @@ set
 
 
 def save_statistics(
-    connection: Connection, platform: Platform, captured: Sequence[tuple[int, VideoStatistics]], moment: datetime
+    connection: Connection, platform: Platform, captured: Sequence[tuple[int, VideoStatistics]]
 ) -> None:
-    """Insert or update statistics of saved videos.
+    """Insert or update statistics of saved videos, captured at the time of the transaction.
 
     `captured` pairs the id of a fetch with the statistics to save for that fetch. Each pair of fetch and video may
     occur only once.
@@ -43,7 +42,6 @@ def save_statistics(
     statistics = [each for _, each in captured]
     parameters = {
         "platform": platform,
-        "moment": moment,
         "fetches": [fetch_id for fetch_id, _ in captured],
         "ids": [each.external_video_id for each in statistics],
         "views": [each.views for each in statistics],

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
-from uuid import UUID
 
 from psycopg import Connection
 
@@ -46,7 +45,7 @@ _SAVE = """
 insert into blogger_tracking.videos (
     platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at, first_seen_at
 )
-select %(platform)s, external_video_id, %(blogger_id)s, url, title, thumbnail_url, published_at, %(moment)s
+select %(platform)s, external_video_id, %(blogger_id)s, url, title, thumbnail_url, published_at, now()
 from unnest(
     %(ids)s::text[], %(urls)s::text[], %(titles)s::text[], %(thumbnails)s::text[], %(dates)s::timestamptz[]
 ) as found (external_video_id, url, title, thumbnail_url, published_at)
@@ -101,7 +100,7 @@ candidates as (
     )
 )
 insert into blogger_tracking.organization_videos (organization_id, video_id, fetch_id, linked_at)
-select organization_id, video_id, %(fetch_id)s, %(moment)s
+select organization_id, video_id, %(fetch_id)s, now()
 from candidates
 where link <= links_left
 on conflict (organization_id, video_id) do nothing
@@ -166,13 +165,11 @@ def save_videos(
     connection: Connection,
     claim: Claim,
     videos: Sequence[CommonVideo],
-    moment: datetime,
-    charges: Mapping[UUID, int],
 ) -> None:
     """Save videos, their statistics and the organizations' links, and enqueue the messages that follow up.
 
-    `videos` are newest first and unique by id; `charges` are the charged videos by organization. Part of the
-    transaction that settles the fetch.
+    `videos` are newest first and unique by id. Part of the transaction that settles the fetch; the time is that of the
+    transaction.
     """
     platform = claim.account.platform
     video_ids = [video.external_video_id for video in videos]
@@ -180,7 +177,6 @@ def save_videos(
         "fetch_id": claim.fetch_id,
         "blogger_id": claim.blogger_id,
         "platform": platform,
-        "moment": moment,
         "ids": video_ids,
         "urls": [video.video_url for video in videos],
         "titles": [video.title for video in videos],
@@ -188,12 +184,12 @@ def save_videos(
         "dates": [video.published_at for video in videos],
         "organizations": [allocation.organization_id for allocation in claim.allocations],
         "allocated": [allocation.videos for allocation in claim.allocations],
-        "charges": [charges[allocation.organization_id] for allocation in claim.allocations],
+        "charges": [allocation.charge_for(len(videos)) for allocation in claim.allocations],
     }
     connection.execute(_SAVE, parameters)
     captured = [(claim.fetch_id, video.statistics) for video in videos if video.statistics]
     if captured:
-        save_statistics(connection, platform, captured, moment)
+        save_statistics(connection, platform, captured)
     connection.execute(_LINK, parameters)
     if platform is Platform.YOUTUBE:
         enqueue_video_batches(connection, claim.fetch_id, video_ids)

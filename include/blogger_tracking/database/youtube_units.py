@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from psycopg import Connection, sql
 
+from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.database.message_queues import WAITING_VIDEOS
 from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, quota_day
@@ -65,7 +66,7 @@ def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id
         "fetch_id": fetch_id,
         "budget": budget,
     }
-    with connection.pipeline(), connection.transaction():
+    with pipelined_transaction(connection):
         connection.execute(_LOCK_RESERVATIONS)
         reserved = connection.execute(_RESERVE, parameters)
     return bool(reserved.fetchall())

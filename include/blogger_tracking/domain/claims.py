@@ -9,12 +9,12 @@ from uuid import UUID
 
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account
-from blogger_tracking.domain.quotas import QuotaDecision, decide
+from blogger_tracking.domain.quotas import Grant, QuotaDecision, decide, remaining_for
 
 
 @dataclass(frozen=True, slots=True)
-class LockedAllocation:
-    """One organization's allocation in a fetch with the organization's current usage, both rows locked.
+class CurrentAllocation:
+    """One organization's allocation in a fetch with the organization's usage, both as read at one time.
 
     `video_limit` and `period_end_now` are None if the subscription was deleted. `period_end` is the end of the period
     as planning read it. `reserved_in_period` includes this allocation's own `reserved`.
@@ -37,9 +37,28 @@ class LockedAllocation:
     @property
     def available(self) -> int:
         """The subscription's limit minus everything that other allocations used or reserve, in videos."""
-        charged_otherwise = self.opening + self.videos_fetched - self.charged
-        reserved_otherwise = self.reserved_in_period - self.reserved
-        return (self.video_limit or 0) - charged_otherwise - reserved_otherwise
+        return self._available_at_no_usage - self._usage
+
+    def usage_for(self, grant: Grant) -> tuple[int | None, int | None]:
+        """Return the least and the largest usage of the period with which the rule gives this allocation this grant.
+
+        The usage is the sum of `opening`, `videos_fetched` and `reserved_in_period`; everything else is unchanged.
+        None: no bound.
+        """
+        least, most = remaining_for(self.granted, grant)
+        return (
+            None if most is None else self._available_at_no_usage - most,
+            None if least is None else self._available_at_no_usage - least,
+        )
+
+    @property
+    def _usage(self) -> int:
+        return self.opening + self.videos_fetched + self.reserved_in_period
+
+    @property
+    def _available_at_no_usage(self) -> int:
+        # The usage includes this allocation's own charge and reservation, which are available to this allocation.
+        return (self.video_limit or 0) + self.charged + self.reserved
 
     def subscription_ended_early(self, moment: datetime) -> bool:
         """Return True if the subscription was ended before the end that planning read.
@@ -53,8 +72,8 @@ class LockedAllocation:
 class AllocationClaim:
     """One organization's part in an attempt.
 
-    `videos` is the number of newest videos granted; `reserved` is the number of these that are not charged yet.
-    `reason` is None unless the organization is skipped.
+    `videos` is the number of newest videos granted; `reserved` is the number of these that are not charged yet;
+    `charged` is the charge of earlier attempts. `reason` is None unless the organization is skipped.
     """
 
     organization_id: UUID
@@ -62,7 +81,20 @@ class AllocationClaim:
     decision: QuotaDecision
     videos: int
     reserved: int
+    charged: int
     reason: SkipReason | None = None
+
+    @property
+    def depends_on_usage(self) -> bool:
+        """True if another usage of the period could change the decision."""
+        return self.reason in {None, SkipReason.SUBSCRIPTION_LIMIT}
+
+    def charge_for(self, returned: int) -> int:
+        """Return the charge after this attempt, to which the platform returned `returned` videos.
+
+        The charges of several attempts are not added: the largest counts.
+        """
+        return max(self.charged, min(self.videos, returned))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +116,7 @@ class Claim:
         return max(allocation.videos for allocation in self.allocations)
 
 
-def claim_allocation(allocation: LockedAllocation, moment: datetime) -> AllocationClaim:
+def claim_allocation(allocation: CurrentAllocation, moment: datetime) -> AllocationClaim:
     """Apply the subscription rule again, to the videos that are available to this allocation now."""
     if not allocation.is_active:
         return skip_allocation(allocation, SkipReason.INACTIVE)
@@ -99,18 +131,18 @@ def claim_allocation(allocation: LockedAllocation, moment: datetime) -> Allocati
         grant.decision,
         grant.videos,
         max(0, grant.videos - allocation.charged),
+        allocation.charged,
     )
 
 
-def skip_allocation(allocation: LockedAllocation, reason: SkipReason) -> AllocationClaim:
+def skip_allocation(allocation: CurrentAllocation, reason: SkipReason) -> AllocationClaim:
     """Return a claim without videos, with the reason."""
-    return AllocationClaim(allocation.organization_id, allocation.tracked_account_id, QuotaDecision.SKIP, 0, 0, reason)
-
-
-def charge_after(charged: int, claimed: int, returned: int) -> int:
-    """Return an allocation's charge after an attempt that claimed `claimed` videos.
-
-    `returned` is the number of videos that the platform returned; `charged` is the charge of earlier attempts. The
-    charges of several attempts are not added: the largest counts.
-    """
-    return max(charged, min(claimed, returned))
+    return AllocationClaim(
+        allocation.organization_id,
+        allocation.tracked_account_id,
+        QuotaDecision.SKIP,
+        0,
+        0,
+        allocation.charged,
+        reason,
+    )

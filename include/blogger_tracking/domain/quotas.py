@@ -35,3 +35,15 @@ def decide(asked: int, remaining: int) -> Grant:
     if remaining >= MIN_PARTIAL_FETCH:
         return Grant(QuotaDecision.PARTIAL, remaining)
     return Grant(QuotaDecision.SKIP, 0)
+
+
+def remaining_for(asked: int, grant: Grant) -> tuple[int | None, int | None]:
+    """Return the least and the largest number of remaining videos for which `decide` returns this grant.
+
+    None: no bound.
+    """
+    if grant.decision is QuotaDecision.FULL:
+        return asked, None
+    if grant.decision is QuotaDecision.PARTIAL:
+        return grant.videos, grant.videos
+    return None, min(asked, MIN_PARTIAL_FETCH) - 1

@@ -77,6 +77,16 @@ def test_the_figures_of_a_large_fleet_are_listed_with_the_usual_ones() -> None:
     assert headline(measurements)["per_second"] == {"100": 20.0, "100000": 40.0}
 
 
+def test_the_rates_over_a_line_are_compared_with_many_organizations_and_with_no_line() -> None:
+    def rates(one: float, many: float) -> dict[str, dict[str, float]]:
+        return {"1": {"per_second": one}, "50": {"per_second": many}}
+
+    figures = headline({"line": {"0": rates(45, 50), "20": rates(36, 45)}})
+    assert figures["ratio_one_organization"] == pytest.approx(0.8)
+    assert figures["ratio_line_one"] == pytest.approx(0.72)
+    assert figures["ratio_line_many"] == pytest.approx(0.9)
+
+
 def test_a_figure_that_was_not_measured_is_none() -> None:
     assert headline({})["plan_100k_seconds"] is None
 

@@ -13,7 +13,7 @@ import pytest
 from devtools.bench.__main__ import main
 
 # The remaining scenarios are the batch with other numbers and settings.
-MEASURED = ("saving", "planning", "member_reads", "script", "batch", "workers", "pairs", "initial")
+MEASURED = ("saving", "planning", "member_reads", "script", "line", "batch", "workers", "pairs", "initial")
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def test_a_run_has_the_usage_of_each_program_and_no_violations(figures: dict[str
     assert run["violations"] == 0
 
 
-def test_saving_takes_two_round_trips_and_row_by_row_several_per_video(figures: dict[str, Any]) -> None:
+def test_saving_takes_one_round_trip_and_row_by_row_several_per_video(figures: dict[str, Any]) -> None:
     distant = figures["measurements"]["saving"]["20"]
-    assert distant["round_trips"] == 2
+    assert distant["round_trips"] == 1
     assert distant["row_by_row_round_trips"] > distant["videos"]
 
 
@@ -71,6 +71,13 @@ def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:
     reads = figures["measurements"]["member_reads"]
     assert len(reads) == 5
     assert all(read["rows"] > 0 for read in reads.values())
+
+
+def test_the_script_is_measured_with_and_without_a_line_and_has_no_violations(figures: dict[str, Any]) -> None:
+    line = figures["measurements"]["line"]
+    assert {delay: set(runs) for delay, runs in line.items()} == {"0": {"1", "3"}, "20": {"1", "3"}}
+    assert not any(run["violations"] for runs in line.values() for run in runs.values())
+    assert figures["ratio_one_organization"] > 0
 
 
 def test_the_settings_are_written_with_the_figures(figures: dict[str, Any]) -> None:

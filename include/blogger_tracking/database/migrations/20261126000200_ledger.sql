@@ -170,6 +170,20 @@ alter table blogger_tracking.fetches
 add foreign key (current_attempt_id) references blogger_tracking.fetch_attempts (id),
 add foreign key (conclusive_attempt_id) references blogger_tracking.fetch_attempts (id);
 
+create function blogger_tracking.require_unchanged(holds boolean) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+    if holds is not true then
+        raise serialization_failure using
+            message = 'The rows on which this transaction is based have changed. Nothing was saved.';
+    end if;
+end
+$$;
+
+comment on function blogger_tracking.require_unchanged(boolean) is
+    'Abort the transaction, with all its statements that were sent already, unless the condition holds.';
+
 alter table blogger_tracking.tracked_accounts
 add column initial_fetch_run_id bigint references blogger_tracking.runs (id) on delete set null;
 

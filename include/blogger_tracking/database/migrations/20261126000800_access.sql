@@ -90,6 +90,7 @@ grant select, insert, update, delete on blogger_tracking.imported_rows to blogge
 grant select, insert, update, delete on blogger_tracking.rate_limits to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.pipeline_canary to blogger_pipeline;
 grant select on blogger_tracking.tracked_bloggers_view, blogger_tracking.blogger_video_queue to blogger_pipeline;
+grant execute on function blogger_tracking.require_unchanged(boolean) to blogger_pipeline;
 
 create policy pipeline on blogger_tracking.organizations to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.organization_members to blogger_pipeline using (true) with check (true);
