@@ -225,7 +225,8 @@ def test_twenty_writers_of_one_organization_never_exceed_a_tight_limit_by_one_vi
     largest, ended = [0], threading.Event()
 
     def sample() -> None:
-        with psycopg.connect(pipeline_conninfo, autocommit=True) as connection:
+        # Without prepared statements, which a pooler in transaction mode does not keep.
+        with psycopg.connect(pipeline_conninfo, autocommit=True, prepare_threshold=None) as connection:
             while not ended.is_set():
                 usage = connection.execute(
                     "select max(videos_fetched + reserved) from blogger_tracking.subscription_usage"

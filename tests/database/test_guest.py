@@ -22,7 +22,7 @@ from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 
 HOSTS = Path(__file__).parent / "hosts"
-ADOPTION = Path(os.environ.get("BLOGGER_TRACKING_ADOPTION", "not given"))
+ADOPTION = Path(os.environ.get("TEST_ADOPTION_DATABASES", "not given"))
 """Folder of further databases to be a guest in. They are not part of the project."""
 
 _numbers = itertools.count()
@@ -44,7 +44,7 @@ ALL_HOSTS = [
             name,
             files,
             marks=pytest.mark.skipif(
-                not files[0].exists(), reason="BLOGGER_TRACKING_ADOPTION names no folder of databases"
+                not files[0].exists(), reason="TEST_ADOPTION_DATABASES names no folder of databases"
             ),
             id=name,
         )

@@ -37,7 +37,7 @@ def test_instances_are_created_without_labels_if_the_database_does_not_answer(
     fleet.track(Platform.TIKTOK, 3)
     with psycopg.connect(stack.admin_dsn) as blocker:
         # Planning waits until the DAG is paused: the running tasks of a paused DAG end, but no instance is created.
-        blocker.execute("lock table runs in access exclusive mode")
+        blocker.execute("lock table blogger_tracking.runs in access exclusive mode")
         dag_run_id = client.trigger(DAG_ID, fleet.scope()).dag_run_id
         wait_until(lambda: plan_states(client, dag_run_id) == {"running"})
         client.pause(DAG_ID)
@@ -46,7 +46,7 @@ def test_instances_are_created_without_labels_if_the_database_does_not_answer(
         wait_until(lambda: not unready_components(stack.api_url, paused_at))
         blocker.rollback()
         wait_until(lambda: plan_states(client, dag_run_id) == {"success"})
-        blocker.execute("lock table runs in access exclusive mode")
+        blocker.execute("lock table blogger_tracking.runs in access exclusive mode")
         client.unpause(DAG_ID)
         wait_until(lambda: len(created(client, dag_run_id)) == 3, observed=lambda: states(client, dag_run_id))
         labels = created(client, dag_run_id)

@@ -1,6 +1,6 @@
 """The clients against recorded responses of the platforms, which are not part of the project.
 
-The environment variable BLOGGER_TRACKING_RECORDED names the folder of the responses; without it the tests are skipped.
+The environment variable TEST_RECORDED_ANSWERS names the folder of the responses; without it the tests are skipped.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from blogger_tracking.platforms.json_values import Json
 from tests.support.platform_accounts import ACCOUNTS
 from tests.support.scripted_server import Scripted, ScriptedServer
 
-FOLDER = os.environ.get("BLOGGER_TRACKING_RECORDED", "")
+FOLDER = os.environ.get("TEST_RECORDED_ANSWERS", "")
 RECORDED = Path(FOLDER)
 
-pytestmark = pytest.mark.skipif(not FOLDER, reason="BLOGGER_TRACKING_RECORDED names no folder of recorded responses")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="TEST_RECORDED_ANSWERS names no folder of recorded responses")
 
 Connect = Callable[[Platform], PlatformService]
 

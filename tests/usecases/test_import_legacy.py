@@ -36,7 +36,7 @@ from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import fetch_ids, plan
 
 SYSTEMS = Path(__file__).parent / "earlier_systems"
-ADOPTION = Path(os.environ.get("BLOGGER_TRACKING_ADOPTION") or Path(__file__).parents[3] / "shared" / "adoption")
+ADOPTION = Path(os.environ.get("TEST_ADOPTION_DATABASES", "not given"))
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 
 _numbers = itertools.count(1)

@@ -58,12 +58,12 @@ def _owned_by_another_process(folder: Path) -> subprocess.Popen[str]:
 
 def test_a_started_stack_has_a_migrated_database_that_the_pipeline_can_use(databases: Stack) -> None:
     with psycopg.connect(databases.pipeline_dsn) as connection:
-        assert connection.execute("select count(*) from pipeline_canary").fetchone() == (1,)
+        assert connection.execute("select count(*) from blogger_tracking.pipeline_canary").fetchone() == (1,)
 
 
 def test_the_pipeline_does_not_own_the_schema(databases: Stack) -> None:
     with psycopg.connect(databases.pipeline_dsn) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("drop table pipeline_canary")
+        connection.execute("drop table blogger_tracking.pipeline_canary")
 
 
 def test_a_stopped_stack_leaves_no_process_and_no_socket(databases_config: StackConfig) -> None:
@@ -78,10 +78,10 @@ def test_a_stopped_stack_leaves_no_process_and_no_socket(databases_config: Stack
 
 def test_the_data_of_a_stack_is_kept_for_its_next_start(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack, psycopg.connect(stack.admin_dsn) as connection:
-        connection.execute("insert into organizations (name) values ('Kept')")
+        connection.execute("insert into blogger_tracking.organizations (name) values ('Kept')")
 
     with Stack(databases_config) as stack, psycopg.connect(stack.admin_dsn) as connection:
-        assert connection.execute("select name from organizations").fetchall() == [("Kept",)]
+        assert connection.execute("select name from blogger_tracking.organizations").fetchall() == [("Kept",)]
 
 
 def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_stays_up(databases: Stack) -> None:
