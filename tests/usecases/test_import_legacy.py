@@ -502,7 +502,7 @@ def test_the_report_is_written_row_by_row(admin: Connection, tracker: Tracker, t
 def original(server: DatabaseServer) -> Iterator[Connection]:
     """The database of the original system, migrated, with its views."""
     if not ADOPTION.exists():
-        pytest.skip(f"{ADOPTION} is not here")
+        pytest.skip("TEST_ADOPTION_DATABASES names no folder of databases")
     server.execute("create database original")
     with psycopg.connect(server.conninfo("original"), autocommit=True) as connection:
         for name in ("supabase_base.sql", "original.sql"):
