@@ -1,8 +1,7 @@
-"""Fixtures with a real Postgres: one server per session, one fresh and migrated database per test."""
+"""Fixtures with a real Postgres: one server per session, and for each test a migrated database without other rows."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import tempfile
@@ -16,10 +15,8 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import open_pool
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.database_server import DatabaseServer
+from tests.support.database_server import DatabaseServer, RecycledDatabases
 from tests.support.pgbouncer import MISSING, PROGRAM, PgBouncer
-
-_numbers = itertools.count()
 
 # Set before any import of Airflow, which otherwise writes its configuration to the home of the user.
 _airflow_home = tempfile.mkdtemp(prefix="bt-airflow-")
@@ -76,13 +73,25 @@ def server() -> Iterator[DatabaseServer]:
         started.stop()
 
 
+@pytest.fixture(scope="session")
+def databases(server: DatabaseServer) -> RecycledDatabases:
+    return RecycledDatabases(server)
+
+
 @pytest.fixture
-def database(server: DatabaseServer) -> Iterator[str]:
-    """Yield the name of a fresh, migrated database."""
-    name = f"test_{next(_numbers)}"
-    server.execute(f"create database {name} template template_bloggers")
+def database(databases: RecycledDatabases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Yield the name of a migrated database without rows of other tests."""
+    name = databases.take()
     yield name
-    server.execute(f"drop database {name} with (force)")
+    # A pooler keeps connections to a database, and may give a connection that was ended to the next test.
+    if "transaction_pooler" in request.fixturenames or _is_pooled(request):
+        databases.drop(name)
+    else:
+        databases.give_back(name)
+
+
+def _is_pooled(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("pooled") is not None
 
 
 @pytest.fixture
