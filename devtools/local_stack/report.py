@@ -30,6 +30,7 @@ from devtools.local_stack.batch_run import count_states
 class Report:
     """Figures of one run. `seconds` is the time from trigger to end, `green` True for the Airflow state `success`.
 
+    `requests_per_blogger` is the number of requests per fetched blogger, by platform.
     `added` is the blogger that was added over HTTP before the run. `queues` counts all messages so far;
     `youtube_units` are the units of the daily quota that the run used, by use.
     """
@@ -43,6 +44,7 @@ class Report:
     added: TimedAddition | None
     queues: dict[str, QueueCounts]
     youtube_units: dict[str, int]
+    requests_per_blogger: dict[str, float]
     invariants: dict[str, int]
     green: bool
 
@@ -67,6 +69,7 @@ def gather_report(
         added=added,
         queues={state.queue.value: state.counts for state in read_queues(connection)},
         youtube_units={use.value: units for use, units in read_run_units(connection, run_id).items()},
+        requests_per_blogger={summary.platform: round(summary.requests_per_blogger, 2) for summary in platforms},
         invariants=check_invariants(connection),
         green=dag_run_state == "success",
     )
@@ -109,8 +112,9 @@ def _platform_table(report: Report) -> Table:
     table = titled_table("Platforms", "platform")
     table.add_column("fetched", justify="right")
     table.add_column("states")
-    for column in ("videos", "of them new", "seconds"):
+    for column in ("videos", "of them new", "seconds", "requests", "per blogger"):
         table.add_column(column, justify="right")
+    table.add_column("spent on")
     for platform in report.platforms:
         table.add_row(
             platform.platform,
@@ -119,6 +123,9 @@ def _platform_table(report: Report) -> Table:
             _figure(platform.videos),
             _figure(platform.videos_new),
             f"{platform.seconds:.1f}",
+            _figure(sum(platform.requests.values())),
+            f"{platform.requests_per_blogger:.1f}",
+            _counts(platform.requests),
         )
     return table
 

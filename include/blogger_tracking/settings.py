@@ -4,6 +4,7 @@ Each field is read from the environment variable `BLOGGER_TRACKING_` + its name 
 but fields of Airflow Connections. `docs/settings.md` is generated from this module.
 """
 
+from enum import StrEnum
 from functools import cache
 
 from pydantic import Field
@@ -15,6 +16,13 @@ COLLECTION_THRESHOLDS = (20_000, 20, 20)
 Python's defaults (700, 10, 10) are for smaller programs: Airflow's processes hold hundreds of thousands of objects, and
 scanning these objects took a tenth of a batch run's CPU time.
 """
+
+
+class InstagramPosts(StrEnum):
+    """Choice of the fetches that read Instagram's list of posts beside the clips."""
+
+    AS_NEEDED = "as_needed"
+    ALWAYS = "always"
 
 
 class Settings(BaseSettings):
@@ -116,6 +124,11 @@ class Settings(BaseSettings):
     )
     extra_pages: int = Field(
         default=3, ge=0, description="Number of pages that a listing may read beyond those that its target count needs."
+    )
+    instagram_posts: InstagramPosts = Field(
+        default=InstagramPosts.AS_NEEDED,
+        description="Reading of Instagram's list of posts, which has the videos that are no reels: by every fetch "
+        "(always), or as often as earlier readings of the account make necessary (as_needed).",
     )
     tiktok_requests_per_second: float = Field(
         default=100, gt=0, description="Rate limit of TikTok, in requests per second of all processes together."

@@ -161,6 +161,16 @@ def test_a_failing_platform_is_503_or_502_without_the_platforms_error_text(
     assert text not in answer.text
 
 
+def test_a_rejected_key_that_a_look_up_meets_suspends_the_platform_for_everybody(
+    people: People, sandbox: SandboxServer
+) -> None:
+    sandbox.add_fault(Fault(FaultKind.INVALID_CREDENTIALS, Platform.TIKTOK))
+    assert people.person().add(username(sandbox)).status_code == 502
+    again = people.person().add(username(sandbox))
+    assert (again.status_code, again.json()["error"]["code"]) == (503, "platform_suspended")
+    assert sandbox.request_count() == 1
+
+
 def test_a_suspended_platform_is_503_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:

@@ -19,11 +19,12 @@ from blogger_tracking.database.run_summaries import (
     read_platform_summaries,
     read_tallies,
 )
-from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.database.youtube_units import record_units
+from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim
+from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim, videos
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +106,28 @@ def test_the_summaries_count_the_conclusive_attempt_and_no_later_inconclusive_on
     assert (organization.granted, organization.fetched, organization.charged) == (20, 15, 15)
 
 
+def test_the_requests_of_all_attempts_are_counted_and_youtubes_statistics(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    organization = build.organization(daily=20)
+    for platform in (Platform.TIKTOK, Platform.YOUTUBE):
+        build.track(organization, build.blogger(platform=platform))
+    run = plan(pool)
+    tiktok, youtube = fetch_ids(pool, run)
+    failed = FetchOutcome(FetchState.FAILED, requests={RequestUse.LISTING: 1, RequestUse.RETRY: 2})
+    settle(pool, claim(pool, tiktok), failed)
+    settle(pool, claim(pool, tiktok), FetchOutcome(FetchState.SUCCEEDED, requests={RequestUse.LISTING: 1}))
+    settle(pool, claim(pool, youtube), FetchOutcome(FetchState.SUCCEEDED, requests={RequestUse.LISTING: 1}))
+    with pool.connection() as connection:
+        for use in (RequestUse.LISTING, RequestUse.STATISTICS):
+            record_units(connection, datetime.now(UTC), {use: 1}, youtube)
+        summaries = read_platform_summaries(connection, run.run_id)
+    assert [(summary.requests, summary.requests_per_blogger) for summary in summaries] == [
+        ({"listing": 2, "retry": 2}, 4),
+        ({"listing": 1, "statistics": 1}, 2),
+    ]
+
+
 def test_the_summaries_count_the_newest_conclusive_attempt(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization(daily=20))
     run = plan(pool)
@@ -162,13 +185,15 @@ def test_a_finished_run_logs_short_lines_per_platform_and_organization(
     name = build.value("select name from organizations")
     key = new_key()
     fetch_id, _ = fetch_ids(pool, plan(pool, key))
-    succeed(pool, claim(pool, fetch_id), returned=12)
+    outcome = FetchOutcome(FetchState.SUCCEEDED, videos(12), requests={RequestUse.LISTING: 2, RequestUse.RETRY: 1})
+    settle(pool, claim(pool, fetch_id), outcome)
     with caplog.at_level(logging.INFO):
         finish_run(pool, key, failed_share_limit=1)
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("finish_run")]
     assert lines[0] == "TikTok: 1 released, 1 succeeded."
     assert lines[1].startswith("TikTok: 12 videos in ")
     assert lines[2:] == [
+        "TikTok: 3.0 requests per fetched blogger (1 retry, 2 listing).",
         f"{name}: fetched 12 of 35 granted videos, charged 12.",
         f"{name}: 5 of 40 videos of the period are used without this run's charges.",
     ]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.youtube_units import UnitUse, record_units, reserve_unit, units_left
+from blogger_tracking.database.youtube_units import record_units, reserve_unit, units_left
+from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
@@ -26,7 +27,7 @@ def left(pool: ConnectionPool, moment: datetime, budget: int = 100) -> int:
 
 def spend(pool: ConnectionPool, moment: datetime, units: int, fetch_id: int | None = None) -> None:
     with pool.connection() as connection:
-        record_units(connection, moment, UnitUse.LISTING, units, fetch_id)
+        record_units(connection, moment, {RequestUse.LISTING: units}, fetch_id)
 
 
 def test_spent_units_count_until_midnight_pacific(pool: ConnectionPool) -> None:

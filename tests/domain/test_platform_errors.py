@@ -28,9 +28,9 @@ def test_the_text_of_an_error_is_its_platform_kind_and_detail() -> None:
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_without_a_retry_time_only_a_rejected_key_and_an_exceeded_quota_suspend(kind: ErrorKind) -> None:
+def test_without_a_retry_time_only_refusals_of_the_caller_suspend(kind: ErrorKind) -> None:
     until = suspended_until(PlatformError(kind, Platform.TIKTOK, ""), NOW, Settings(suspension_minutes=15))
-    suspends = kind in {ErrorKind.INVALID_CREDENTIALS, ErrorKind.QUOTA_EXCEEDED}
+    suspends = kind in {ErrorKind.INVALID_CREDENTIALS, ErrorKind.QUOTA_EXCEEDED, ErrorKind.REFUSED}
     assert until == (NOW + timedelta(minutes=15) if suspends else None)
 
 

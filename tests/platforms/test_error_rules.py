@@ -93,8 +93,49 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
         YOUTUBE,
         403,
         google("SERVICE_UNAVAILABLE", status="PERMISSION_DENIED"),
-        ErrorKind.BAD_REQUEST,
+        ErrorKind.INVALID_CREDENTIALS,
     ),
+    (
+        "project suspended",
+        YOUTUBE,
+        403,
+        google("forbidden", "Consumer 'api_key:x' has been suspended.", "PERMISSION_DENIED", "CONSUMER_SUSPENDED"),
+        ErrorKind.INVALID_CREDENTIALS,
+    ),
+    (
+        "referer blocked, in words alone",
+        YOUTUBE,
+        403,
+        {"error": {"code": 403, "message": "Requests from referer <empty> are blocked."}},
+        ErrorKind.INVALID_CREDENTIALS,
+    ),
+    (
+        "unregistered callers",
+        YOUTUBE,
+        403,
+        google("forbidden", "Method doesn't allow unregistered callers (callers without established identity)."),
+        ErrorKind.INVALID_CREDENTIALS,
+    ),
+    ("unregistered callers by reason", YOUTUBE, 403, google("dailyLimitExceededUnreg"), ErrorKind.INVALID_CREDENTIALS),
+    (
+        "a reason that is not the first",
+        YOUTUBE,
+        403,
+        {"error": {"errors": [{"reason": "forbidden"}, {"reason": "quotaExceeded"}]}},
+        ErrorKind.QUOTA_EXCEEDED,
+    ),
+    ("an unknown reason", YOUTUBE, 403, google("somethingNew"), ErrorKind.REFUSED),
+    ("a channel that is closed", YOUTUBE, 403, google("channelClosed"), ErrorKind.NOT_FOUND),
+    ("a list that is not accessible", YOUTUBE, 403, google("playlistItemsNotAccessible"), ErrorKind.BAD_REQUEST),
+    ("a bad parameter", YOUTUBE, 400, google("invalidChannelId"), ErrorKind.BAD_REQUEST),
+    (
+        "automated queries",
+        YOUTUBE,
+        403,
+        b"<html><title>Sorry...</title>Your computer may be sending automated queries.</html>",
+        ErrorKind.BLOCKED,
+    ),
+    ("automated queries as a redirect", YOUTUBE, 303, b"<html>moved</html>", ErrorKind.BLOCKED),
     ("no such user or banned", TIKTOK, 200, {"statusCode": 10221}, ErrorKind.NOT_FOUND),
     ("not found", TIKTOK, 200, {"statusCode": 10202}, ErrorKind.NOT_FOUND),
     ("gone or blocked", TIKTOK, 200, {"statusCode": 10204}, ErrorKind.NOT_FOUND),
@@ -108,7 +149,15 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ("too fast for the plan", TIKTOK, 429, {"message": PER_SECOND}, ErrorKind.RATE_LIMITED),
     ("not subscribed", TIKTOK, 403, {"message": "You are not subscribed to this API."}, ErrorKind.INVALID_CREDENTIALS),
     ("key refused", TIKTOK, 401, {"message": "Invalid API key."}, ErrorKind.INVALID_CREDENTIALS),
-    ("unknown endpoint", TIKTOK, 404, {"message": "Endpoint '/x' does not exist"}, ErrorKind.BAD_REQUEST),
+    ("unknown endpoint", TIKTOK, 404, {"message": "Endpoint '/x' does not exist"}, ErrorKind.REFUSED),
+    (
+        "restricted user",
+        TIKTOK,
+        403,
+        {"message": "Restricted user (2). Please contact your API provider."},
+        ErrorKind.INVALID_CREDENTIALS,
+    ),
+    ("monthly credit behind another status", TIKTOK, 403, {"message": MONTHLY}, ErrorKind.QUOTA_EXCEEDED),
     ("key refused", INSTAGRAM, 401, hiker("Access key is not valid"), ErrorKind.INVALID_CREDENTIALS),
     ("credit used up", INSTAGRAM, 402, hiker("Top up your account"), ErrorKind.QUOTA_EXCEEDED),
     ("private", INSTAGRAM, 403, hiker("This account is private", "PrivateAccount"), ErrorKind.PRIVATE),
@@ -116,7 +165,22 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
     ("login wall", INSTAGRAM, 403, hiker("Login required", "LoginRequired"), ErrorKind.BLOCKED),
     ("login wall as a redirect", INSTAGRAM, 302, b"", ErrorKind.BLOCKED),
     ("user not found", INSTAGRAM, 404, hiker("User not found", "UserNotFound"), ErrorKind.NOT_FOUND),
-    ("unknown endpoint", INSTAGRAM, 404, hiker("Not Found"), ErrorKind.BAD_REQUEST),
+    ("unknown endpoint", INSTAGRAM, 404, hiker("Not Found"), ErrorKind.REFUSED),
+    (
+        "Instagram's own words for a rate",
+        INSTAGRAM,
+        401,
+        {"message": "Please wait a few minutes before you try again.", "require_login": True, "status": "fail"},
+        ErrorKind.RATE_LIMITED,
+    ),
+    (
+        "Instagram's own words for a block",
+        INSTAGRAM,
+        400,
+        {"message": "challenge_required", "status": "fail"},
+        ErrorKind.BLOCKED,
+    ),
+    ("login required behind a 401", INSTAGRAM, 401, {"message": "login_required"}, ErrorKind.BLOCKED),
     ("bad params", INSTAGRAM, 422, {"detail": [{"loc": ["query"], "msg": "field required"}]}, ErrorKind.BAD_REQUEST),
     ("too fast", INSTAGRAM, 429, hiker("Too Many Requests"), ErrorKind.RATE_LIMITED),
     ("server error", INSTAGRAM, 500, hiker("Internal error"), ErrorKind.UNAVAILABLE),
@@ -126,8 +190,11 @@ ROWS: list[tuple[str, Platform, int, Json, ErrorKind]] = [
         for row in (
             ("server error with an HTML page", platform, 502, b"<html>Bad gateway</html>", ErrorKind.UNAVAILABLE),
             ("request timeout", platform, 408, b"", ErrorKind.UNAVAILABLE),
-            ("unknown client error", platform, 418, {"hint": "teapot"}, ErrorKind.BAD_REQUEST),
-            ("redirect", platform, 301, b"", ErrorKind.BAD_REQUEST),
+            ("unknown client error", platform, 418, {"hint": "teapot"}, ErrorKind.REFUSED),
+            ("redirect", platform, 301, b"", ErrorKind.REFUSED),
+            ("a page behind a refusal", platform, 403, b"<!doctype html><p>Access denied</p>", ErrorKind.BLOCKED),
+            ("a page behind a 401", platform, 401, b" <html>Sign in</html>", ErrorKind.BLOCKED),
+            ("plain words for a rate", platform, 400, b"Too many requests, slow down", ErrorKind.RATE_LIMITED),
             ("empty body", platform, 200, b"", ErrorKind.MALFORMED_RESPONSE),
             ("blank body", platform, 200, b" \n", ErrorKind.MALFORMED_RESPONSE),
             ("HTML body", platform, 200, b"<!doctype html><title>Verify</title>", ErrorKind.MALFORMED_RESPONSE),
@@ -164,6 +231,7 @@ def test_each_error_response_has_its_kind(
     redirects = {
         301: {"Location": "https://elsewhere.invalid/"},
         302: {"Location": "https://www.invalid/accounts/login/"},
+        303: {"Location": "https://www.invalid/sorry/index?continue=x"},
     }
     platform_server.play(Scripted(row.body, status=row.status, headers=redirects.get(row.status, {})))
     with pytest.raises(PlatformError) as raised:
@@ -207,4 +275,4 @@ def test_every_status_is_classified(status: int, kind: ErrorKind | None) -> None
 
 def test_error_codes_of_one_platform_do_not_apply_to_another() -> None:
     assert classify(INSTAGRAM, ResponseSummary(200, ("10221",))) is None
-    assert classify(TIKTOK, ResponseSummary(403, ("quotaExceeded",))) is ErrorKind.BAD_REQUEST
+    assert classify(TIKTOK, ResponseSummary(403, ("quotaExceeded",))) is ErrorKind.REFUSED

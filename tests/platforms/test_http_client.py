@@ -317,7 +317,7 @@ def test_one_service_serves_many_threads_at_once(connect: Connect, platform_serv
 
 
 def test_a_connection_without_a_rate_uses_the_setting(platform_server: ScriptedServer) -> None:
-    platform_server.play({"data": {"itemList": [], "hasMore": False}})
+    platform_server.play({"data": {"itemList": [{"id": "7301234567890123009"}], "hasMore": False}})
     settings = Settings.model_validate({"tiktok_requests_per_second": 4_999})
     config = PlatformConfig(base_url=platform_server.url, api_key=KEY)
     create_service(Platform.TIKTOK, config, settings=settings).get_user_videos_batch(ACCOUNTS[Platform.TIKTOK], 1)

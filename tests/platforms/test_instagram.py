@@ -76,6 +76,7 @@ def test_a_profile_is_read_flat_or_wrapped(
         channel_name="Mira Invents",
         subscribers=98_123,
         thumbnail_url="https://cdn.instagram.invalid/mira.jpg",
+        video_count=321,
     )
     assert platform_server.asked[0].path == "/v2/user/by/username"
     assert platform_server.queries == [{"username": "mira.invented"}]
@@ -93,14 +94,103 @@ def test_clips_are_read_first_and_posts_add_the_videos_that_are_not_reels(
     assert (batch.pages, batch.interrupted_by) == (3, None)
 
 
-def test_reels_among_the_posts_are_left_out_but_count_toward_the_target(
-    service: PlatformService, platform_server: ScriptedServer, instagram: Body
+def media(number: int, owner: str = MIRA.external_id, **changed: Json) -> dict[str, Json]:
+    """Create a reel; the higher the number, the newer the reel."""
+    return {
+        "pk": media_id(number),
+        "id": f"{media_id(number)}_{owner}",
+        "code": f"Cinvent{number:03}",
+        "media_type": 2,
+        "product_type": "clips",
+        "taken_at": 1_772_000_000 + 86_400 * number,
+        "image_versions2": {"candidates": [{"url": f"https://cdn.instagram.invalid/{number}.jpg"}]},
+        "like_count": 60,
+        "comment_count": 5,
+        "user": {"pk": owner},
+        **changed,
+    }
+
+
+def clips(*reels: dict[str, Json], then: str | None = None) -> dict[str, Json]:
+    items = [{"media": {"play_count": 2_000, **reel}} for reel in reels]
+    paging = {"max_id": then, "more_available": then is not None}
+    return {"response": {"items": items, "paging_info": paging}, "next_page_id": then}
+
+
+def posts(*medias: dict[str, Json], then: str | None = None) -> dict[str, Json]:
+    return {"response": {"items": list(medias), "more_available": then is not None}, "next_page_id": then}
+
+
+def test_reels_that_only_the_posts_have_are_kept_and_the_clips_copy_of_the_others(
+    service: PlatformService, platform_server: ScriptedServer
 ) -> None:
-    posts = instagram("medias_v2")
-    posts["response"]["more_available"], posts["next_page_id"] = True, "QVFDcG9zdHM=="
-    platform_server.play(NO_ENTRIES, posts)
-    assert ids(service.get_user_videos_batch(MIRA, 2)) == [22, 2]
-    assert len(platform_server.asked) == 2
+    platform_server.play(clips(media(6)), posts(media(7, owner="4400009999", play_count=None), media(6, play_count=0)))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert ids(batch) == [7, 6]
+    assert [statistics(video).views for video in batch] == [None, 2_000]
+    assert [video.video_url.split("/")[3] for video in batch] == ["reel", "reel"]
+
+
+def test_an_account_whose_reels_the_clips_do_not_list_is_not_empty(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(NO_ENTRIES, posts(media(9), media(8)))
+    assert ids(service.get_user_videos_batch(MIRA, 30)) == [9, 8]
+
+
+def test_an_empty_page_of_clips_that_promises_more_is_followed(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(clips(then="QVFDb25l"), clips(media(9), media(8)), posts())
+    assert ids(service.get_user_videos_batch(MIRA, 30)) == [9, 8]
+
+
+def test_old_reels_at_the_head_that_nothing_marks_as_pinned_take_no_place_of_newer_ones(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    first = [media(number) for number in (3, 2, 1, *range(60, 51, -1))]
+    second = [media(number) for number in range(51, 39, -1)]
+    platform_server.play(clips(*first, then="QVFDdHdv"), clips(*second, then="QVFDdHJl"), posts())
+    assert ids(service.get_user_videos_batch(MIRA, 12)) == list(range(60, 48, -1))
+
+
+def test_no_plays_beside_likes_are_unknown_and_none_of_all_are_zero(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    fresh = media(9, play_count=0, like_count=0, comment_count=0)
+    platform_server.play(clips(fresh, media(8, play_count=0, like_count=4_100)), posts())
+    assert [statistics(video).views for video in service.get_user_videos_batch(MIRA, 30)] == [0, None]
+
+
+def test_a_clip_without_a_media_type_is_a_video_and_such_a_post_is_malformed(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    untyped_post = media(8, media_type=None, product_type="feed")
+    platform_server.play(clips(media(9, media_type=None)), posts(untyped_post, media(7)))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (ids(batch), batch.skipped) == ([9, 7], {"malformed": 1})
+
+
+@pytest.mark.parametrize("flag", ["ad_id", "is_ad", "injected"])
+def test_an_advertisement_is_told_by_its_owner_and_not_by_its_flag(
+    flag: str, service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    own, joint = media(9, **{flag: "1"}), media(8, owner="4400009999", **{flag: "1"})
+    joint["coauthor_producers"] = [{"pk": MIRA.external_id}]
+    foreign = media(7, owner="4400009999", **{flag: "1"})
+    platform_server.play(clips(own, joint, foreign), posts())
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (ids(batch), batch.skipped) == ([9, 8], {"foreign": 1})
+
+
+def test_a_page_of_html_behind_a_404_is_a_block_and_not_the_end_of_the_list(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(clips(media(9), then="QVFDdHdv"), Scripted(b"<html>Sorry</html>", status=404))
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert ids(batch) == [9]
+    assert batch.interrupted_by is not None
+    assert batch.interrupted_by.kind is ErrorKind.BLOCKED
 
 
 def test_a_reel_in_both_lists_keeps_the_plays_of_the_clips(both_lists: dict[int, CommonVideo]) -> None:
@@ -177,7 +267,7 @@ def test_photos_carousels_ads_cards_and_malformed_entries_are_counted(
 ) -> None:
     platform_server.play(instagram("clips_v2"), NO_ENTRIES, instagram("medias_v2"))
     batch = service.get_user_videos_batch(MIRA, 30)
-    assert batch.skipped == {"photo": 2, "advertisement": 1, "not_a_video": 1, "malformed": 1}
+    assert batch.skipped == {"photo": 2, "foreign": 1, "not_a_video": 1, "malformed": 1}
 
 
 def test_pinned_reels_and_posts_do_not_displace_newer_ones(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import CommonVideo, Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError
-from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, read_entries
-from blogger_tracking.platforms.paging import ReadPage, collect, pages_needed
+from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, VideoBatch, read_entries
+from blogger_tracking.platforms.paging import MAX_EMPTY_PAGES, ReadPage, pages_needed
+from blogger_tracking.platforms.paging import collect as collect_of
 
 TODAY = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+collect = partial(collect_of, Platform.TIKTOK)
 
 
 def video(number: int) -> CommonVideo:
@@ -56,6 +62,10 @@ def listing(pages: dict[str | None, Page | PlatformError]) -> tuple[ReadPage, li
     return read, requested
 
 
+def kind(batch: VideoBatch) -> ErrorKind | None:
+    return batch.interrupted_by.kind if batch.interrupted_by else None
+
+
 def ids(batch: list[CommonVideo]) -> list[int]:
     return [int(found.external_video_id) for found in batch]
 
@@ -81,7 +91,8 @@ def test_at_most_max_pages_pages_are_read() -> None:
     def read(_cursor: str | None, number: int) -> Page:
         return page(1000 - number, then=f"cursor {number}")
 
-    assert collect(read, 100, 7).pages == 7
+    batch = collect(read, 100, 7)
+    assert (batch.pages, kind(batch)) == (7, ErrorKind.INCOMPLETE_LIST)
 
 
 def test_an_item_on_two_pages_counts_once_toward_the_target() -> None:
@@ -89,10 +100,24 @@ def test_an_item_on_two_pages_counts_once_toward_the_target() -> None:
     assert ids(collect(read, 4, 10)) == [9, 8, 7, 6]
 
 
-def test_pinned_items_neither_end_the_list_nor_displace_newer_ones() -> None:
-    first = Page([*entries(1, 2, pinned=True), *entries(90, 80)], next_cursor="a", has_more=True)
+@pytest.mark.parametrize("marked", [True, False])
+def test_old_entries_at_the_head_take_no_place_of_newer_ones_whether_marked_as_pinned_or_not(*, marked: bool) -> None:
+    first = Page([*entries(1, 2, pinned=marked), *entries(90, 80)], next_cursor="a", has_more=True)
     read, _ = listing({None: first, "a": page(70, 60, then="b")})
     assert ids(collect(read, 3, 10)) == [90, 80, 70]
+
+
+def test_a_pinned_entry_that_is_newer_than_the_last_entry_saves_a_page() -> None:
+    first = Page([*entries(95, pinned=True), *entries(90, 80)], next_cursor="a", has_more=True)
+    read, requested = listing({None: first})
+    assert ids(collect(read, 3, 10)) == [95, 90, 80]
+    assert requested == [None]
+
+
+def test_a_page_of_pinned_entries_alone_does_not_end_the_list() -> None:
+    first = Page(entries(3, 2, 1, pinned=True), next_cursor="a", has_more=True)
+    read, _ = listing({None: first, "a": page(9, 8, 7)})
+    assert ids(collect(read, 3, 10)) == [9, 8, 7]
 
 
 def test_a_new_pinned_item_is_sorted_by_its_date() -> None:
@@ -197,10 +222,65 @@ def test_a_stale_cursor_on_the_first_page_is_raised() -> None:
     assert requested == [None]
 
 
-def test_videos_of_another_list_count_toward_the_target_and_are_left_out() -> None:
-    read, requested = listing({None: Page([Entry("reel"), *entries(9)], "a", has_more=True)})
-    assert ids(collect(read, 2, 10)) == [9]
-    assert requested == [None]
+def empty_page(then: str | None) -> Page:
+    return Page((), next_cursor=then, has_more=True)
+
+
+def test_empty_pages_that_promise_more_are_followed() -> None:
+    read, requested = listing({
+        None: empty_page("a"),
+        "a": page(9, 8, then="b"),
+        "b": empty_page("c"),
+        "c": empty_page("d"),
+        "d": empty_page("e"),
+        "e": page(7),
+    })
+    batch = collect(read, 10, 10)
+    assert (ids(batch), kind(batch)) == ([9, 8, 7], None)
+    assert requested == [None, "a", "b", "c", "d", "e"]
+
+
+def test_empty_pages_without_end_leave_an_incomplete_list() -> None:
+    def read(_cursor: str | None, number: int) -> Page:
+        return page(9, then="1") if number == 1 else empty_page(str(number))
+
+    batch = collect(read, 10, 50)
+    assert (ids(batch), kind(batch)) == ([9], ErrorKind.INCOMPLETE_LIST)
+    assert batch.pages == 1 + MAX_EMPTY_PAGES + 1
+
+
+@pytest.mark.parametrize("then", ["a", None])
+def test_a_promise_of_more_that_is_not_kept_proves_no_empty_list(then: str | None) -> None:
+    read, _ = listing({None: empty_page(then), "a": empty_page("a")})
+    batch = collect(read, 10, 10)
+    assert (list(batch), kind(batch)) == ([], ErrorKind.INCOMPLETE_LIST)
+
+
+@pytest.mark.parametrize(
+    ("reason", "proven"),
+    [
+        (EntrySkipReason.PHOTO, True),
+        (EntrySkipReason.PLACEHOLDER, True),
+        (EntrySkipReason.NOT_A_VIDEO, True),
+        (EntrySkipReason.FOREIGN, False),
+        (EntrySkipReason.MALFORMED, False),
+        (EntrySkipReason.NO_ADDRESS, False),
+    ],
+)
+def test_a_list_without_videos_is_empty_only_if_every_entry_is_known_to_be_no_video(
+    reason: EntrySkipReason, *, proven: bool
+) -> None:
+    read, _ = listing({None: Page([Entry("1", skipped=EntrySkipReason.PHOTO), Entry("2", skipped=reason)])})
+    batch = collect(read, 10, 10)
+    assert (list(batch), kind(batch)) == ([], None if proven else ErrorKind.INCOMPLETE_LIST)
+
+
+def test_entries_before_the_given_date_end_the_list() -> None:
+    photo = Entry("photo", skipped=EntrySkipReason.PHOTO, published_at=TODAY + timedelta(days=4))
+    read, requested = listing({None: page(9, 8, then="a"), "a": Page([*entries(7), photo], "b", has_more=True)})
+    batch = collect(read, 10, 10, not_before=TODAY + timedelta(days=5))
+    assert (ids(batch), kind(batch)) == ([9, 8, 7], None)
+    assert requested == [None, "a"]
 
 
 def test_videos_without_a_date_come_last() -> None:
@@ -265,23 +345,53 @@ def test_any_sequence_of_pages_gives_a_bounded_unique_batch_newest_first(
     assert ids(batch) == sorted(ids(batch), reverse=True)
 
 
-@given(
-    newest=st.integers(1, 60),
-    pinned=st.sets(st.integers(1, 60), max_size=3),
-    page_size=st.integers(4, 12),
-    target_count=st.integers(1, 30),
-)
-def test_a_well_formed_list_with_pinned_items_gives_exactly_its_newest_videos(
-    newest: int, pinned: set[int], page_size: int, target_count: int
-) -> None:
-    pinned = {number for number in pinned if number <= newest}
+class InventedList(NamedTuple):
+    """Pages of an invented list of videos with the irregularities that platforms show."""
+
+    pages: list[Page]
+    videos: list[int]
+    promises_more: bool
+
+
+@st.composite
+def invented_lists(draw: st.DrawFn) -> InventedList:
+    """Draw a list: newest first with pinned entries at its head, repeated entries, empty pages, and a lying end."""
+    newest = draw(st.integers(0, 60))
+    page_size = draw(st.integers(4, 12))
+    pinned = draw(st.lists(st.integers(1, max(1, newest)), max_size=3, unique=True)) if newest else []
+    marked = draw(st.booleans())
     rest = [number for number in range(newest, 0, -1) if number not in pinned]
-    ordered = [*entries(*pinned, pinned=True), *entries(*rest)]
-    pages = [ordered[start : start + page_size] for start in range(0, len(ordered), page_size)]
+    ordered = [*entries(*pinned, pinned=marked), *entries(*rest)]
+    chunks = [ordered[start : start + page_size] for start in range(0, len(ordered), page_size)] or [[]]
+    contents: list[list[Entry]] = []
+    for position, chunk in enumerate(chunks):
+        contents += [[]] * draw(st.integers(0, MAX_EMPTY_PAGES))
+        repeated = draw(st.lists(st.sampled_from(chunks[position - 1]), max_size=2)) if position else []
+        contents.append([*repeated, *chunk])
+    promises_more = draw(st.booleans())
+    pages = [Page(content, str(number), has_more=True) for number, content in enumerate(contents, 1)]
+    # A list that lies promises a next page at its end, and gives its last cursor again.
+    last = str(len(pages) - 1) if promises_more and len(pages) > 1 else None
+    pages[-1] = Page(pages[-1].entries, last, has_more=promises_more)
+    return InventedList(pages, sorted({*pinned, *rest}, reverse=True), promises_more)
+
+
+@settings(max_examples=400)
+@given(invented=invented_lists(), target_count=st.integers(1, 70))
+def test_an_invented_list_loses_nothing_invents_nothing_and_is_empty_only_with_proof(
+    invented: InventedList, target_count: int
+) -> None:
+    requested = 0
 
     def read(cursor: str | None, _number: int) -> Page:
-        index = int(cursor or 0)
-        return Page(pages[index], str(index + 1), has_more=index + 1 < len(pages))
+        nonlocal requested
+        requested += 1
+        return invented.pages[int(cursor or 0)]
 
-    batch = collect(read, target_count, pages_needed(target_count, page_size) + 3)
-    assert ids(batch) == list(range(newest, max(0, newest - target_count), -1))
+    batch = collect(read, target_count, len(invented.pages))
+    assert ids(batch) == invented.videos[:target_count]
+    assert requested <= len(invented.pages)
+    if batch:
+        assert batch.interrupted_by is None
+    else:
+        assert kind(batch) == (ErrorKind.INCOMPLETE_LIST if invented.promises_more else None)

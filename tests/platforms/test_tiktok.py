@@ -49,6 +49,7 @@ def test_a_profile_is_read_wrapped_or_not(
         channel_name="Mira Invents",
         subscribers=128_437,
         thumbnail_url="https://p16.invalid/mira-large.jpeg",
+        video_count=321,
     )
     assert (platform_server.asked[0].path, platform_server.queries) == (
         "/api/user/info",
@@ -116,7 +117,7 @@ def test_photos_ads_cards_and_malformed_entries_are_counted_and_the_videos_are_k
     platform_server.play(tiktok("posts_web_wrapped"), END)
     batch = service.get_user_videos_batch(MIRA, 30)
     assert len(batch) == 4
-    assert batch.skipped == {"photo": 1, "advertisement": 1, "not_a_video": 1, "malformed": 1}
+    assert batch.skipped == {"photo": 1, "foreign": 1, "not_a_video": 1, "malformed": 1}
 
 
 @pytest.mark.parametrize("shape", ["posts_web_wrapped", "posts_app"])
@@ -183,16 +184,136 @@ def test_an_id_beyond_2_to_the_53_keeps_all_its_digits(
         END,
         {"itemList": [], "hasMore": False, "statusCode": 0},
         {"aweme_list": None, "has_more": 0, "max_cursor": 0, "status_code": 0},
-        {"itemList": [], "hasMore": True, "cursor": "0"},
+        {"data": [], "nextCursor": None},
     ],
 )
 def test_an_account_without_videos_is_an_empty_batch(
-    response: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
+    response: dict[str, Json], service: PlatformService, platform_server: ScriptedServer, tiktok: Body
 ) -> None:
-    platform_server.play(response)
+    profile = tiktok("user_info")
+    profile["userInfo"] |= {"stats": {"videoCount": 0}, "statsV2": {"videoCount": "0"}}
+    platform_server.play(response, profile)
     batch = service.get_user_videos_batch(MIRA, 30)
     assert (list(batch), batch.interrupted_by, batch.sec_id) == ([], None, None)
-    assert len(platform_server.asked) == 1
+    assert [asked.path for asked in platform_server.asked] == ["/api/user/posts", "/api/user/info"]
+
+
+def test_an_empty_list_of_an_account_that_became_private_is_private(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    profile = tiktok("user_info")
+    profile["userInfo"]["user"]["privateAccount"] = True
+    platform_server.play(END, profile)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.PRIVATE
+
+
+def test_an_empty_list_is_not_believed_against_a_profile_with_videos(
+    service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    profile = tiktok("user_info")
+    profile["userInfo"]["statsV2"]["videoCount"] = "21"
+    platform_server.play(END, profile)
+    with pytest.raises(PlatformError, match="21 videos") as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.INCOMPLETE_LIST
+
+
+@pytest.mark.parametrize("profile", [{"statusCode": 10221}, {"userInfo": {"user": {"id": "1", "uniqueId": "taken"}}}])
+def test_the_profile_of_another_account_says_nothing_about_an_empty_list(
+    profile: Json, service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(END, profile)
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (list(batch), batch.interrupted_by) == ([], None)
+
+
+def post(number: int, author: str = MIRA.external_id, **flags: bool) -> dict[str, Json]:
+    """Create a post in the web shape; the higher the number, the newer the post."""
+    return {
+        "id": str(7_300_000_000_000_000_000 + number),
+        "desc": f"post {number}",
+        "createTime": 1_772_000_000 + 86_400 * number,
+        "author": {"id": author, "uniqueId": "mira.invented"},
+        "video": {"cover": f"https://p16.invalid/{number}.jpeg"},
+        **flags,
+    }
+
+
+def numbers(batch: list[CommonVideo]) -> list[int]:
+    return [int(video.external_video_id) - 7_300_000_000_000_000_000 for video in batch]
+
+
+@pytest.mark.parametrize("flag", ["isAd", "is_ads"])
+def test_an_advertisement_is_told_by_its_author_and_not_by_its_flag(
+    flag: str, service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    items = [post(9, MIRA.external_id, **{flag: True}), post(8), post(7, "6900000000000000002", **{flag: True})]
+    platform_server.play({"itemList": items, "hasMore": False})
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (numbers(batch), batch.skipped) == ([9, 8], {"foreign": 1})
+
+
+def test_an_account_whose_only_post_is_promoted_is_not_empty(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"itemList": [post(9, isAd=True)], "hasMore": False})
+    assert numbers(service.get_user_videos_batch(MIRA, 30)) == [9]
+
+
+def test_advertisements_of_others_alone_prove_no_empty_account(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"itemList": [post(9, author="6900000000000000002", isAd=True)], "hasMore": False})
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert list(batch) == []
+    assert batch.interrupted_by is not None
+    assert batch.interrupted_by.kind is ErrorKind.INCOMPLETE_LIST
+
+
+def test_an_account_stored_under_another_id_keeps_its_posts(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    stored = MIRA.model_copy(update={"external_id": "mira.invented", "sec_id": MIRA.sec_id})
+    platform_server.play({"itemList": [post(9), post(8)], "hasMore": False})
+    assert numbers(service.get_user_videos_batch(stored, 30)) == [9, 8]
+
+
+def test_an_empty_page_in_the_middle_is_followed(service: PlatformService, platform_server: ScriptedServer) -> None:
+    platform_server.play(
+        {"data": {"itemList": [post(9), post(8)], "cursor": "1", "hasMore": True}},
+        {"data": {"itemList": [], "cursor": "2", "hasMore": True}},
+        {"data": {"itemList": [post(7)], "cursor": "3", "hasMore": False}},
+    )
+    assert numbers(service.get_user_videos_batch(MIRA, 30)) == [9, 8, 7]
+
+
+def test_a_list_directly_under_data_is_read_and_its_cursor_followed(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"data": [post(9)], "nextCursor": "1"}, {"data": [post(8)], "nextCursor": None})
+    assert numbers(service.get_user_videos_batch(MIRA, 30)) == [9, 8]
+    assert platform_server.queries[1]["cursor"] == "1"
+
+
+@pytest.mark.parametrize("code", [0, 10222])
+def test_a_private_profile_that_comes_whole_is_read_whatever_its_code(
+    code: int, service: PlatformService, platform_server: ScriptedServer, tiktok: Body
+) -> None:
+    profile = tiktok("user_info") | {"statusCode": code, "statusMsg": "user is private"}
+    profile["userInfo"]["user"]["privateAccount"] = True
+    platform_server.play(profile)
+    assert service.get_user_info("mira.renamed").is_private
+
+
+def test_the_code_of_a_private_account_without_a_profile_is_private(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"statusCode": 10222, "userInfo": {}})
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_info("mira.renamed")
+    assert raised.value.kind is ErrorKind.PRIVATE
 
 
 @pytest.mark.parametrize(
@@ -202,6 +323,8 @@ def test_an_account_without_videos_is_an_empty_batch(
         {"statusCode": 0, "status_msg": ""},
         {"itemList": None, "hasMore": True},
         {"itemList": "none", "hasMore": False},
+        {"itemList": [], "cursor": "0"},
+        {"data": []},
         {"itemList": [{"desc": "no id"}, {"renamed_id": "1"}], "hasMore": False},
     ],
 )
@@ -225,7 +348,7 @@ def test_a_missing_sec_id_is_looked_up_once_and_returned_with_the_batch(
 
 
 def test_a_known_sec_id_is_not_looked_up(service: PlatformService, platform_server: ScriptedServer) -> None:
-    platform_server.play(END)
+    platform_server.play({"itemList": [post(9)], "hasMore": False})
     assert service.get_user_videos_batch(MIRA, 30).sec_id is None
     assert [asked.path for asked in platform_server.asked] == ["/api/user/posts"]
 

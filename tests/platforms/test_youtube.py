@@ -47,6 +47,7 @@ def test_a_channel_is_read_as_a_profile(
         channel_name="Mira Invents",
         subscribers=123_000,
         thumbnail_url="https://i.ytimg.invalid/vi/mira/high.jpg",
+        video_count=412,
     )
 
 
@@ -119,13 +120,30 @@ def test_a_listed_video_is_dated_by_its_publication_if_known_else_by_its_listing
     assert dates["vid_snippet"] == datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
-def test_a_channel_without_an_uploads_playlist_is_empty_not_missing(
+def test_a_channel_without_an_uploads_playlist_and_without_videos_is_empty_not_missing(
     service: YouTubeService, platform_server: ScriptedServer, youtube: Callable[[str], Json]
 ) -> None:
-    platform_server.play(NO_PLAYLIST, youtube("channel"))
+    channel = youtube("channel")
+    channel["items"][0]["statistics"]["videoCount"] = "0"
+    platform_server.play(NO_PLAYLIST, channel)
     batch = service.get_user_videos_batch(MIRA, 50)
     assert (list(batch), batch.interrupted_by) == ([], None)
     assert platform_server.queries[1]["id"] == MIRA.external_id
+
+
+@pytest.mark.parametrize("videos", ["412", None])
+def test_a_missing_playlist_is_not_believed_without_a_channel_that_has_no_videos(
+    videos: str | None,
+    service: YouTubeService,
+    platform_server: ScriptedServer,
+    youtube: Callable[[str], Json],
+) -> None:
+    channel = youtube("channel")
+    channel["items"][0]["statistics"]["videoCount"] = videos
+    platform_server.play(NO_PLAYLIST, channel)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 50)
+    assert raised.value.kind is ErrorKind.INCOMPLETE_LIST
 
 
 def test_a_missing_playlist_of_an_unknown_channel_is_not_found(
@@ -155,12 +173,52 @@ def test_an_external_id_that_is_not_a_channel_id_is_looked_up(
     assert [query.get("id") or query["playlistId"] for query in platform_server.queries] == ["legacy-mira", UPLOADS]
 
 
-@pytest.mark.parametrize("items", [{"items": []}, {}])
-def test_a_playlist_without_items_is_empty(
-    items: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
+@pytest.mark.parametrize("page_info", [{}, {"pageInfo": {"totalResults": 0}}])
+def test_a_playlist_of_no_items_is_empty(
+    page_info: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
 ) -> None:
-    platform_server.play({"kind": "youtube#playlistItemListResponse", **items})
-    assert service.get_user_videos_batch(MIRA, 50) == []
+    platform_server.play({"kind": "youtube#playlistItemListResponse", "items": [], **page_info})
+    batch = service.get_user_videos_batch(MIRA, 50)
+    assert (list(batch), batch.interrupted_by) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"items": None},
+        {"pageInfo": {"totalResults": 412}},
+        {"items": [], "pageInfo": {"totalResults": 412}},
+        {"items": None, "nextPageToken": "EAAaBlBUOkNESQ"},
+    ],
+)
+def test_a_playlist_without_items_is_malformed(
+    body: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"kind": "youtube#playlistItemListResponse", **body})
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 50)
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+@pytest.mark.parametrize("body", [{}, {"items": None}, {"items": [], "pageInfo": {"totalResults": 1}}])
+def test_a_body_without_the_channel_that_it_reports_is_malformed_not_not_found(
+    body: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 1}, **body})
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_info("@mira-invented")
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+@pytest.mark.parametrize("body", [{}, {"items": None}, {"items": [], "pageInfo": {"totalResults": 1}}])
+def test_a_body_without_videos_that_reports_some_is_malformed(
+    body: dict[str, Json], service: YouTubeService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play({"kind": "youtube#videoListResponse", "pageInfo": {"totalResults": 1}, **body})
+    with pytest.raises(PlatformError) as raised:
+        service.get_videos(["vid_newest1"])
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
 
 
 def test_a_stale_page_token_restarts_the_list_once(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,12 +15,17 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Account, Platform
 from blogger_tracking.domain.platform_errors import HANDLING, ErrorKind
+from blogger_tracking.platforms import PlatformConfig, create_service
+from blogger_tracking.platforms.http_client import session_for
 from blogger_tracking.platforms.listing import VideoBatch
+from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
 from blogger_tracking.usecases.plan_run import PlannedRun
 from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan
+from tests.support.platform_accounts import KEY
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 
 @pytest.fixture(autouse=True)
@@ -210,6 +215,97 @@ def test_an_attempt_superseded_during_its_request_saves_nothing(
     assert report.state is None
     assert not report.failed
     assert build.value("select count(*) from videos") == 0
+    assert build.value("select requests from fetch_attempts where outcome = 'superseded'") == {"listing": 1}
+
+
+Answer = dict[str, object] | Scripted
+
+
+@pytest.fixture
+def scripted(services: FetchServices) -> Iterator[Callable[..., FetchServices]]:
+    """Return services whose TikTok client asks a server that gives these answers in turn."""
+    with ScriptedServer() as server:
+
+        def create(*answers: Answer) -> FetchServices:
+            server.play(*answers)
+            config = PlatformConfig(base_url=server.url, api_key=KEY, requests_per_second=10_000)
+            client = create_service(Platform.TIKTOK, config, settings=Settings(retry_base_seconds=0))
+            return FetchServices(services.pool, {Platform.TIKTOK: client})
+
+        yield create
+        session_for(server.url).close()
+        session_for.cache_clear()
+
+
+def listing(*ids: str, then: str | None = None, **entry: object) -> dict[str, object]:
+    return {"itemList": [{"id": each, **entry} for each in ids], "cursor": then or "0", "hasMore": then is not None}
+
+
+def page_of_photos(number: int) -> dict[str, object]:
+    return listing(f"{number}", then=f"{number}", imagePost={"images": []})
+
+
+UNAVAILABLE = Scripted(status=503)
+NO_PROFILE: dict[str, object] = {"statusCode": 10221}
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "videos"),
+    [
+        pytest.param([listing(), NO_PROFILE], FetchState.EMPTY, 0, id="the platform says that there is nothing"),
+        pytest.param([listing("9")], FetchState.SUCCEEDED, 1, id="the platform says that there is no more"),
+        pytest.param([listing(then="1"), *[listing(then="1")] * 2], FetchState.FAILED, 0, id="nothing but promises"),
+        pytest.param(
+            [listing("9", then="1"), *[listing(then=str(number)) for number in range(2, 9)]],
+            FetchState.PARTIAL,
+            1,
+            id="promises after a video",
+        ),
+        pytest.param(
+            [page_of_photos(number) for number in range(1, 9)], FetchState.PARTIAL, 0, id="photos as far as is read"
+        ),
+        pytest.param([page_of_photos(1), *[UNAVAILABLE] * 3], FetchState.FAILED, 0, id="an error before any video"),
+        pytest.param([listing("9", then="1"), *[UNAVAILABLE] * 3], FetchState.PARTIAL, 1, id="an error after a video"),
+    ],
+)
+def test_a_fetch_is_empty_only_with_proof_and_conclusive_only_with_something_to_show(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    scripted: Callable[..., FetchServices],
+    answers: list[Answer],
+    state: FetchState,
+    videos: int,
+) -> None:
+    track(build, creator_of(sandbox, Platform.TIKTOK))
+    report = fetch_first(scripted(*answers))
+    assert (report.state, report.videos_returned) == (state, videos)
+    assert (report.reason is None) is (state in {FetchState.EMPTY, FetchState.SUCCEEDED})
+
+
+def test_an_attempt_keeps_its_requests_by_purpose(
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
+) -> None:
+    track(build, creator_of(sandbox, Platform.TIKTOK))
+    build.run("update blogger_information set sec_id = null")
+    sandbox.add_fault(Fault(FaultKind.SERVER_ERROR, path="posts", times=1))
+    assert fetch_first(services).state is FetchState.SUCCEEDED
+    assert build.value("select requests from fetch_attempts") == {"listing": 1, "profile": 1, "retry": 1}
+
+
+def test_the_posts_of_an_account_of_reels_are_not_read_again_by_the_next_fetch(
+    build: DatabaseBuilder, sandbox: SandboxServer, services: FetchServices
+) -> None:
+    track(build, creator_of(sandbox, Platform.INSTAGRAM), daily=10)
+    fetch_first(services)
+    read_at = build.value("select posts_read_at from blogger_information")
+    build.run("update blogger_information set newest_posts_only_at = null")
+    first = sandbox.request_count("Instagram", "medias")
+    fetch_first(services)
+    assert sandbox.request_count("Instagram", "medias") == first > 0
+    build.run("update blogger_information set newest_posts_only_at = now()")
+    fetch_first(services)
+    assert sandbox.request_count("Instagram", "medias") > first
+    assert build.value("select posts_read_at from blogger_information") > read_at
 
 
 def test_pausing_a_tracked_account_takes_effect_at_the_next_claim(
@@ -247,7 +343,7 @@ def test_the_log_of_a_success_is_four_short_lines(
     assert fetch_lines(caplog) == [
         ("INFO", f"@{creator.username} ({creator.external_id}): succeeded in {report.seconds:.1f} s."),
         ("INFO", "Asked YouTube for the 20 newest videos."),
-        ("INFO", "Received 20 videos, 20 of them new (pages: 1, requests: 1)."),
+        ("INFO", "Received 20 videos, 20 of them new (pages: 1, requests: 1 listing)."),
         ("INFO", f"Charged 20 of 20 granted videos to organization {organization}."),
     ]
     assert all(len(text) < MOST_CHARACTERS for _, text in fetch_lines(caplog))

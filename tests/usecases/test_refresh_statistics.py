@@ -14,8 +14,8 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.run_plans import RunScope
-from blogger_tracking.database.youtube_units import UnitUse, read_run_units
-from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.database.youtube_units import read_run_units
+from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.models import Platform, YouTubeVideo
 from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.platforms import PlatformConfig, create_service
@@ -29,6 +29,7 @@ from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 from tests.support.platform_accounts import KEY
 from tests.support.queue_steps import ShiftedClock, plan_one, queue_videos
 from tests.support.sandbox_client import NOON
+from tests.support.scripted_server import Scripted, ScriptedServer
 from tests.support.youtube_ids import newest_ids
 
 
@@ -104,7 +105,10 @@ def test_a_run_costs_no_more_units_than_its_bloggers_and_videos_need(
     assert videos_with_statistics(build) == bloggers * videos
     with consumer.pool.connection() as connection:
         units = read_run_units(connection, run.run_id)
-    assert units == {UnitUse.LISTING: bloggers * ceil(videos / 50), UnitUse.STATISTICS: ceil(bloggers * videos / 50)}
+    assert units == {
+        RequestUse.LISTING: bloggers * ceil(videos / 50),
+        RequestUse.STATISTICS: ceil(bloggers * videos / 50),
+    }
     assert sum(units.values()) == sandbox.youtube_units
 
 
@@ -197,6 +201,37 @@ def test_when_the_quota_is_exceeded_unfinished_messages_wait_for_the_reset_and_c
     consumer.clock.passed = reset - datetime.now(UTC) + timedelta(seconds=1)
     assert consumer.run() == {"calls": 2, "videos": 70, "unseen": 0}
     assert videos_with_statistics(build) == 120
+
+
+@pytest.mark.parametrize(
+    ("answer", "suspends"),
+    [
+        (Scripted({"error": {"errors": [{"reason": "keyInvalid"}]}}, status=400), True),
+        (Scripted({"error": {"errors": [{"reason": "somethingNew"}]}}, status=403), True),
+        (Scripted(b"<html>Your computer may be sending automated queries.</html>", status=403), False),
+    ],
+)
+def test_a_refusal_of_the_caller_parks_no_message_however_often_it_is_met(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    pool: ConnectionPool,
+    clock: ShiftedClock,
+    answer: Scripted,
+    *,
+    suspends: bool,
+) -> None:
+    queue_videos(build, pool, newest_ids(sandbox, 60))
+    with ScriptedServer() as server:
+        server.play(answer)
+        config = PlatformConfig(base_url=server.url, api_key=KEY, requests_per_second=10_000)
+        refused = create_service(Platform.YOUTUBE, config)
+        assert isinstance(refused, YouTubeService)
+        for hours in range(7):
+            clock.passed = timedelta(hours=hours)
+            build.run("delete from platform_suspensions")
+            assert Consumer(pool, refused, clock).run()["postponed"] == 2
+            assert build.value("select count(*) from platform_suspensions") == (1 if suspends else 0)
+    assert [attempts for attempts, _ in open_messages(build)] == [0, 0]
 
 
 def test_messages_are_not_taken_while_youtube_is_suspended(

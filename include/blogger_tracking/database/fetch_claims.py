@@ -19,7 +19,7 @@ from psycopg.rows import class_row, scalar_row
 from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.domain.claims import AllocationClaim, Claim, CurrentAllocation, claim_allocation, skip_allocation
 from blogger_tracking.domain.ledger import SkipReason
-from blogger_tracking.domain.models import Account, Platform
+from blogger_tracking.domain.models import Account, Platform, PostsHistory
 from blogger_tracking.domain.quotas import Grant, QuotaDecision
 
 
@@ -39,6 +39,8 @@ class _CurrentFetch:
     external_id: str
     sec_id: str | None
     username: str
+    posts_read_at: datetime | None
+    newest_posts_only_at: datetime | None
     moment: datetime
     live_elsewhere: bool
     suspended: bool
@@ -84,6 +86,8 @@ select
     blogger_information.external_id,
     blogger_information.sec_id,
     blogger_information.username,
+    blogger_information.posts_read_at,
+    blogger_information.newest_posts_only_at,
     clock_timestamp() as moment,
     exists (
         select
@@ -372,11 +376,17 @@ def _result(fetch_id: int, decision: _Decision, begun: Cursor[int]) -> Claim | C
     fetch = decision.fetch
     if decision.refusal_reason is not None:
         return ClaimRefused(fetch_id, fetch.username, decision.refusal_reason)
-    account = Account(
+    granted = [claim for claim in decision.claims if claim.decision is not QuotaDecision.SKIP]
+    return Claim(fetch_id, begun.fetchall()[0], fetch.blogger_id, _account(fetch), granted)
+
+
+def _account(fetch: _CurrentFetch) -> Account:
+    read_at = fetch.posts_read_at
+    history = PostsHistory(read_at=read_at, newest_posts_only_at=fetch.newest_posts_only_at) if read_at else None
+    return Account(
         platform=Platform(fetch.platform),
         external_id=fetch.external_id,
         sec_id=fetch.sec_id,
         username=fetch.username,
+        posts_history=history,
     )
-    granted = [claim for claim in decision.claims if claim.decision is not QuotaDecision.SKIP]
-    return Claim(fetch_id, begun.fetchall()[0], fetch.blogger_id, account, granted)

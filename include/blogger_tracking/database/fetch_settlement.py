@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -18,22 +18,28 @@ from blogger_tracking.database.pending_initial_fetches import settle_initial_fet
 from blogger_tracking.database.videos import save_videos
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
-from blogger_tracking.domain.ledger import FetchState
-from blogger_tracking.domain.models import CommonVideo
+from blogger_tracking.domain.ledger import FetchState, RequestUse
+from blogger_tracking.domain.models import CommonVideo, PostsHistory
 from blogger_tracking.domain.platform_errors import PlatformError
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """Outcome of an attempt. `videos` are newest first; `sec_id` is set if this attempt looked up the secUid."""
+    """Outcome of an attempt.
+
+    `videos` are newest first; `sec_id` is set if this attempt looked up the secUid, `posts_history` if it read an
+    Instagram account's posts completely; `requests` counts the requests to the platform by purpose.
+    """
 
     state: FetchState
     videos: Sequence[CommonVideo] = ()
     pages: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
     error: PlatformError | None = None
     reason: str | None = None
     sec_id: str | None = None
+    posts_history: PostsHistory | None = None
+    requests: Mapping[RequestUse, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +100,14 @@ update blogger_tracking.blogger_information
 set
     account_state = %(account_state)s,
     sec_id = coalesce(%(sec_id)s, sec_id),
+    posts_read_at = coalesce(%(posts_read_at)s, posts_read_at),
+    newest_posts_only_at = coalesce(%(newest_posts_only_at)s, newest_posts_only_at),
     updated_at = now()
 where id = %(blogger_id)s
-  and (account_state, sec_id) is distinct from (%(account_state)s, coalesce(%(sec_id)s, sec_id))
+  and (
+      (account_state, sec_id) is distinct from (%(account_state)s, coalesce(%(sec_id)s, sec_id))
+      or %(posts_read_at)s::timestamptz is not null
+  )
 """
 
 _FINISH_ATTEMPT = """
@@ -109,6 +120,7 @@ set
     pages = %(pages)s,
     videos_returned = %(returned)s,
     entries_skipped = %(skipped)s,
+    requests = %(requests)s,
     videos_new = (
         select count(*)
         from blogger_tracking.videos
@@ -131,6 +143,9 @@ where id = %(fetch_id)s
 """
 
 
+_RECORD_REQUESTS = "update blogger_tracking.fetch_attempts set requests = %(requests)s where id = %(attempt_id)s"
+
+
 def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
     """Save an outcome: videos, links, statistics, queue messages, charges, `last_scraped_at`, and the fetch's state.
 
@@ -151,6 +166,11 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
             "fetch, or the lease of this attempt expired. The newer attempt or the next run fetches the blogger."
         ) from None
     return SettledFetch(videos_new.fetchall()[0], _added_charges(claim, outcome))
+
+
+def record_requests(connection: Connection, attempt_id: int, requests: Mapping[RequestUse, int]) -> None:
+    """Record the requests of an attempt that may not settle its fetch; the requests were sent and cost all the same."""
+    connection.execute(_RECORD_REQUESTS, {"attempt_id": attempt_id, "requests": Jsonb(dict(requests))})
 
 
 def _settle(connection: Connection, claim: Claim, outcome: FetchOutcome) -> Cursor[int]:
@@ -197,6 +217,8 @@ def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome) -
             "blogger_id": claim.blogger_id,
             "account_state": _ACCOUNT_STATES.get(outcome.state, "active"),
             "sec_id": outcome.sec_id,
+            "posts_read_at": outcome.posts_history.read_at if outcome.posts_history else None,
+            "newest_posts_only_at": outcome.posts_history.newest_posts_only_at if outcome.posts_history else None,
         },
     )
 
@@ -212,6 +234,7 @@ def _attempt_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any]:
         "reason": outcome.reason,
         "pages": outcome.pages,
         "returned": len(outcome.videos),
-        "skipped": Jsonb(outcome.skipped),
+        "skipped": Jsonb(dict(outcome.skipped)),
+        "requests": Jsonb(dict(outcome.requests)),
         "ids": [video.external_video_id for video in outcome.videos],
     }

@@ -18,7 +18,8 @@ class PlatformSummary:
     """One platform's part of a run.
 
     `states` counts fetches by state. `videos`, `videos_new` and `seconds` (from the first start to the last end) are
-    those of each fetch's conclusive attempt, or of its newest attempt if it has no conclusive one.
+    those of each fetch's conclusive attempt, or of its newest attempt if it has no conclusive one. `requests` counts
+    the requests of all attempts by purpose, and YouTube's requests for statistics so far.
     """
 
     platform: str
@@ -26,6 +27,13 @@ class PlatformSummary:
     videos: int
     videos_new: int
     seconds: float
+    requests: dict[str, int]
+
+    @property
+    def requests_per_blogger(self) -> float:
+        """Number of requests per fetch that the platform answered; 0 without such a fetch."""
+        answered = sum(count for state, count in self.states.items() if FetchState(state).conclusive)
+        return sum(self.requests.values()) / answered if answered else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +90,34 @@ states as (
         group by platform, coalesce(conclusive_state, state)
     ) as counted
     group by platform
+),
+requests as (
+    select platform, jsonb_object_agg(use, requests order by use) as requests
+    from (
+        select fetches.platform, counted.use, sum(counted.requests::integer) as requests
+        from blogger_tracking.fetches
+        join blogger_tracking.fetch_attempts on fetch_attempts.fetch_id = fetches.id
+        cross join jsonb_each_text(fetch_attempts.requests) as counted (use, requests)
+        where fetches.run_id = %(run_id)s and fetches.platform <> 'YouTube'
+        group by fetches.platform, counted.use
+        union all
+        select 'YouTube', call, sum(units)
+        from blogger_tracking.youtube_units
+        where run_id = %(run_id)s
+        group by call
+    ) as by_use
+    group by platform
 )
 select
     states.platform,
     states.states,
     coalesce(attempts.videos, 0)::integer as videos,
     coalesce(attempts.videos_new, 0)::integer as videos_new,
-    coalesce(attempts.seconds, 0) as seconds
+    coalesce(attempts.seconds, 0) as seconds,
+    coalesce(requests.requests, '{}') as requests
 from states
 left join attempts on attempts.platform = states.platform
+left join requests on requests.platform = states.platform
 order by states.platform
 """
 

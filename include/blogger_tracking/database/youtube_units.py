@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 
 from psycopg import Connection, sql
 
 from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.database.message_queues import WAITING_VIDEOS
 from blogger_tracking.database.rows import fetch_value
+from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, quota_day
-
-
-class UnitUse(StrEnum):
-    """Purpose of spent units."""
-
-    LISTING = "listing"
-    STATISTICS = "statistics"
-    PROFILE = "profile"
-
 
 # Serializes reservations only. `record_units` takes no lock, because spent units are recorded even above the budget.
 _LOCK_RESERVATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.youtube_units', 0))"
@@ -33,7 +25,8 @@ returning id
 
 _RECORD = """
 insert into blogger_tracking.youtube_units (pacific_day, spent_at, call, units, run_id)
-select %(day)s, %(moment)s, %(use)s, %(units)s, (select run_id from blogger_tracking.fetches where id = %(fetch_id)s)
+select %(day)s, %(moment)s, call, units, (select run_id from blogger_tracking.fetches where id = %(fetch_id)s)
+from unnest(%(uses)s::text[], %(units)s::integer[]) as spent (call, units)
 """
 
 # The budget minus spent units, minus future listings and statistics of live fetches, minus statistics of queued videos.
@@ -62,7 +55,7 @@ def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id
     parameters = {
         "day": quota_day(moment),
         "moment": moment,
-        "use": UnitUse.STATISTICS,
+        "use": RequestUse.STATISTICS,
         "fetch_id": fetch_id,
         "budget": budget,
     }
@@ -73,10 +66,16 @@ def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id
 
 
 def record_units(
-    connection: Connection, moment: datetime, use: UnitUse, units: int, fetch_id: int | None = None
+    connection: Connection, moment: datetime, units: Mapping[RequestUse, int], fetch_id: int | None = None
 ) -> None:
-    """Record spent units, for the run of a fetch if there is one."""
-    parameters = {"day": quota_day(moment), "moment": moment, "use": use, "units": units, "fetch_id": fetch_id}
+    """Record spent units by purpose, for the run of a fetch if there is one. Each request costs one unit."""
+    parameters = {
+        "day": quota_day(moment),
+        "moment": moment,
+        "uses": list(units),
+        "units": list(units.values()),
+        "fetch_id": fetch_id,
+    }
     connection.execute(_RECORD, parameters)
 
 
@@ -90,6 +89,6 @@ def units_left(connection: Connection, moment: datetime, budget: int) -> int:
     return int(fetch_value(connection, statement, parameters))
 
 
-def read_run_units(connection: Connection, run_id: int) -> dict[UnitUse, int]:
+def read_run_units(connection: Connection, run_id: int) -> dict[RequestUse, int]:
     """Return the units spent so far on a run's fetches and their statistics."""
-    return {UnitUse(call): int(units) for call, units in connection.execute(_UNITS_OF_RUN, {"run_id": run_id})}
+    return {RequestUse(call): int(units) for call, units in connection.execute(_UNITS_OF_RUN, {"run_id": run_id})}

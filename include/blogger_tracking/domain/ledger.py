@@ -1,4 +1,4 @@
-"""Vocabulary of the fetch ledger: states of a fetch and reasons for skipping an account."""
+"""Vocabulary of the fetch ledger: states of a fetch, reasons for skipping an account, purposes of requests."""
 
 from __future__ import annotations
 
@@ -45,3 +45,12 @@ class SkipReason(StrEnum):
     SUBSCRIPTION_LIMIT = "subscription_limit"
     PLATFORM_SUSPENDED = "platform_suspended"
     DAILY_UNITS = "daily_units"
+
+
+class RequestUse(StrEnum):
+    """Purpose of a request to a platform. A retry is a request that is sent again, whatever its first purpose was."""
+
+    LISTING = "listing"
+    STATISTICS = "statistics"
+    PROFILE = "profile"
+    RETRY = "retry"

@@ -7,7 +7,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 MAX_COUNT = 2**63 - 1
 """Largest value of Postgres' bigint, in which counters are stored."""
@@ -59,17 +68,35 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class PostsHistory(_Frozen):
+    """Findings of earlier readings of an Instagram account's list of posts.
+
+    `read_at` is the time of the last complete reading. `newest_posts_only_at` is the publication date of the newest
+    video that only the posts had, and not the clips; None if there never was one.
+    """
+
+    read_at: AwareDatetime
+    newest_posts_only_at: AwareDatetime | None = None
+
+
 class Account(_Frozen):
-    """A blogger's ids on a platform. TikTok lists videos by `sec_id`; Instagram and YouTube list by `external_id`."""
+    """A blogger's ids on a platform. TikTok lists videos by `sec_id`; Instagram and YouTube list by `external_id`.
+
+    `posts_history` is None unless an Instagram account's posts were read before.
+    """
 
     platform: Platform
     external_id: NonEmptyText
     sec_id: Text | None = None
     username: Text
+    posts_history: PostsHistory | None = None
 
 
 class BloggerProfile(_Frozen):
-    """A blogger's profile as the platform returned it. `subscribers` is None when hidden."""
+    """A blogger's profile as the platform returned it. `subscribers` is None when hidden.
+
+    `video_count` is the number of videos (YouTube, TikTok) or posts (Instagram) that the profile reports, if it does.
+    """
 
     platform: Platform
     external_id: NonEmptyText
@@ -79,16 +106,27 @@ class BloggerProfile(_Frozen):
     subscribers: Count | None
     thumbnail_url: Text | None
     is_private: bool = False
+    video_count: Count | None = None
 
 
 class VideoStatistics(_Frozen):
-    """Counters of one video. None means that the platform hides or lacks the counter, never zero."""
+    """Counters of one video. None means that the platform hides or lacks the counter, never zero.
+
+    Platforms write zero views for views that they did not count; beside likes, comments or reposts they are unknown.
+    """
 
     external_video_id: NonEmptyText
-    views: Count | None = None
     likes: Count | None = None
     comments: Count | None = None
     reposts: Count | None = None
+    # Validated last, because the other counters may contradict the views.
+    views: Count | None = None
+
+    @field_validator("views")
+    @classmethod
+    def _without_contradicted_zero(cls, views: int | None, info: ValidationInfo) -> int | None:
+        contradicted = any(info.data.get(counter) for counter in ("likes", "comments", "reposts"))
+        return None if views == 0 and contradicted else views
 
 
 class CommonVideo(_Frozen):

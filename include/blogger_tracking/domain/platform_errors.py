@@ -20,8 +20,10 @@ class ErrorKind(StrEnum):
     BLOCKED = "blocked"
     STALE_CURSOR = "stale_cursor"
     NO_ENTRIES = "no_entries"
+    INCOMPLETE_LIST = "incomplete_list"
     QUOTA_EXCEEDED = "quota_exceeded"
     INVALID_CREDENTIALS = "invalid_credentials"
+    REFUSED = "refused"
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
     PRIVATE = "private"
@@ -32,8 +34,8 @@ class ErrorHandling:
     """Handling of one kind of error.
 
     `advice` is one sentence for the person on call. `retry_request`: the same request is sent again after a backoff.
-    `retry_fetch`: a later attempt at the fetch may succeed. `suspends`: the platform is suspended, because every
-    further request would fail until the key is corrected or the quota is reset.
+    `retry_fetch`: a later attempt at the fetch may succeed. `suspends`: the error concerns this system as a caller
+    and not the blogger, so the platform is suspended: every further request would fail until the cause is removed.
     """
 
     advice: str
@@ -73,6 +75,11 @@ HANDLING: dict[ErrorKind, ErrorHandling] = {
     ErrorKind.NO_ENTRIES: ErrorHandling(
         "Do nothing unless the blogger's page shows videos; in that case check the platform's client.",
     ),
+    ErrorKind.INCOMPLETE_LIST: ErrorHandling(
+        "Wait for the next attempt; if the list of one blogger stays incomplete, compare the saved videos with the "
+        "blogger's page, and ask the API's provider for the missing ones.",
+        retry_fetch=True,
+    ),
     ErrorKind.QUOTA_EXCEEDED: ErrorHandling(
         "Wait for the quota's reset or buy more quota for the API key; requests resume when the suspension ends.",
         suspends=True,
@@ -81,9 +88,14 @@ HANDLING: dict[ErrorKind, ErrorHandling] = {
         "Check the API key in the Airflow Connection of the platform; requests resume when the suspension ends.",
         suspends=True,
     ),
+    ErrorKind.REFUSED: ErrorHandling(
+        "Read the platform's message, and check the host, the API key and the subscription in the Airflow Connection "
+        "of the platform; requests resume when the suspension ends.",
+        retry_fetch=True,
+        suspends=True,
+    ),
     ErrorKind.BAD_REQUEST: ErrorHandling(
-        "Check the host in the Airflow Connection of the platform, and whether the platform's API has changed; a "
-        "retry alone does not help.",
+        "Check the blogger's ids, and whether the platform's API has changed; a retry alone does not help.",
     ),
     ErrorKind.NOT_FOUND: ErrorHandling(
         "Do nothing, or pause the tracked account if the blogger's account is permanently deleted.",

@@ -6,6 +6,7 @@ Sources: the platforms' own rules for names, and the forms of profile URLs that 
 from __future__ import annotations
 
 import re
+from unicodedata import category, normalize
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from blogger_tracking.domain.models import Platform
@@ -20,12 +21,16 @@ _HOSTS: dict[Platform, tuple[str, ...]] = {
     Platform.YOUTUBE: ("youtube.com", "youtu.be"),
 }
 
-_NAMES: dict[Platform, re.Pattern[str]] = {
-    Platform.TIKTOK: re.compile(r"[A-Za-z0-9_.]{1,24}"),
-    Platform.INSTAGRAM: re.compile(r"[A-Za-z0-9_.]{1,30}"),
-    # Handles may use any script; a channel id is accepted as a name.
-    Platform.YOUTUBE: re.compile(r"[\w.\-·]{1,100}"),
-}
+_LONGEST_NAMES: dict[Platform, int] = {Platform.TIKTOK: 24, Platform.INSTAGRAM: 30, Platform.YOUTUBE: 100}
+_PUNCTUATION: dict[Platform, str] = {Platform.TIKTOK: "_.", Platform.INSTAGRAM: "_.", Platform.YOUTUBE: "_.-·"}
+_LETTERS_DIGITS_AND_MARKS = ("L", "M", "N")
+"""First letters of the Unicode categories that a handle may have, in any script.
+
+The word characters of regular expressions lack marks, which the vowels of Indian and Thai scripts are.
+"""
+
+_JOINERS = "\u200c\u200d"
+"""Zero-width joiners. Persian, Sinhala and other scripts need them inside a word."""
 
 # Paths of profile URLs. The group `name` is the blogger's name; the rest of the path is a tab or a video.
 _PATHS: dict[Platform, re.Pattern[str]] = {
@@ -90,10 +95,26 @@ def _platform_of_host(host: str) -> Platform | None:
 
 
 def _checked(name: str, platform: Platform) -> str:
+    name = normalize("NFC", name)
     bare = name.removeprefix("@")
-    if not _NAMES[platform].fullmatch(bare):
+    if not _is_name(bare, platform):
         raise InvalidUsernameError(f"This is not a valid name on {platform}: {_NAME_RULES[platform]}.")
     return name if platform is Platform.YOUTUBE else bare
+
+
+def _is_name(bare: str, platform: Platform) -> bool:
+    if not 1 <= len(bare) <= _LONGEST_NAMES[platform] or bare != bare.strip(_JOINERS):
+        return False
+    return all(_may_have(platform, character) for character in bare)
+
+
+def _may_have(platform: Platform, character: str) -> bool:
+    if character in _PUNCTUATION[platform]:
+        return True
+    if platform is not Platform.YOUTUBE:
+        return character.isascii() and character.isalnum()
+    # YouTube's handles may use any script, and YouTube judges them; a channel id is accepted as a name.
+    return character in _JOINERS or category(character).startswith(_LETTERS_DIGITS_AND_MARKS)
 
 
 _NAME_RULES = {

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
+from itertools import chain, repeat
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -22,11 +23,12 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from blogger_tracking.domain.clock import Clock
+from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.platforms.config import PlatformConfig
-from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response
+from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response, summarize_text
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError
 from blogger_tracking.platforms.request_meter import note_request
 from blogger_tracking.settings import Settings, get_settings
@@ -52,11 +54,17 @@ _UNDECODABLE_BODY = (
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A GET request to a platform. Its text, for logs and errors, has neither address nor parameters."""
+    """A GET request to a platform. Its text, for logs and errors, has neither address nor parameters.
+
+    `use` is the purpose that the request is counted under. A body that states an error of one of the kinds `tolerated`
+    is read all the same; the error is raised only if the body cannot be read.
+    """
 
     path: str
     params: Mapping[str, str]
     page: int = 1
+    use: RequestUse = RequestUse.LISTING
+    tolerated: frozenset[ErrorKind] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.path} page {self.page}" if self.page > 1 else self.path
@@ -102,26 +110,30 @@ class HttpClient:
             sleep=self._clock.sleep,
             reraise=True,
         )
-        result: T = retrying(self._get_once, call, read)
+        uses = chain([call.use], repeat(RequestUse.RETRY))
+        result: T = retrying(lambda: self._get_once(call, read, next(uses)))
         return result
 
-    def _get_once(self, call: Call, read: Callable[[Json], T]) -> T:
+    def _get_once(self, call: Call, read: Callable[[Json], T], use: RequestUse) -> T:
         self._acquire()
+        note_request(use)
         response, body = self._send(call)
         try:
             decoded = _decode(body)
         except MalformedResponseError as error:
-            # An error page without JSON is classified by its status.
-            self._raise_for_error(call, response, None)
-            raise self._malformed_response(call, response, error) from None
-        self._raise_for_error(call, response, decoded)
+            # An error page without JSON is classified by its status and its words.
+            raise self._error(call, response, summarize_text(response.status_code, body)) or self._malformed_response(
+                call, response, error
+            ) from None
+        refusal = self._error(call, response, summarize_response(response.status_code, decoded))
+        if refusal is not None and refusal.kind not in call.tolerated:
+            raise refusal
         try:
             return read(decoded)
         except MalformedResponseError as error:
-            raise self._malformed_response(call, response, error) from None
+            raise refusal or self._malformed_response(call, response, error) from None
 
     def _send(self, call: Call) -> tuple[requests.Response, bytes]:
-        note_request()
         started = time.monotonic()
         try:
             with session_for(self._config.base_url).get(
@@ -156,17 +168,19 @@ class HttpClient:
         kind = ErrorKind.MALFORMED_RESPONSE if isinstance(error, _UNDECODABLE_BODY) else ErrorKind.UNAVAILABLE
         return PlatformError(kind, self.platform, f"{call}: {type(error).__name__}")
 
-    def _raise_for_error(self, call: Call, response: requests.Response, decoded: Json) -> None:
-        summary = _summarize(response, decoded)
+    def _error(self, call: Call, response: requests.Response, summary: ResponseSummary) -> PlatformError | None:
+        """Return the error that a response states, or None for a success."""
+        if response.is_redirect:
+            summary = ResponseSummary(summary.status, message=_redirect_message(response))
         kind = classify(self.platform, summary)
         if kind is None:
-            return
+            return None
         now = self._clock.now()
         quota_reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_EXCEEDED else None
         retry_at = quota_reset(now) if quota_reset else parse_retry_after(response.headers.get("Retry-After"), now)
         response_text = " ".join(("HTTP", str(summary.status), *summary.codes, summary.message))
         detail = redact(f"{call}: {response_text}", self._config.key)
-        raise PlatformError(kind, self.platform, detail, status=summary.status, retry_at=retry_at)
+        return PlatformError(kind, self.platform, detail, status=summary.status, retry_at=retry_at)
 
     def _malformed_response(
         self, call: Call, response: requests.Response, error: MalformedResponseError
@@ -249,11 +263,8 @@ def _decode(body: bytes) -> Json:
         raise MalformedResponseError(f"{kind} of {len(body)} bytes") from None
 
 
-def _summarize(response: requests.Response, decoded: Json) -> ResponseSummary:
-    if response.is_redirect:
-        target = response.headers["location"].split("?")[0]
-        return ResponseSummary(response.status_code, message=f"redirected to {target}")
-    return summarize_response(response.status_code, decoded)
+def _redirect_message(response: requests.Response) -> str:
+    return f"redirected to {response.headers['location'].split('?')[0]}"
 
 
 def _platform_error(state: RetryCallState) -> PlatformError | None:

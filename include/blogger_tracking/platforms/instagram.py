@@ -1,6 +1,7 @@
 """Instagram client, through a gateway (default: HikerAPI v2). Wire format: docs/platforms.md.
 
-Merges two lists of an account: clips (reels, with play counts) and posts, which add the videos that are not reels.
+Merges two lists of an account: clips (reels, with play counts) and posts, which add the videos that are not reels and
+the reels that the clips leave out.
 Reads the envelopes of v2, v1's `[items, cursor]` and the private API's bare envelope.
 """
 
@@ -10,11 +11,23 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 
 from blogger_tracking.domain.alerts import alerts
-from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics, newest_first
+from blogger_tracking.domain.instagram_posts import PostsReading, plan_posts_reading
+from blogger_tracking.domain.ledger import RequestUse
+from blogger_tracking.domain.models import (
+    Account,
+    BloggerProfile,
+    CommonVideo,
+    Platform,
+    PostsHistory,
+    VideoStatistics,
+    newest_first,
+)
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.http_client import Call
@@ -25,6 +38,7 @@ from blogger_tracking.platforms.json_values import (
     as_datetime,
     as_flag,
     as_id,
+    as_known_flag,
     as_text,
     as_url,
     first_known,
@@ -34,16 +48,21 @@ from blogger_tracking.platforms.json_values import (
 from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, VideoBatch, read_entries
 from blogger_tracking.platforms.paging import collect
 from blogger_tracking.platforms.service import PlatformService
-from blogger_tracking.settings import Settings
+from blogger_tracking.settings import InstagramPosts, Settings
 
 SHORTCODE_ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 _PAGE_SIZE = 12
 _LISTS = 2
+_REEL_PATH = "/reel/"
+_LIST_OF_CLIPS = "v2/user/clips"
+_LIST_OF_POSTS = "v2/user/medias"
 _MEDIA_TYPE_VIDEO = 2
 _MEDIA_TYPES_PHOTO_AND_CAROUSEL = {1, 8}
 _LIKES_SHOWN_WHEN_HIDDEN = 3
 _LEADING_DIGITS = re.compile(r"[0-9]+")
+_CURSOR_KEYS = ("next_page_id", "next_max_id", "paging_info", "more_available")
+_ADVERTISEMENT_KEYS = ("ad_id", "is_ad", "injected")
 _CARD_KEYS = ("user", "users", "suggested_users", "suggestions")
 
 
@@ -54,41 +73,57 @@ class InstagramService(PlatformService):
 
     def get_user_info(self, username: str) -> BloggerProfile:
         """Return the profile of a username. Raises PlatformError."""
-        return self._http.get(Call("v2/user/by/username", {"username": username.removeprefix("@")}), _read_profile)
+        call = Call("v2/user/by/username", {"username": username.removeprefix("@")}, use=RequestUse.PROFILE)
+        return self._http.get(call, _read_profile)
 
     def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
         """Return the newest reels and other videos. Raises PlatformError, ValueError.
 
-        Reads clips first. `max_pages` limits both lists together; by default each list may be read as far as the target
-        needs, because either list may hold all of the newest videos.
+        Reads clips first, and the posts if the account's history makes them necessary (see domain/instagram_posts.py).
+        `max_pages` limits both lists together; by default each list may be read as far as the target needs, because
+        either list may hold all of the newest videos.
         """
+        now = self._clock.now()
         page_limit = self._max_pages(_LISTS * target_count, max_pages, _PAGE_SIZE)
-        clips = self._list("v2/user/clips", _read_clip, account, target_count, page_limit)
+        clips = self._list(_LIST_OF_CLIPS, account, target_count, page_limit)
         pages_left = page_limit - clips.pages
-        if clips.interrupted_by or pages_left < 1:
+        reading = self._posts_reading(account, clips, target_count, now)
+        if reading is None or pages_left < 1 or _failed(clips):
             return clips
         try:
-            posts = self._list("v2/user/medias", _read_post, account, target_count, pages_left)
+            posts = self._list(_LIST_OF_POSTS, account, target_count, pages_left, reading.not_before)
         except PlatformError as error:
             if not clips:
                 raise
             posts = VideoBatch(interrupted_by=error)
-        return _merge(clips, posts, target_count)
+        merged = _merge(clips, posts, target_count)
+        if posts.interrupted_by is None:
+            merged.posts_history = _posts_history(account.posts_history, clips, posts, now)
+        return merged
+
+    def _posts_reading(
+        self, account: Account, clips: VideoBatch, target_count: int, now: datetime
+    ) -> PostsReading | None:
+        oldest_clip = clips[-1].published_at if len(clips) == target_count else None
+        # Without clips only a complete reading of the posts proves that the account has no videos.
+        always = not clips or self._settings.instagram_posts is InstagramPosts.ALWAYS
+        return PostsReading(oldest_clip) if always else plan_posts_reading(account.posts_history, oldest_clip, now)
 
     def _list(
-        self, path: str, read: Callable[[Json], Entry], account: Account, target_count: int, page_limit: int
+        self, path: str, account: Account, target_count: int, page_limit: int, not_before: datetime | None = None
     ) -> VideoBatch:
+        read = partial(_read_entry, account=account, is_post=path == _LIST_OF_POSTS)
+
         def read_page(cursor: str | None, number: int) -> Page:
             params = {"user_id": account.external_id, **({"page_id": cursor} if cursor else {})}
             try:
                 return self._http.get(Call(path, params, number), lambda body: _read_page(body, read))
             except PlatformError as error:
-                # Any 404 after the first page is the end of the list.
-                if error.kind is ErrorKind.NO_ENTRIES or (cursor and error.status == HTTPStatus.NOT_FOUND):
+                if error.kind is ErrorKind.NO_ENTRIES or (cursor and _ends_list(error)):
                     return Page(())
                 raise
 
-        return collect(read_page, target_count, page_limit)
+        return collect(self.platform, read_page, target_count, page_limit, not_before=not_before)
 
     @staticmethod
     def _headers(config: PlatformConfig) -> Mapping[str, str]:
@@ -99,14 +134,45 @@ class InstagramService(PlatformService):
         return settings.instagram_requests_per_second
 
 
+def _ends_list(error: PlatformError) -> bool:
+    """Return True for any 404 of the API after the first page. A page of HTML behind a 404 is a block."""
+    return error.status == HTTPStatus.NOT_FOUND and error.kind is not ErrorKind.BLOCKED
+
+
+def _failed(clips: VideoBatch) -> bool:
+    """Return True if a request failed. A list of clips that is incomplete may be made up for by the posts."""
+    return clips.interrupted_by is not None and clips.interrupted_by.kind is not ErrorKind.INCOMPLETE_LIST
+
+
 def _merge(clips: VideoBatch, posts: VideoBatch, target_count: int) -> VideoBatch:
+    """Merge the lists by id. Of a video in both, the clips' copy is kept, which has the plays."""
     videos = {video.external_video_id: video for video in (*posts, *clips)}
     return VideoBatch(
         newest_first(videos.values())[:target_count],
         pages=clips.pages + posts.pages,
         skipped=Counter(clips.skipped) + Counter(posts.skipped),
-        interrupted_by=posts.interrupted_by,
+        interrupted_by=clips.interrupted_by or posts.interrupted_by,
     )
+
+
+def _posts_history(history: PostsHistory | None, clips: VideoBatch, posts: VideoBatch, now: datetime) -> PostsHistory:
+    """Return the account's history after a complete reading of its posts.
+
+    A reel that is older than the clips that were read may be among the clips that were not.
+    """
+    known = {video.external_video_id for video in clips}
+    oldest_clip = clips[-1].published_at if clips else None
+    found = [history.newest_posts_only_at] if history else []
+    for video in posts:
+        date = video.published_at
+        may_be_a_clip = _is_reel(video) and oldest_clip and date and date < oldest_clip
+        if video.external_video_id not in known and not may_be_a_clip:
+            found.append(date)
+    return PostsHistory(read_at=now, newest_posts_only_at=max(filter(None, found), default=None))
+
+
+def _is_reel(video: CommonVideo) -> bool:
+    return _REEL_PATH in video.video_url
 
 
 def _unwrap(body: Json) -> Json:
@@ -129,20 +195,29 @@ def _read_profile(body: Json) -> BloggerProfile:
         subscribers=as_count(get_path(user, "follower_count")),
         thumbnail_url=as_url(get_path(user, "profile_pic_url")),
         is_private=as_flag(get_path(user, "is_private")),
+        video_count=as_count(get_path(user, "media_count")),
     )
 
 
 def _read_page(body: Json, read: Callable[[Json], Entry]) -> Page:
     if isinstance(body, list):
         items, cursor, more = get_path(body, 0), get_path(body, 1), None
+        says_end = len(body) > 1
     else:
         layer = _unwrap(body)
         items, cursor, more = get_path(layer, "items"), _cursor(body, layer), _more_available(layer)
+        says_end = any(isinstance(part, Mapping) and key in part for part in (body, layer) for key in _CURSOR_KEYS)
     if not isinstance(items, list):
         raise MalformedResponseError("response without a list of media")
+    if not items and not says_end:
+        raise MalformedResponseError("an empty list that does not say whether there is more")
     next_cursor = as_id(cursor)
-    has_more = next_cursor is not None if more is None else as_flag(more)
-    return Page(read_entries(items, read), next_cursor=next_cursor, has_more=has_more)
+    flag = as_known_flag(more)
+    return Page(
+        read_entries(items, read),
+        next_cursor=next_cursor,
+        has_more=next_cursor is not None if flag is None else flag,
+    )
 
 
 def _cursor(body: Json, layer: Json) -> Json:
@@ -157,46 +232,43 @@ def _more_available(layer: Json) -> Json:
     return get_path(layer, "more_available") if in_paging_info is None else in_paging_info
 
 
-def _read_clip(item: Json) -> Entry:
+def _read_entry(item: Json, account: Account, *, is_post: bool) -> Entry:
     media = get_path(item, "media") or item
-    return _skipped_entry(item, media) or _read_media(media, is_post=False)
-
-
-def _read_post(item: Json) -> Entry:
-    media = get_path(item, "media") or item
-    skipped = _skipped_entry(item, media)
-    if skipped:
-        return skipped
-    # The list of clips supplies reels, with play counts.
-    if get_path(media, "product_type") == "clips":
-        return Entry(_media_id(media), pinned=_is_pinned(media))
-    return _read_media(media, is_post=True)
-
-
-def _skipped_entry(item: Json, media: Json) -> Entry | None:
-    """Return a skipped entry for an item that is not a video, or None for a video."""
-    media_id, media_type = _media_id(media), as_count(get_path(media, "media_type"))
+    media_id = _media_id(media)
     if not media_id:
         is_card = any(get_path(item, key) for key in _CARD_KEYS)
         return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_card else EntrySkipReason.MALFORMED)
-    if any(get_path(layer, key) for layer in (item, media) for key in ("ad_id", "is_ad", "injected")):
-        return Entry(media_id, skipped=EntrySkipReason.ADVERTISEMENT)
+    flagged = any(get_path(layer, key) for layer in (item, media) for key in _ADVERTISEMENT_KEYS)
+    if flagged and account.external_id not in _account_ids(media):
+        return Entry(media_id, skipped=EntrySkipReason.FOREIGN)
+    media_type = as_count(get_path(media, "media_type"))
     if media_type in _MEDIA_TYPES_PHOTO_AND_CAROUSEL:
-        return Entry(media_id, skipped=EntrySkipReason.PHOTO)
-    return None if media_type == _MEDIA_TYPE_VIDEO else Entry(media_id, skipped=EntrySkipReason.MALFORMED)
+        published_at = as_datetime(get_path(media, "taken_at"))
+        return Entry(media_id, skipped=EntrySkipReason.PHOTO, published_at=published_at)
+    is_reel = not is_post or get_path(media, "product_type") == "clips"
+    if media_type != _MEDIA_TYPE_VIDEO and not (is_reel and get_path(media, "media_type") is None):
+        return Entry(media_id, skipped=EntrySkipReason.MALFORMED)
+    return _read_media(media, media_id, is_post=is_post)
 
 
-def _read_media(media: Json, *, is_post: bool) -> Entry:
-    media_id = _media_id(media)
+def _account_ids(media: Json) -> set[str | None]:
+    """Return the ids of the accounts that a media belongs to: its owner and the other accounts of a joint post."""
+    joint = get_path(media, "coauthor_producers")
+    users = [get_path(media, "user"), *(joint if isinstance(joint, list) else ())]
+    owner_in_id = (as_id(get_path(media, "id")) or "").partition("_")[2]
+    return {owner_in_id, *(as_id(first_of(user, ("pk", "pk_id", "id"))) for user in users)}
+
+
+def _read_media(media: Json, media_id: str, *, is_post: bool) -> Entry:
     code = _code(media)
-    if not media_id or not code:
+    if not code:
         alerts.warning("Skipped an Instagram video with neither code nor numeric id: pk %s has no URL.", media_id)
         return Entry(media_id, skipped=EntrySkipReason.NO_ADDRESS)
-    kind = "reel" if get_path(media, "product_type") == "clips" else "p"
+    path = _REEL_PATH if get_path(media, "product_type") == "clips" else "/p/"
     video = CommonVideo(
         external_video_id=media_id,
         platform=Platform.INSTAGRAM,
-        video_url=f"https://www.instagram.com/{kind}/{code}/",
+        video_url=f"https://www.instagram.com{path}{code}/",
         title=as_text(get_path(media, "caption", "text")) or as_text(get_path(media, "caption_text")),
         thumbnail_url=_thumbnail(media),
         published_at=as_datetime(get_path(media, "taken_at")),

@@ -24,6 +24,12 @@ _MAX_DURATION_SECONDS = 2**31 - 1
 _MILLISECONDS_FROM = 10**11
 """Unix timestamps from here on are milliseconds: 10^11 seconds are the year 5138."""
 
+_MICROSECONDS_FROM = 10**14
+"""Unix timestamps from here on are microseconds: 10^14 milliseconds are the year 5138."""
+
+_TRUE = {True, "1", "true", "True"}
+_FALSE = {False, "0", "false", "False"}
+
 
 class MalformedResponseError(Exception):
     """A response body of an unexpected shape. HttpClient raises a PlatformError in place of this error."""
@@ -43,13 +49,15 @@ def as_id(value: Json) -> str | None:
 
 
 def as_datetime(value: Json) -> datetime | None:
-    """Return a time in UTC, given in unix seconds or milliseconds (number or digits) or ISO 8601; None for zero."""
+    """Return a time in UTC; None for zero.
+
+    Accepts ISO 8601, and unix seconds, milliseconds or microseconds as a number or digits.
+    """
     number = _as_integer(value)
     try:
         if number is None:
             return _from_iso(value)
-        seconds = number if number < _MILLISECONDS_FROM else number / 1000
-        return datetime.fromtimestamp(seconds, UTC) if number > 0 else None
+        return datetime.fromtimestamp(_unix_seconds(number), UTC) if number > 0 else None
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -76,7 +84,14 @@ def as_url(value: Json) -> str | None:
 
 def as_flag(value: Json) -> bool:
     """Return True for True, 1, "1" and "true", and False for everything else."""
-    return isinstance(value, bool | int | str) and value in {1, "1", "true", "True"}
+    return as_known_flag(value) is True
+
+
+def as_known_flag(value: Json) -> bool | None:
+    """Return the flag given as a boolean, 1 or 0, or their texts; None for everything else."""
+    if not isinstance(value, bool | int | str):
+        return None
+    return True if value in _TRUE else False if value in _FALSE else None
 
 
 def get_path(value: Json, *path: str | int) -> Json:
@@ -112,6 +127,12 @@ def _as_integer(value: Json) -> int | None:
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
     return None
+
+
+def _unix_seconds(number: int) -> float:
+    if number >= _MICROSECONDS_FROM:
+        return number / 1_000_000
+    return number / 1000 if number >= _MILLISECONDS_FROM else number
 
 
 def _from_iso(value: Json) -> datetime | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import ValidationError
 
-from blogger_tracking.domain.models import CommonVideo
+from blogger_tracking.domain.models import CommonVideo, PostsHistory
 from blogger_tracking.domain.platform_errors import PlatformError
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError
 
 
 class EntrySkipReason(StrEnum):
-    """Reason for leaving an entry out of the batch."""
+    """Reason for leaving an entry out of the batch. FOREIGN: an entry of another account, such as an advertisement."""
 
-    ADVERTISEMENT = "advertisement"
+    FOREIGN = "foreign"
     NO_ADDRESS = "no_address"
     NOT_A_VIDEO = "not_a_video"
     PHOTO = "photo"
@@ -24,23 +25,33 @@ class EntrySkipReason(StrEnum):
     MALFORMED = "malformed"
 
 
+_NO_VIDEO = {EntrySkipReason.NOT_A_VIDEO, EntrySkipReason.PHOTO, EntrySkipReason.PLACEHOLDER}
+"""Reasons that prove that an account's own entry is not a public video."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An entry of a page: a video, or an entry left out of the batch for the reason `skipped`.
 
-    An entry with neither is a video that another list of the same account delivers; it counts toward the target.
-    `id` is None if the platform sent none. Pinned entries are out of date order.
+    `id` is None if the platform sent none. `published_at` is the date of a skipped entry, if known. `pinned` entries
+    are marked by the platform as out of date order.
     """
 
     id: str | None
     video: CommonVideo | None = None
     skipped: EntrySkipReason | None = None
     pinned: bool = False
+    published_at: datetime | None = None
+
+    @property
+    def date(self) -> datetime | None:
+        """Publication date of the video or of the skipped entry."""
+        return self.video.published_at if self.video else self.published_at
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of entries. A next page is requested only if `has_more` and `next_cursor` both announce one."""
+    """A page of entries. `has_more` is the platform's promise of further entries, behind `next_cursor`."""
 
     entries: Sequence[Entry]
     next_cursor: str | None = None
@@ -51,8 +62,10 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
     """Videos of one account, newest first, unique by id.
 
     `pages` is the number of pages read. `skipped` counts the entries left out, by reason. `interrupted_by` is the error
-    that ended the paging early; the batch then has the videos of the pages before. `sec_id` is the account's
-    secUid if the service had to look up the secUid (TikTok).
+    that ended the paging early, INCOMPLETE_LIST if the list promised more videos than it delivered; the batch then has
+    the videos of the pages before. A batch without videos and without `interrupted_by` proves that the account has no
+    videos. `sec_id` is the account's secUid if the service had to look up the secUid (TikTok). `posts_history` is set
+    if the list of posts was read completely (Instagram).
     """
 
     def __init__(
@@ -60,15 +73,22 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
         videos: Iterable[CommonVideo] = (),
         *,
         pages: int = 0,
-        skipped: Mapping[str, int] | None = None,
+        skipped: Mapping[EntrySkipReason, int] | None = None,
         interrupted_by: PlatformError | None = None,
         sec_id: str | None = None,
+        posts_history: PostsHistory | None = None,
     ) -> None:
         super().__init__(videos)
         self.pages = pages
         self.skipped = dict(skipped or {})
         self.interrupted_by = interrupted_by
         self.sec_id = sec_id
+        self.posts_history = posts_history
+
+    @property
+    def only_non_videos(self) -> bool:
+        """True if entries were read and each of them is known not to be a video of the account."""
+        return not self and bool(self.skipped) and self.skipped.keys() <= _NO_VIDEO
 
 
 def read_entries(items: Sequence[Json], read: Callable[[Json], Entry]) -> list[Entry]:

@@ -1,7 +1,8 @@
 """Paging loop shared by all platforms, independent of HTTP: a `ReadPage` function supplies the pages.
 
-Platforms repeat cursors and items, put pinned items first, announce pages that do not exist, and fail half-way.
-In all these cases the loop ends after at most `max_pages` pages with unique videos, newest first.
+Platforms repeat cursors and items, put pinned items first, send empty pages in the middle of a list, announce pages
+that do not exist, and fail half-way. In all these cases the loop ends after at most `max_pages` pages with unique
+videos, newest first, and tells a complete list from one that promised more.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import ceil
 
-from blogger_tracking.domain.models import CommonVideo, newest_first
+from blogger_tracking.domain.models import CommonVideo, Platform, newest_first
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
-from blogger_tracking.platforms.listing import Entry, Page, VideoBatch
+from blogger_tracking.platforms.listing import Entry, EntrySkipReason, Page, VideoBatch
+
+MAX_EMPTY_PAGES = 3
+"""Number of empty pages in a row that are followed, if each announces a next page."""
 
 ReadPage = Callable[[str | None, int], Page]
 """Function that returns the page at a cursor (None: the first page). The page's number, from 1, is for logs.
@@ -29,21 +34,48 @@ def pages_needed(target_count: int, page_size: int) -> int:
     return ceil(target_count / page_size)
 
 
-def collect(read_page: ReadPage, target_count: int, max_pages: int) -> VideoBatch:
-    """Read pages until `target_count` videos in date order are known, the list ends or `max_pages` pages are read.
+def collect(
+    platform: Platform,
+    read_page: ReadPage,
+    target_count: int,
+    max_pages: int,
+    *,
+    not_before: datetime | None = None,
+) -> VideoBatch:
+    """Read pages until no further page can change the newest `target_count` videos, or until `max_pages` are read.
 
+    No further page is needed if the list ends, if `target_count` videos are known that are not older than the entry at
+    which reading stopped, or if that entry is older than `not_before`.
+    The batch is interrupted by INCOMPLETE_LIST if reading stopped although the list promised more, or if there is no
+    video and no proof that the account has none.
     Raises PlatformError if the first page cannot be read, ValueError for a `target_count` or `max_pages` below one.
     """
     if target_count < 1 or max_pages < 1:
         raise ValueError(f"target_count ({target_count}) and max_pages ({max_pages}) must be at least one.")
-    pager = _Pager(read_page, target_count, max_pages)
+    pager = _Pager(read_page, target_count, max_pages, not_before)
     pager.run()
-    return VideoBatch(
+    batch = VideoBatch(
         newest_first(pager.videos.values())[:target_count],
         pages=pager.pages,
         skipped=pager.skipped,
         interrupted_by=pager.interrupted_by,
     )
+    doubt = pager.shortfall or _doubt_about_empty_list(batch, promised_more=pager.promised_more)
+    if doubt and batch.interrupted_by is None:
+        batch.interrupted_by = PlatformError(ErrorKind.INCOMPLETE_LIST, platform, doubt)
+    return batch
+
+
+def _doubt_about_empty_list(batch: VideoBatch, *, promised_more: bool) -> str | None:
+    """Return the reason why a batch without videos does not prove that the account has none; None if it does."""
+    if batch:
+        return None
+    if promised_more:
+        return "the list has no videos, but its last page promised more"
+    if batch.skipped and not batch.only_non_videos:
+        counts = ", ".join(f"{count} {reason}" for reason, count in batch.skipped.items())
+        return f"the list has no videos, but entries that were skipped ({counts})"
+    return None
 
 
 @dataclass(slots=True)
@@ -53,16 +85,20 @@ class _Position:
     cursor: str | None = None
     cursors: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
+    empty_pages: int = 0
 
     def advance(self, page: Page) -> bool:
         """Advance to the page after this one.
 
-        Return False if this page is the last: it announces no next page, has no new id, or its cursor was used before.
+        Return False if this page is the last: it announces no next page, has known ids alone, or its cursor was used
+        before.
         """
-        new_ids = {entry.id for entry in page.entries if entry.id} - self.ids
-        if not (page.has_more and page.next_cursor and new_ids) or page.next_cursor in self.cursors:
+        ids = {entry.id for entry in page.entries if entry.id}
+        repeated = bool(ids) and ids <= self.ids
+        if repeated or not (page.has_more and page.next_cursor) or page.next_cursor in self.cursors:
             return False
-        self.ids |= new_ids
+        self.empty_pages = 0 if ids else self.empty_pages + 1
+        self.ids |= ids
         self.cursors.add(page.next_cursor)
         self.cursor = page.next_cursor
         return True
@@ -73,12 +109,16 @@ class _Pager:
     read_page: ReadPage
     target_count: int
     max_pages: int
+    not_before: datetime | None
     videos: dict[str, CommonVideo] = field(default_factory=dict)
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[EntrySkipReason] = field(default_factory=Counter)
     interrupted_by: PlatformError | None = None
+    shortfall: str | None = None
+    promised_more: bool = False
     pages: int = 0
     _seen: set[str] = field(default_factory=set)
-    _in_date_order: set[str] = field(default_factory=set)
+    _pinned: set[str] = field(default_factory=set)
+    _frontier: datetime | None = None
     _restarted: bool = False
 
     def run(self) -> None:
@@ -92,7 +132,7 @@ class _Pager:
 
     def _read_pages(self) -> None:
         position = _Position()
-        while self.pages < self.max_pages:
+        while True:
             try:
                 page = self.read_page(position.cursor, self.pages + 1)
             except PlatformError as error:
@@ -102,9 +142,14 @@ class _Pager:
                 position = _Position()
                 continue
             self.pages += 1
-            for entry in page.entries:
-                self._add(entry)
-            if len(self._in_date_order) >= self.target_count or not position.advance(page):
+            self._add_page(page)
+            if self._is_complete() or not position.advance(page):
+                return
+            if position.empty_pages > MAX_EMPTY_PAGES:
+                self.shortfall = f"{position.empty_pages} pages in a row were empty, and each promised more"
+                return
+            if self.pages >= self.max_pages:
+                self.shortfall = f"the list goes on after {self.pages} pages, the most that are read"
                 return
 
     def _restart(self) -> None:
@@ -113,16 +158,35 @@ class _Pager:
         self.skipped.clear()
         self._seen.clear()
 
+    def _add_page(self, page: Page) -> None:
+        self.promised_more = page.has_more
+        for entry in page.entries:
+            self._add(entry)
+
     def _add(self, entry: Entry) -> None:
         known = entry.id in self._seen
         if entry.id:
             self._seen.add(entry.id)
-        if entry.skipped is not None:
-            if not known:
-                self.skipped[entry.skipped.value] += 1
-            return
+        if entry.pinned and entry.id:
+            self._pinned.add(entry.id)
+        if entry.date and not entry.pinned:
+            self._frontier = entry.date
+        if entry.skipped is not None and not known:
+            self.skipped[entry.skipped] += 1
         if entry.video is not None:
             self.videos.setdefault(entry.video.external_video_id, entry.video)
-        # Pinned entries may be years old, so only the other entries count toward the target.
-        if entry.id and not entry.pinned:
-            self._in_date_order.add(entry.id)
+
+    def _is_complete(self) -> bool:
+        """Return True if no unread entry can be among the newest videos.
+
+        Lists are in date order except for pinned entries, which platforms do not always mark. So the unread entries
+        are older than the last one that was read, the frontier, and a known video counts unless it is older, too.
+        """
+        if self.not_before and self._frontier and self._frontier < self.not_before:
+            return True
+        return sum(map(self._counts, self.videos.values())) >= self.target_count
+
+    def _counts(self, video: CommonVideo) -> bool:
+        if video.published_at is None or self._frontier is None:
+            return video.external_video_id not in self._pinned
+        return video.published_at >= self._frontier

@@ -1,18 +1,26 @@
-"""Count of the requests that one fetch sends: gateways charge for each, retries included."""
+"""Count of the requests that one fetch sends, by purpose: gateways charge for each, retries included."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from blogger_tracking.domain.ledger import RequestUse
 
 
 @dataclass(slots=True)
 class RequestMeter:
-    """Number of requests sent while the meter was active."""
+    """Number of requests sent while the meter was active, by purpose."""
 
-    requests: int = 0
+    by_use: Counter[RequestUse] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Number of requests sent, whatever their purpose."""
+        return self.by_use.total()
 
 
 _active_meter: ContextVar[RequestMeter | None] = ContextVar("active_request_meter", default=None)
@@ -32,8 +40,8 @@ def count_requests() -> Generator[RequestMeter]:
         _active_meter.reset(token)
 
 
-def note_request() -> None:
+def note_request(use: RequestUse) -> None:
     """Count a request that is about to be sent, if a meter is active."""
     meter = _active_meter.get()
     if meter is not None:
-        meter.requests += 1
+        meter.by_use[use] += 1

@@ -35,6 +35,7 @@ class PlatformService(ABC):
         rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._settings = settings or get_settings()
+        self._clock = clock or Clock()
         requests_per_second = config.requests_per_second or self._requests_per_second(self._settings)
         self._http = HttpClient(
             self.platform,
@@ -42,7 +43,7 @@ class PlatformService(ABC):
             self._headers(config),
             acquire=partial((rate_limiter or ProcessRateLimiter()).acquire, self.platform, requests_per_second),
             settings=self._settings,
-            clock=clock,
+            clock=self._clock,
         )
 
     @abstractmethod

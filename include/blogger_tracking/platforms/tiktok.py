@@ -6,9 +6,10 @@ which, like the numeric id, does not change when the account is renamed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import Account, BloggerProfile, CommonVideo, Platform, VideoStatistics
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms.config import PlatformConfig
@@ -20,6 +21,7 @@ from blogger_tracking.platforms.json_values import (
     as_datetime,
     as_flag,
     as_id,
+    as_known_flag,
     as_text,
     as_url,
     first_known,
@@ -38,6 +40,7 @@ _REQUESTED_PER_PAGE = 35
 """The gateway's maximum; some pages have as many."""
 
 _FIRST_CURSOR = "0"
+_LIST_KEYS = ("itemList", "items", "aweme_list", "data")
 _CARD_KEYS = ("user", "userInfo", "user_info", "userList", "user_list")
 
 
@@ -48,23 +51,33 @@ class TikTokService(PlatformService):
 
     def get_user_info(self, username: str) -> BloggerProfile:
         """Return the profile of a username. Raises PlatformError."""
-        call = Call("api/user/info", {"uniqueId": username.removeprefix("@")})
+        # A private account's profile may come whole beside the code of a private account.
+        call = Call(
+            "api/user/info",
+            {"uniqueId": username.removeprefix("@")},
+            use=RequestUse.PROFILE,
+            tolerated=frozenset({ErrorKind.PRIVATE}),
+        )
         return self._http.get(call, _read_profile)
 
     def get_user_videos_batch(self, account: Account, target_count: int, max_pages: int | None = None) -> VideoBatch:
         """Return the newest videos. Raises PlatformError, ValueError.
 
         An account without `sec_id` costs one request more: the id is looked up by username and put into the batch.
+        So does an empty list: TikTok lists nothing for an account that has become private, and only the profile tells.
         """
         page_limit = self._max_pages(target_count, max_pages, _PAGE_SIZE)
         sec_id = account.sec_id or self._look_up_sec_id(account)
+        listed = account.model_copy(update={"sec_id": sec_id})
 
         def read_page(cursor: str | None, number: int) -> Page:
             params = {"secUid": sec_id, "count": str(_REQUESTED_PER_PAGE), "cursor": cursor or _FIRST_CURSOR}
-            return self._http.get(Call("api/user/posts", params, number), lambda body: _read_page(body, account))
+            return self._http.get(Call("api/user/posts", params, number), lambda body: _read_page(body, listed))
 
-        batch = collect(read_page, target_count, page_limit)
+        batch = collect(self.platform, read_page, target_count, page_limit)
         batch.sec_id = None if account.sec_id else sec_id
+        if not batch and not batch.skipped and batch.interrupted_by is None:
+            self._require_profile_without_videos(account)
         return batch
 
     def _look_up_sec_id(self, account: Account) -> str:
@@ -79,6 +92,27 @@ class TikTokService(PlatformService):
             raise self._error(ErrorKind.MALFORMED_RESPONSE, f"the profile of @{account.username} has no secUid")
         return profile.sec_id
 
+    def _require_profile_without_videos(self, account: Account) -> None:
+        """Raise PlatformError if the profile contradicts an empty list: the account is private, or has videos.
+
+        A profile that cannot be found by the username, or is another account's, contradicts nothing.
+        """
+        if not account.username:
+            return
+        try:
+            profile = self.get_user_info(account.username)
+        except PlatformError as error:
+            if error.kind is ErrorKind.NOT_FOUND:
+                return
+            raise
+        if profile.external_id != account.external_id:
+            return
+        if profile.is_private:
+            raise self._error(ErrorKind.PRIVATE, f"@{account.username} is private")
+        if profile.video_count:
+            detail = f"the list of @{account.username} is empty, but the profile reports {profile.video_count} videos"
+            raise self._error(ErrorKind.INCOMPLETE_LIST, detail)
+
     def _error(self, kind: ErrorKind, detail: str) -> PlatformError:
         return PlatformError(kind, self.platform, detail)
 
@@ -92,6 +126,7 @@ class TikTokService(PlatformService):
 
 
 def _unwrap(body: Json) -> Json:
+    """Return the layer that has the list: `data`, or the body itself, whose `data` may be the list."""
     inner = get_path(body, "data")
     return inner if isinstance(inner, Mapping) else body
 
@@ -103,50 +138,64 @@ def _read_profile(body: Json) -> BloggerProfile:
     if not external_id or not username:
         raise MalformedResponseError("profile without id or uniqueId")
     avatars = (as_url(get_path(user, size)) for size in ("avatarLarger", "avatarMedium", "avatarThumb"))
-    followers = (as_count(get_path(info, stats, "followerCount")) for stats in ("statsV2", "stats"))
+
+    def count(name: str) -> int | None:
+        return first_known(as_count(get_path(info, stats, name)) for stats in ("statsV2", "stats"))
+
     return BloggerProfile(
         platform=Platform.TIKTOK,
         external_id=external_id,
         sec_id=as_text(get_path(user, "secUid")) or None,
         username=username,
         channel_name=as_text(get_path(user, "nickname")) or username,
-        subscribers=first_known(followers),
+        subscribers=count("followerCount"),
         thumbnail_url=next(filter(None, avatars), None),
         is_private=as_flag(get_path(user, "privateAccount")),
+        video_count=count("videoCount"),
     )
 
 
 def _read_page(body: Json, account: Account) -> Page:
     listing = _unwrap(body)
     cursor = as_id(first_of(listing, ("cursor", "max_cursor", "nextCursor")))
-    has_more = first_of(listing, ("hasMore", "has_more"))
-    return Page(
-        read_entries(_items(listing, has_more), lambda item: _read_entry(item, account)),
-        next_cursor=None if cursor == _FIRST_CURSOR else cursor,
-        has_more=as_flag(has_more),
-    )
+    next_cursor = None if cursor == _FIRST_CURSOR else cursor
+    flag = as_known_flag(first_of(listing, ("hasMore", "has_more")))
+    items = _items(listing)
+    lists_own = any(_is_own(item, account) for item in items)
+    entries = read_entries(items, lambda item: _read_entry(item, account, lists_own=lists_own))
+    # Without the flag, a cursor announces a next page. An empty list with neither is no statement about the account.
+    if not entries and flag is None and next_cursor is None and not _has_key(listing, ("nextCursor",)):
+        raise MalformedResponseError("an empty list that does not say whether there is more")
+    return Page(entries, next_cursor=next_cursor, has_more=next_cursor is not None if flag is None else flag)
 
 
-def _items(listing: Json, has_more: Json) -> list[Json]:
-    keys = [key for key in ("itemList", "items", "aweme_list") if isinstance(listing, Mapping) and key in listing]
+def _items(listing: Json) -> list[Json]:
+    keys = [key for key in _LIST_KEYS if _has_key(listing, (key,))]
     items = first_of(listing, keys)
     if isinstance(items, list):
         return items
     # Some gateways write an empty list as null. A body without any of the keys is the response to a blocked request.
-    if keys and items is None and has_more is not None and not as_flag(has_more):
+    if keys and items is None and as_known_flag(first_of(listing, ("hasMore", "has_more"))) is False:
         return []
     raise MalformedResponseError("response without a list of videos")
 
 
-def _read_entry(item: Json, account: Account) -> Entry:
+def _has_key(value: Json, keys: Sequence[str]) -> bool:
+    return isinstance(value, Mapping) and any(key in value for key in keys)
+
+
+def _read_entry(item: Json, account: Account, *, lists_own: bool) -> Entry:
+    """Read an entry. `lists_own`: the page has entries that are known to be the account's own."""
     video_id = as_id(first_of(item, ("aweme_id", "id")))
     if not video_id:
         is_card = any(get_path(item, key) for key in _CARD_KEYS)
         return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_card else EntrySkipReason.MALFORMED)
-    if any(as_flag(get_path(item, key)) for key in ("isAd", "is_ads")):
-        return Entry(video_id, skipped=EntrySkipReason.ADVERTISEMENT)
+    flagged = any(as_flag(get_path(item, key)) for key in ("isAd", "is_ads"))
+    if (flagged or lists_own) and _is_own(item, account) is False:
+        return Entry(video_id, skipped=EntrySkipReason.FOREIGN)
+    published_at = as_datetime(first_of(item, ("createTime", "create_time")))
     if get_path(item, "imagePost") or get_path(item, "image_post_info"):
-        return Entry(video_id, skipped=EntrySkipReason.PHOTO)
+        return Entry(video_id, skipped=EntrySkipReason.PHOTO, published_at=published_at)
     author = as_text(first_of(get_path(item, "author"), ("uniqueId", "unique_id"))) or account.username
     video = CommonVideo(
         external_video_id=video_id,
@@ -154,10 +203,25 @@ def _read_entry(item: Json, account: Account) -> Entry:
         video_url=f"https://www.tiktok.com/@{author}/video/{video_id}",
         title=as_text(get_path(item, "desc")),
         thumbnail_url=_cover(get_path(item, "video")),
-        published_at=as_datetime(first_of(item, ("createTime", "create_time"))),
+        published_at=published_at,
         statistics=_statistics(item, video_id),
     )
     return Entry(video_id, video, pinned=as_flag(first_of(item, ("isPinnedItem", "is_top"))))
+
+
+def _is_own(item: Json, account: Account) -> bool | None:
+    """Return True if the entry's author is the account, and None if the entry does not tell.
+
+    The flags `isAd` and `is_ads` do not tell: TikTok also sets the flags on an account's own promoted posts. Neither
+    does the author's username, which may be an older or a newer name of the account.
+    """
+    author = get_path(item, "author")
+    ids = (
+        (as_id(first_of(author, ("id", "uid"))), account.external_id),
+        (as_text(first_of(author, ("secUid", "sec_uid"))), account.sec_id),
+    )
+    matches = [found == expected for found, expected in ids if found and expected]
+    return any(matches) if matches else None
 
 
 def _statistics(item: Json, video_id: str) -> VideoStatistics:

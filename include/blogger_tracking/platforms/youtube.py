@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import (
     Account,
     BloggerProfile,
@@ -70,15 +71,26 @@ class YouTubeService(PlatformService):
         """Return the newest uploads, without statistics. Raises PlatformError, ValueError.
 
         Derives the id of the uploads playlist from the channel id. If that playlist does not exist, the channel is
-        requested once: it may name another playlist, have no uploads (an empty batch), or be missing (NOT_FOUND).
+        requested once: it may name another playlist, report no videos (an empty batch), report videos
+        (INCOMPLETE_LIST: at times YouTube does not find a list that exists), or be missing (NOT_FOUND).
         """
         page_limit = self._max_pages(target_count, max_pages, _PAGE_SIZE)
         derived = _derived_uploads_playlist(account.external_id)
         batch = self._list(derived, target_count, page_limit) if derived else None
-        if batch is None:
-            actual = self._uploads_playlist(account.external_id)
-            batch = self._list(actual, target_count, page_limit) if actual and actual != derived else None
-        return VideoBatch() if batch is None else batch
+        if batch is not None:
+            return batch
+        channel = self._find_channel({"id": account.external_id})
+        if channel is None:
+            raise self._channel_missing(account.external_id)
+        actual = as_id(get_path(channel, "contentDetails", "relatedPlaylists", "uploads"))
+        batch = self._list(actual, target_count, page_limit) if actual and actual != derived else None
+        if batch is not None:
+            return batch
+        videos = as_count(get_path(channel, "statistics", "videoCount"))
+        if videos == 0:
+            return VideoBatch()
+        detail = f"no uploads playlist; videos that the channel reports: {'unknown' if videos is None else videos}"
+        raise PlatformError(ErrorKind.INCOMPLETE_LIST, self.platform, detail)
 
     def get_videos(self, ids: Sequence[str]) -> dict[str, YouTubeVideo]:
         """Return up to 50 videos with statistics, by id. YouTube omits private and deleted videos.
@@ -90,7 +102,8 @@ class YouTubeService(PlatformService):
         if not ids:
             return {}
         part = "snippet,statistics,contentDetails,liveStreamingDetails,status"
-        return self._http.get(Call("videos", {"part": part, "id": ",".join(ids)}), _read_videos)
+        call = Call("videos", {"part": part, "id": ",".join(ids)}, use=RequestUse.STATISTICS)
+        return self._http.get(call, _read_videos)
 
     def _list(self, playlist_id: str, target_count: int, page_limit: int) -> VideoBatch | None:
         """Return the newest videos of a playlist, or None if the playlist does not exist."""
@@ -98,26 +111,20 @@ class YouTubeService(PlatformService):
 
         def read_page(cursor: str | None, number: int) -> Page:
             params = {**fixed, "pageToken": cursor} if cursor else fixed
-            return self._http.get(Call("playlistItems", params, number), _read_page)
+            return self._http.get(Call("playlistItems", params, number), _read_page if cursor else _read_first_page)
 
         try:
-            return collect(read_page, target_count, page_limit)
+            return collect(self.platform, read_page, target_count, page_limit)
         except PlatformError as error:
             if error.kind is ErrorKind.NO_ENTRIES:
                 return None
             raise
 
-    def _uploads_playlist(self, external_id: str) -> str | None:
-        channel = self._find_channel({"id": external_id})
-        if channel is None:
-            raise self._channel_missing(external_id)
-        return as_id(get_path(channel, "contentDetails", "relatedPlaylists", "uploads"))
-
     def _find_channel(self, channel_filter: Mapping[str, str]) -> Json | None:
-        """Return the channel that matches, or None: YouTube's response is a 200 without items, or a 404."""
+        """Return the channel that matches, or None: YouTube's response is a 200 that reports no results, or a 404."""
         params = {"part": "snippet,statistics,contentDetails", **channel_filter}
         try:
-            return self._http.get(Call("channels", params), _first_channel)
+            return self._http.get(Call("channels", params, use=RequestUse.PROFILE), _first_channel)
         except PlatformError as error:
             if error.kind is ErrorKind.NOT_FOUND:
                 return None
@@ -143,17 +150,23 @@ def _items(body: Json) -> list[Json]:
     items = get_path(body, "items")
     if isinstance(items, list):
         return items
-    # A response without results may lack the key. A body without `kind` and `pageInfo` does not come from the API.
-    if items is None and (get_path(body, "kind") or get_path(body, "pageInfo")):
-        return []
     raise MalformedResponseError("response without items")
 
 
 def _first_channel(body: Json) -> Json | None:
+    # The response for an unknown channel has no items at all.
+    if get_path(body, "items") is None and _total_results(body) == 0:
+        return None
     channel = get_path(_items(body), 0)
+    if channel is None and _total_results(body):
+        raise MalformedResponseError("no channel, although pageInfo reports one")
     if channel is not None and not as_id(get_path(channel, "id")):
         raise MalformedResponseError("channel without id")
     return channel
+
+
+def _total_results(body: Json) -> int | None:
+    return as_count(get_path(body, "pageInfo", "totalResults"))
 
 
 def _read_profile(channel: Json, requested_name: str) -> BloggerProfile:
@@ -166,12 +179,21 @@ def _read_profile(channel: Json, requested_name: str) -> BloggerProfile:
         channel_name=as_text(get_path(snippet, "title")),
         subscribers=_subscribers(get_path(channel, "statistics")),
         thumbnail_url=_thumbnail(snippet),
+        video_count=as_count(get_path(channel, "statistics", "videoCount")),
     )
 
 
 def _subscribers(statistics: Json) -> int | None:
     hidden = as_flag(get_path(statistics, "hiddenSubscriberCount"))
     return None if hidden else as_count(get_path(statistics, "subscriberCount"))
+
+
+def _read_first_page(body: Json) -> Page:
+    page = _read_page(body)
+    # `totalResults` is too unreliable to count with, but a list of results that has none is not empty.
+    if not page.entries and not page.has_more and _total_results(body):
+        raise MalformedResponseError("no items, although pageInfo reports results")
+    return page
 
 
 def _read_page(body: Json) -> Page:
@@ -213,7 +235,10 @@ def _is_placeholder(snippet: Json, details: Json) -> bool:
 
 
 def _read_videos(body: Json) -> dict[str, YouTubeVideo]:
-    entries = read_entries(_items(body), _read_video)
+    items = _items(body)
+    if not items and _total_results(body):
+        raise MalformedResponseError("no videos, although pageInfo reports some")
+    entries = read_entries(items, _read_video)
     return {entry.video.external_video_id: entry.video for entry in entries if isinstance(entry.video, YouTubeVideo)}
 
 

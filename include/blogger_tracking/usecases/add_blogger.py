@@ -22,13 +22,16 @@ from blogger_tracking.database.blogger_additions import (
 from blogger_tracking.database.organizations import require_campaign, require_room
 from blogger_tracking.database.platform_suspensions import read_suspension
 from blogger_tracking.database.tracked_accounts import TrackedBlogger, read_tracked_blogger
-from blogger_tracking.database.youtube_units import UnitUse, record_units
+from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.models import BloggerProfile, Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.request_errors import BloggerLimitReachedError, PlatformSuspendedError
 from blogger_tracking.domain.usernames import parse_username
 from blogger_tracking.platforms.request_meter import count_requests
+from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
 from blogger_tracking.usecases.fetch_blogger import FetchServices
+from blogger_tracking.usecases.suspend_platform import suspend_after
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +76,17 @@ def _look_up(services: FetchServices, platform: Platform, name: str) -> BloggerP
     with count_requests() as meter:
         try:
             return services.platforms[platform].get_user_info(name)
+        except PlatformError as error:
+            # The platform may refuse a typed name in words that no rule knows: that must not suspend the platform.
+            if error.kind is not ErrorKind.REFUSED:
+                with services.pool.connection() as connection:
+                    suspend_after(connection, error, datetime.now(UTC), get_settings())
+            raise
         finally:
             # Also after an error: a request for a channel that does not exist costs units, too.
-            if platform is Platform.YOUTUBE and meter.requests:
+            if platform is Platform.YOUTUBE and meter.total:
                 with services.pool.connection() as connection:
-                    record_units(connection, datetime.now(UTC), UnitUse.PROFILE, meter.requests)
+                    record_units(connection, datetime.now(UTC), meter.by_use)
 
 
 def _check_before_look_up(connection: Connection, addition: AdditionRequest, platform: Platform, name: str) -> None:

@@ -10,26 +10,24 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
-from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, settle_fetch
-from blogger_tracking.database.platform_suspensions import suspend_platform
-from blogger_tracking.database.youtube_units import UnitUse, record_units
-from blogger_tracking.domain.alerts import alerts
+from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, record_requests, settle_fetch
+from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import ConfigurationError, StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError, suspended_until
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.listing import VideoBatch
 from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.settings import get_settings
+from blogger_tracking.usecases.suspend_platform import suspend_after
 
 logger = logging.getLogger(__name__)
 
@@ -78,18 +76,20 @@ def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
         logger.info("@%s: skipped: %s. Nothing was requested or charged.", claim.username, claim.reason)
         return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
     with count_requests() as meter:
-        outcome = _request_videos(services, claim)
-    if claim.account.platform is Platform.YOUTUBE and meter.requests:
+        outcome = replace(_request_videos(services, claim), requests=meter.by_use)
+    if claim.account.platform is Platform.YOUTUBE and meter.total:
         # In a transaction of its own: the units are spent even if a newer attempt has taken over the fetch.
         with services.pool.connection() as connection:
-            record_units(connection, datetime.now(UTC), UnitUse.LISTING, meter.requests, claim.fetch_id)
+            record_units(connection, datetime.now(UTC), meter.by_use, claim.fetch_id)
     try:
         settled = _save(services, claim, outcome)
     except StaleClaimError as error:
         logger.warning("@%s: %s", claim.account.username, error)
+        with services.pool.connection() as connection:
+            record_requests(connection, claim.attempt_id, meter.by_use)
         return FetchReport(fetch_id, claim.account.username, None, str(error))
     seconds = time.monotonic() - started
-    _log_outcome(claim, outcome, settled, meter.requests, seconds)
+    _log_outcome(claim, outcome, settled, seconds)
     return FetchReport(
         fetch_id,
         claim.account.username,
@@ -115,10 +115,11 @@ def _request_videos(services: FetchServices, claim: Claim) -> FetchOutcome:
         state=_state_of(batch),
         videos=batch,
         pages=batch.pages,
-        skipped=batch.skipped,
+        skipped={reason.value: count for reason, count in batch.skipped.items()},
         error=batch.interrupted_by,
         reason=str(batch.interrupted_by) if batch.interrupted_by else None,
         sec_id=batch.sec_id,
+        posts_history=batch.posts_history,
     )
 
 
@@ -126,25 +127,22 @@ _CONCLUSIVE_ERRORS = {ErrorKind.PRIVATE: FetchState.PRIVATE, ErrorKind.NOT_FOUND
 
 
 def _state_of(batch: VideoBatch) -> FetchState:
-    if batch.interrupted_by:
-        return FetchState.PARTIAL
-    return FetchState.SUCCEEDED if batch else FetchState.EMPTY
+    if batch.interrupted_by is None:
+        return FetchState.SUCCEEDED if batch else FetchState.EMPTY
+    # Without a video nothing would be saved, and the initial fetch would be used up: the fetch is tried again, unless
+    # the list was read as far as it is ever read, and no entry was a video.
+    gave_up = batch.interrupted_by.kind is ErrorKind.INCOMPLETE_LIST and batch.only_non_videos
+    return FetchState.PARTIAL if batch or gave_up else FetchState.FAILED
 
 
 def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
     with services.pool.connection() as connection:
         if outcome.error:
-            _suspend(connection, outcome.error)
+            suspend_after(connection, outcome.error, datetime.now(UTC), get_settings())
         return settle_fetch(connection, claim, outcome)
 
 
-def _suspend(connection: Connection, error: PlatformError) -> None:
-    until = suspended_until(error, datetime.now(UTC), get_settings())
-    if until and suspend_platform(connection, error.platform, until, str(error)):
-        alerts.warning("%s is suspended until %s: %s.", error.platform, until.isoformat(), error)
-
-
-def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, requests: int, seconds: float) -> None:
+def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, seconds: float) -> None:
     # A failure is one ERROR record, the first line: each ERROR record becomes an event in Sentry, and the triggerer
     # writes ERROR records at once but buffers the others.
     failed = outcome.state is FetchState.FAILED
@@ -165,7 +163,7 @@ def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, req
         len(outcome.videos),
         settled.videos_new,
         outcome.pages,
-        requests,
+        ", ".join(f"{count} {use}" for use, count in outcome.requests.items()) or 0,
     )
     if outcome.skipped:
         skipped = ", ".join(f"{count} {reason}" for reason, count in outcome.skipped.items())

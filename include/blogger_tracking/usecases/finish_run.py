@@ -51,6 +51,10 @@ def _log_platforms(connection: Connection, run_id: int) -> None:
             summary.seconds,
             summary.videos_new,
         )
+        requests = ", ".join(f"{count} {use}" for use, count in summary.requests.items())
+        logger.info(
+            "%s: %.1f requests per fetched blogger (%s).", summary.platform, summary.requests_per_blogger, requests
+        )
 
 
 def _log_organization(summary: OrganizationSummary) -> None:

@@ -22,17 +22,19 @@ from blogger_tracking.database.message_queues import (
     release_messages,
     take_messages,
 )
-from blogger_tracking.database.platform_suspensions import suspend_platform, suspended_platforms
+from blogger_tracking.database.platform_suspensions import suspended_platforms
 from blogger_tracking.database.video_lookups import save_lookup
 from blogger_tracking.database.videos import RemovalRule
-from blogger_tracking.database.youtube_units import UnitUse, record_units, reserve_unit
+from blogger_tracking.database.youtube_units import record_units, reserve_unit
 from blogger_tracking.domain.clock import Clock
+from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import Platform, YouTubeVideo
-from blogger_tracking.domain.platform_errors import PlatformError, suspended_until
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.queues import Backlog, Queue, QueuedVideo, TimeBudget, group_into_calls
 from blogger_tracking.domain.youtube_quota import VIDEOS_PER_CALL, next_quota_reset
 from blogger_tracking.platforms.request_meter import count_requests
 from blogger_tracking.settings import Settings
+from blogger_tracking.usecases.suspend_platform import suspend_after
 
 logger = logging.getLogger(__name__)
 
@@ -147,8 +149,8 @@ class StatisticsRefresher:
                 self._handle_error(progress, requested, error)
                 return
             finally:
-                # One unit is reserved; each retry of the client costs another.
-                self._record_units(requested, meter.requests - 1)
+                # The unit of the first request is reserved already.
+                self._record_retries(requested, meter.by_use[RequestUse.RETRY])
         rule = RemovalRule(self._settings.removed_after_lookups, timedelta(hours=self._settings.hours_between_unseen))
         with self._pool.connection() as connection:
             saved = save_lookup(connection, progress.delivery.receipt, requested, found, self._clock.now(), rule)
@@ -167,18 +169,21 @@ class StatisticsRefresher:
         self._postpone(progress, next_quota_reset(now), f"the day's {budget} units are spent")
         return False
 
-    def _record_units(self, requested: Sequence[QueuedVideo], units: int) -> None:
-        if units > 0:
+    def _record_retries(self, requested: Sequence[QueuedVideo], retries: int) -> None:
+        if retries:
             with self._pool.connection() as connection:
-                record_units(connection, self._clock.now(), UnitUse.STATISTICS, units, requested[0].fetch_id)
+                record_units(connection, self._clock.now(), {RequestUse.RETRY: retries}, requested[0].fetch_id)
 
     def _handle_error(
         self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo], error: PlatformError
     ) -> None:
-        until = suspended_until(error, self._clock.now(), self._settings)
+        now = self._clock.now()
+        with self._pool.connection() as connection:
+            until = suspend_after(connection, error, now, self._settings)
+        if until is None and error.kind is ErrorKind.BLOCKED:
+            # A block concerns no message, and often ends before the next fetch, so YouTube is not suspended.
+            until = now + timedelta(minutes=self._settings.suspension_minutes)
         if until:
-            with self._pool.connection() as connection:
-                suspend_platform(connection, Platform.YOUTUBE, until, str(error))
             self._postpone(progress, until, str(error))
             return
         logger.error(

@@ -30,13 +30,23 @@ _REPORT = Report(
             skipped={"no_active_subscription": 3},
         )
     ],
-    platforms=[PlatformSummary(platform="YouTube", states={"succeeded": 2}, videos=40, videos_new=4, seconds=1.5)],
+    platforms=[
+        PlatformSummary(
+            platform="YouTube",
+            states={"succeeded": 2},
+            videos=40,
+            videos_new=4,
+            seconds=1.5,
+            requests={"listing": 2, "statistics": 1},
+        )
+    ],
     fetches_by_state={"succeeded": 2},
     videos_saved=40,
     seconds=12.3,
     added=TimedAddition("TikTok", "mira", 30, 3.2),
     queues={"thumbnail_queue": QueueCounts(waiting=0, done=7, parked=1)},
     youtube_units={"listing": 2, "statistics": 1},
+    requests_per_blogger={"YouTube": 1.5},
     invariants={"lost": 0, "duplicate_charges": 0},
     green=True,
 )

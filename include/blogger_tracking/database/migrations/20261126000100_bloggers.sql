@@ -10,6 +10,8 @@ create table blogger_tracking.blogger_information (
     subscribers bigint check (subscribers >= 0),
     thumbnail_url text,
     account_state text not null default 'active' check (account_state in ('active', 'private', 'not_found')),
+    posts_read_at timestamptz,
+    newest_posts_only_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     unique (platform, external_id)
@@ -23,6 +25,10 @@ comment on column blogger_tracking.blogger_information.sec_id is
     'TikTok''s secUid, which its video list is requested by.';
 comment on column blogger_tracking.blogger_information.account_state is
     'State of the account in the platform''s latest response.';
+comment on column blogger_tracking.blogger_information.posts_read_at is
+    'Instagram: time of the last complete reading of the account''s list of posts, which is read only as needed.';
+comment on column blogger_tracking.blogger_information.newest_posts_only_at is
+    'Instagram: publication date of the newest video that only the list of posts had, and not the list of clips.';
 
 create index blogger_information_by_username on blogger_tracking.blogger_information (platform, lower(username));
 

@@ -149,6 +149,7 @@ create table blogger_tracking.fetch_attempts (
     videos_returned integer not null default 0 check (videos_returned >= 0),
     videos_new integer not null default 0 check (videos_new >= 0),
     entries_skipped jsonb not null default '{}',
+    requests jsonb not null default '{}',
     check ((outcome is null) = (finished_at is null))
 );
 
@@ -163,6 +164,8 @@ comment on column blogger_tracking.fetch_attempts.pages is 'Pages read from the 
 comment on column blogger_tracking.fetch_attempts.videos_new is 'Returned videos that no earlier fetch had returned.';
 comment on column blogger_tracking.fetch_attempts.entries_skipped is
     'Entries of the listing that are not videos: number by reason.';
+comment on column blogger_tracking.fetch_attempts.requests is
+    'Requests to the platform: number by purpose (listing, profile, retry).';
 
 create index fetch_attempts_by_fetch on blogger_tracking.fetch_attempts (fetch_id, finished_at);
 

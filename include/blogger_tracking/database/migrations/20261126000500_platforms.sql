@@ -17,7 +17,7 @@ create table blogger_tracking.youtube_units (
     id bigint generated always as identity primary key,
     pacific_day date not null,
     spent_at timestamptz not null,
-    call text not null check (call in ('listing', 'statistics', 'profile')),
+    call text not null check (call in ('listing', 'statistics', 'profile', 'retry')),
     units integer not null check (units > 0),
     run_id bigint references blogger_tracking.runs (id)
 );
@@ -26,7 +26,7 @@ comment on table blogger_tracking.youtube_units is 'Spent units of the YouTube D
 comment on column blogger_tracking.youtube_units.pacific_day is
     'Date in the Pacific time zone, where YouTube resets the quota at midnight.';
 comment on column blogger_tracking.youtube_units.call is
-    'Purpose: the list of a blogger''s videos, statistics, or a profile.';
+    'Purpose: the list of a blogger''s videos, statistics, a profile, or the retry of a request.';
 comment on column blogger_tracking.youtube_units.run_id is
     'Run of the fetch, or of the oldest queue message in the call. Null: a profile was looked up over HTTP.';
 
