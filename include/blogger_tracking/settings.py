@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     threads_per_instance: int = Field(
         default=16, ge=1, description="Maximum number of concurrent fetches in one task instance that runs on a worker."
     )
+    database_timeout_seconds: float = Field(
+        default=120,
+        gt=0,
+        description="Longest time of a statement, and the base of the other limits of a transaction, in seconds. A "
+        "lock is waited for half as long, and a session that is idle within a transaction is ended after a quarter.",
+    )
     database_connections: int = Field(
         default=16, ge=1, description="Maximum number of Postgres connections of one process."
     )
@@ -213,13 +219,19 @@ class Settings(BaseSettings):
         default=16,
         ge=1,
         description="Maximum number of concurrent look-ups at platforms in one API server process. A further request "
-        "is rejected.",
+        "waits for some seconds and is then rejected.",
+    )
+    api_threads: int = Field(
+        default=48,
+        ge=1,
+        description="Maximum number of concurrent requests to /blogger in one API server process; further requests "
+        "wait. Airflow's own routes have other threads.",
     )
     auth_timeout_seconds: float = Field(
         default=5, gt=0, description="Timeout of a request for the JWKS that verifies access tokens, in seconds."
     )
     airflow_api_timeout_seconds: float = Field(
-        default=5, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
+        default=15, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
     )
 
     # Comparison with the earlier system

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.organizations import lock_organization, require_campaign, require_room
 from blogger_tracking.database.pending_initial_fetches import reopen_initial_fetch
 from blogger_tracking.database.rows import fetch_optional, fetch_value
@@ -175,7 +176,7 @@ def add_by_profile(connection: Connection, addition: AdditionRequest, profile: B
     Raises NoActiveSubscriptionError, BloggerLimitReachedError or CampaignNotFoundError, having changed nothing.
     """
     identity = {"platform": profile.platform, "external_id": profile.external_id}
-    with connection.transaction():
+    with bounded_transaction(connection):
         lock_organization(connection, addition.organization_id)
         existing = _lock_tracked_account(connection, _LOCK_BY_PROFILE, addition, identity)
         _require_room_for(connection, addition, existing)
@@ -189,7 +190,7 @@ def add_known_blogger(connection: Connection, addition: AdditionRequest, blogger
     Raises BloggerUnknownError for any other blogger, and the errors of `add_by_profile`, having changed nothing.
     """
     identity = {"blogger_id": blogger_id}
-    with connection.transaction():
+    with bounded_transaction(connection):
         lock_organization(connection, addition.organization_id)
         parameters = {"organization_id": addition.organization_id, **identity}
         if connection.execute(_KNOWN_TO_ORGANIZATION, parameters).fetchone() is None:

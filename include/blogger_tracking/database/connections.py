@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg import Connection, Pipeline
+from psycopg import Connection, Pipeline, sql
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.bounded_pool import BoundedPool
 from blogger_tracking.database.migrate import missing_versions, recorded_versions, unknown_versions
 from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.errors import DatabaseStateError
@@ -29,7 +30,26 @@ _OPTIONS: dict[str, Any] = {
     # A transaction-mode pooler gives each transaction another server process: nothing may be prepared on the server.
     "prepare_threshold": None,
     "connect_timeout": 10,
+    # A network that loses every packet is noticed within a minute: an idle connection by three probes, and data that
+    # nobody acknowledges by the time-out.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
 }
+
+_CLIENT_GRACE = 1.25
+"""Factor on `database_timeout_seconds` for the client, so that a server that works reports its time-out first."""
+
+# Limits of a transaction, as shares of `database_timeout_seconds`. They are local to the transaction, because a
+# transaction-mode pooler keeps no setting of a session, and refuses most settings at the start of a session. A session
+# that holds locks and vanishes is ended before those who wait for its locks give up.
+_LIMITS = {"idle_in_transaction_session_timeout": 0.25, "lock_timeout": 0.5, "statement_timeout": 1.0}
+
+# Within a pipeline a session that waits for its client does not count as idle: only the limit of the whole transaction
+# ends the session. Postgres has that limit from version 17 on.
+_PIPELINE_LIMITS = {"transaction_timeout": 0.5, "lock_timeout": 0.5}
+_TRANSACTION_TIMEOUT_SINCE = 170_000
 
 _STATE = """
 select
@@ -58,7 +78,8 @@ def open_pool(address: DatabaseAddress, connections: int | None = None) -> Conne
     """
     with connect(address) as connection:
         require_ready(connection)
-    return ConnectionPool(
+    return BoundedPool(
+        longest_seconds=get_settings().database_timeout_seconds * _CLIENT_GRACE,
         connection_class=_connection_class(address),
         kwargs=_OPTIONS,
         min_size=0,
@@ -86,18 +107,31 @@ def connect(address: DatabaseAddress) -> Generator[Connection]:
 
 
 @contextmanager
+def bounded_transaction(connection: Connection) -> Generator[None]:
+    """Begin a transaction that the server ends if the transaction waits or works for too long, or its client vanishes.
+
+    The limits follow from the setting `database_timeout_seconds`.
+    """
+    with connection.transaction():
+        with connection.pipeline():
+            _limit_transaction(connection, _LIMITS)
+        yield
+
+
+@contextmanager
 def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
     """Send the statements of a transaction together, with its BEGIN and COMMIT.
 
     A round trip is made where the caller calls `sync` of the pipeline, and one at the end. psycopg's own
     `transaction()` adds a round trip for each of BEGIN and COMMIT, also in a pipeline (measured with 3.3).
 
-    The isolation level does not depend on the database's default: a statement after a lock sees what was committed
-    before the lock was granted.
+    The transaction is bounded as a `bounded_transaction` is. The isolation level does not depend on the database's
+    default: a statement after a lock sees what was committed before the lock was granted.
     """
     try:
         with connection.pipeline() as pipeline:
             connection.execute("begin isolation level read committed")
+            _limit_transaction(connection, _pipeline_limits(connection))
             yield pipeline
             connection.execute("commit")
     except BaseException:
@@ -127,6 +161,19 @@ def sees_canary(connection: Connection) -> bool:
         return bool(fetch_value(connection, _CANARY) == 1)
     except psycopg.errors.InsufficientPrivilege:
         return False
+
+
+def _limit_transaction(connection: Connection, limits: Mapping[str, float]) -> None:
+    # `set local` and no query, after which the isolation level of the transaction could not be chosen any more.
+    seconds = get_settings().database_timeout_seconds
+    for name, share in limits.items():
+        milliseconds = round(seconds * share * 1000)
+        connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(milliseconds)))
+
+
+def _pipeline_limits(connection: Connection) -> Mapping[str, float]:
+    has_transaction_timeout = connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE
+    return _PIPELINE_LIMITS if has_transaction_timeout else _LIMITS
 
 
 def _require_same_schema(recorded: set[str]) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.organizations import lock_organization, require_room
 from blogger_tracking.database.rows import fetch_optional, fetch_values
 from blogger_tracking.domain.initial_fetch import InitialFetchState, initial_dag_run_id
@@ -156,7 +157,7 @@ def change_tracked_account(connection: Connection, organization_id: UUID, tracki
     Raises TrackedAccountNotFoundError, NoActiveSubscriptionError, BloggerLimitReachedError.
     """
     parameters = {"tracking_id": tracking_id}
-    with connection.transaction():
+    with bounded_transaction(connection):
         lock_organization(connection, organization_id)
         was_active = fetch_values(connection, _LOCK, parameters)
         if not was_active:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.message_queues import acknowledge_videos, lock_taken_messages
 from blogger_tracking.database.video_statistics import save_statistics
 from blogger_tracking.database.videos import RemovalRule, lock_videos, record_missing_videos, record_seen_videos
@@ -29,7 +30,7 @@ def save_lookup(
     taken meanwhile. Uses one transaction, whose round trips do not depend on the number of videos.
     """
     message_ids = {video.message_id for video in requested}
-    with connection.transaction():
+    with bounded_transaction(connection):
         locked = lock_taken_messages(connection, Queue.VIDEO_BATCHES, receipt, message_ids)
         owned = [video for video in requested if video.message_id in locked]
         if owned:

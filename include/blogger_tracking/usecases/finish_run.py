@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database import runs
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.run_plans import serialize_planning
 from blogger_tracking.database.run_summaries import (
     OrganizationSummary,
@@ -27,7 +28,7 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
     Finishing a run again changes nothing. The problems may differ if instances were cleared in between.
     """
     with pool.connection() as connection:
-        with connection.transaction():
+        with bounded_transaction(connection):
             moment = serialize_planning(connection)
             run_id = find_run(connection, key)
             if run_id is None:

@@ -12,6 +12,7 @@ from psycopg.errors import SerializationFailure
 from psycopg_pool import ConnectionPool
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.pending_initial_fetches import (
     assign_initial_fetch,
     find_addressed_account,
@@ -60,7 +61,7 @@ def plan_initial_fetch(
     Raises MessageMismatchError if the message contradicts the database, and BloggerBusyError, having changed nothing,
     while another run is fetching the same blogger.
     """
-    with pool.connection() as connection, connection.transaction():
+    with pool.connection() as connection, bounded_transaction(connection):
         moment = serialize_planning(connection)
         tracking_id = find_addressed_account(connection, message)
         run_id = find_run(connection, key)
@@ -74,7 +75,7 @@ def plan_initial_fetch(
 
 def finish_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
     """Save the end of the run and release its unfinished fetch, so that another run may do the initial fetch."""
-    with pool.connection() as connection, connection.transaction():
+    with pool.connection() as connection, bounded_transaction(connection):
         moment = serialize_planning(connection)
         run_id = find_run(connection, key)
         if run_id is not None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.run_plans import (
     RunScope,
     count_active_accounts,
@@ -51,7 +52,7 @@ def plan_run(pool: ConnectionPool, key: RunKey, scope: RunScope, timeout: timede
     task instances.
     """
     settings = get_settings()
-    with pool.connection() as connection, connection.transaction():
+    with pool.connection() as connection, bounded_transaction(connection):
         moment = serialize_planning(connection)
         run_id = reopen_run(connection, key, moment + timeout)
         if run_id is not None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.database.message_queues import (
     Delivery,
     FailedMessage,
@@ -143,7 +144,7 @@ class ThumbnailStorer:
 
     def _save(self, delivery: Delivery, stored: list[_StoredThumbnail], failures: list[FailedMessage]) -> None:
         now = self._clock.now()
-        with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
+        with self._pool.connection() as connection, pipelined_transaction(connection):
             save_thumbnail_paths(connection, {each.video_id: each.path for each in stored if each.path is not None})
             finish_messages(connection, QUEUE, delivery.receipt, [each.message_id for each in stored], now)
             fail_messages(connection, QUEUE, delivery.receipt, failures, now)
