@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 _START_SECONDS = 20
 
 
 class AppServer:
-    """A loopback server with the app at `/blogger`."""
+    """A loopback server with the app at `/blogger`, and with the routes of the app that it is mounted in."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, host_routes: Sequence[BaseRoute] = ()) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._ready = threading.Event()
         config = uvicorn.Config(
-            Starlette(routes=[Mount("/blogger", app)]), log_config=None, lifespan="off", timeout_graceful_shutdown=1
+            Starlette(routes=[*host_routes, Mount("/blogger", app)]),
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
         self._server = _Server(config, self._ready)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)

@@ -1,6 +1,7 @@
 """Routes of the HTTP API.
 
-The routes are plain functions, which FastAPI runs in threads: they block, and the event loop must not be blocked.
+The routes are plain functions, which AuthenticatedRoute runs in threads: they block, and the event loop must not be
+blocked.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from blogger_tracking.domain.request_errors import BusyError
 from blogger_tracking.usecases.add_blogger import AddedBlogger, add_blogger, add_from_tracking
 
 _BUSY_RETRY_SECONDS = 5
+_SLOT_SECONDS = 5
+"""Time that a request waits for a slot: longer than a look-up takes, and shorter than a platform's time-out."""
 
 
 def _error_models(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -126,11 +129,11 @@ def _addition_response(added: AddedBlogger) -> JSONResponse:
 
 @contextmanager
 def _look_up_slot(services: ApiServices) -> Generator[None]:
-    """Hold one of the slots for requests to a platform. Raises BusyError if all slots are taken.
+    """Hold one of the slots for requests to a platform. Raises BusyError if all slots stay taken for a while.
 
-    A platform that hangs thus occupies only some of the server's threads; Airflow's own routes need the other threads.
+    A platform that hangs thus occupies only some of the API's threads.
     """
-    if not services.look_up_slots.acquire(blocking=False):
+    if not services.look_up_slots.acquire(timeout=_SLOT_SECONDS):
         raise BusyError(_BUSY_RETRY_SECONDS)
     try:
         yield
