@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,8 @@ def run_task(
     monkeypatch: pytest.MonkeyPatch, function: Callable[..., object], *arguments: str, **params: list[str]
 ) -> object:
     """Call the function of a decorated task as a worker does: with a current context."""
-    context = {"ti": InstanceStandIn(function.__name__), "params": NO_RESTRICTION | params}
+    dag_run = SimpleNamespace(run_type="manual", conf=params)
+    context = {"ti": InstanceStandIn(function.__name__), "params": NO_RESTRICTION | params, "dag_run": dag_run}
     monkeypatch.setattr(batch_tasks, "get_current_context", lambda: context)
     return function(*arguments)
 
@@ -68,6 +70,27 @@ def trigger(instance: InstanceStandIn | None) -> TriggerEvent:
     started.task_instance = instance  # type: ignore[assignment] # a stand-in for the task instance
     (event,) = asyncio.run(run())
     return event
+
+
+def test_a_backfill_is_refused_and_charges_nothing(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK, 1)
+    dag_run = SimpleNamespace(run_type="backfill", conf={})
+    context = {"ti": InstanceStandIn("plan_tiktok"), "params": NO_RESTRICTION, "dag_run": dag_run}
+    monkeypatch.setattr(batch_tasks, "get_current_context", lambda: context)
+    with pytest.raises(AirflowFailException, match="Nothing was planned"):
+        batch_tasks.plan_platform.function(Platform.TIKTOK.value)
+    assert build.value("select count(*) from runs") == 0
+
+
+def test_a_misspelt_restriction_is_refused_instead_of_fetching_for_everybody(
+    build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]]
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK, 1)
+    with pytest.raises(AirflowFailException, match="unknown keys: organisations"):
+        plan(Platform.TIKTOK, organisations=[str(organization)])
+    assert build.value("select count(*) from runs") == 0
 
 
 def test_each_platforms_task_returns_the_labels_of_its_own_instances_from_one_plan(

@@ -20,8 +20,11 @@ from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
+    from airflow.sdk.types import DagRunProtocol
+
     from blogger_tracking.database.run_plans import RunScope
 
+_BACKFILL = "backfill"
 BATCH_DAG_ID = "blogger_batch_fetch"
 
 # The triggerer validates the params against their schemas for every task instance; the newest draft takes three times
@@ -62,6 +65,7 @@ def plan_platform(platform: str) -> list[str]:
     from blogger_tracking.usecases.plan_run import plan_run
 
     context = get_current_context()
+    require_plannable(context["dag_run"])
     planned = plan_run(
         database_pool(),
         run_key(context["ti"]),
@@ -83,6 +87,24 @@ def gate() -> None:
         raise AirflowFailException(
             f"The run failed: {'; '.join(problems)}. All fetched videos are saved. Clear the failed instances, or a "
             "failed plan task, to fetch the missing bloggers; Airflow then runs this task again."
+        )
+
+
+def require_plannable(dag_run: DagRunProtocol) -> None:
+    """Raise AirflowFailException for a backfill, and for a conf with a key that is no param of the DAG.
+
+    Airflow checks the values of params, and ignores keys that it does not know.
+    """
+    if dag_run.run_type == _BACKFILL:
+        raise AirflowFailException(
+            "A backfill is refused: platforms only list today's videos, and each past slot would be charged for them. "
+            "Nothing was planned or charged. Trigger the DAG once instead."
+        )
+    unknown = sorted((dag_run.conf or {}).keys() - BATCH_PARAMS.keys())
+    if unknown:
+        raise AirflowFailException(
+            f"The conf of this run has unknown keys: {', '.join(unknown)}. Nothing was planned or charged, because the "
+            f"run might have been meant for some bloggers only. Trigger a new run with: {', '.join(BATCH_PARAMS)}."
         )
 
 
