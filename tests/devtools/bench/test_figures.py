@@ -35,6 +35,13 @@ def test_a_run_of_two_minutes_is_measured_once() -> None:
     assert measure_all([120, 9, 20]) == (120, 1)
 
 
+def test_the_requests_per_fetch_are_listed_by_kind_of_account_and_target() -> None:
+    by_target = {"10": {"total": 1.2}, "30": {"total": 3.2}}
+    figures = headline({"requests": {"instagram_reels": by_target}})
+    assert figures["requests_instagram_reels"] == {"10": 1.2, "30": 3.2}
+    assert figures["requests_youtube"] == {}
+
+
 def test_the_ratio_to_workers_is_the_median_ratio_of_the_pairs() -> None:
     measurements: Measurements = {
         "batch": {"1000": {"seconds": 20.0, "per_second": 50.0}},
