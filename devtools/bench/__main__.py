@@ -43,10 +43,17 @@ def _bench(given: argparse.Namespace, console: Console) -> int:
     config = stack_config(given)
     sizes = QUICK_SIZES if given.quick else Sizes()
     conditions = Conditions(shipped=config, folder=config.folder / "bench", sizes=sizes)
-    # A quick bench must not overwrite the plot in the documentation.
-    plot = config.folder / "bench.svg" if given.quick else PROJECT_ROOT / "docs" / "bench.svg"
-    _measure(conditions, given.only, plot, console)
+    _measure(conditions, given.only, plot_file(config.folder, given.only, quick=given.quick), console)
     return 0
+
+
+def plot_file(folder: Path, scenarios: Sequence[str], *, quick: bool) -> Path:
+    """Return the file for the plot: the one in the documentation only if all usual scenarios are measured in full.
+
+    Any other bench draws a plot of what has been measured into the stack's folder.
+    """
+    complete = not quick and set(USUAL_SCENARIOS) <= set(scenarios)
+    return (PROJECT_ROOT / "docs" if complete else folder) / "bench.svg"
 
 
 def _measure(conditions: Conditions, scenarios: Sequence[str], plot: Path, console: Console) -> None:

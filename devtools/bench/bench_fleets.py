@@ -95,12 +95,13 @@ class Fleets:
         bloggers: int,
         videos: int = VIDEOS_PER_FETCH,
         per_organization: int = BLOGGERS_PER_ORGANIZATION,
+        platforms: Sequence[Platform] = tuple(Platform),
     ) -> None:
-        """Track `bloggers` new bloggers, spread evenly over the platforms; deactivate all other tracked accounts.
+        """Track `bloggers` new bloggers, spread evenly over `platforms`; deactivate all other tracked accounts.
 
         Each organization tracks `per_organization` of these bloggers.
         """
-        creators = list(self._evenly(bloggers))
+        creators = list(self._evenly(bloggers, platforms))
         with connection.transaction():
             connection.execute(_DEACTIVATE_ALL)
             for first in range(0, bloggers, per_organization):
@@ -112,9 +113,9 @@ class Fleets:
         """Return a creator that no organization tracks."""
         return next(self._unused[platform])
 
-    def _evenly(self, bloggers: int) -> Iterator[Creator]:
-        for number, platform in enumerate(Platform):
-            yield from islice(self._unused[platform], len(range(number, bloggers, len(Platform))))
+    def _evenly(self, bloggers: int, platforms: Sequence[Platform]) -> Iterator[Creator]:
+        for number, platform in enumerate(platforms):
+            yield from islice(self._unused[platform], len(range(number, bloggers, len(platforms))))
 
 
 def _track(connection: Connection, organization: UUID, creators: Sequence[Creator]) -> None:

@@ -14,6 +14,7 @@ SHARED_BLOGGERS = 50
 
 _LATENCY_MS = 300
 _CREATORS = 1_000_000
+_SMALL_BODY_BYTES = 1_000
 _NO_LIMIT = "1000000"
 
 BENCH_SETTINGS: Mapping[str, str] = {
@@ -52,6 +53,10 @@ class Sizes:
     read_accounts: int = 50_000
     read_videos: int = 10
     read_runs: int = 20
+    requested_accounts: int = 40
+    requested_runs: int = 56
+    requested_channels: int = 200
+    requested_targets: tuple[int, ...] = (10, 30, 50)
     runs: int = 3
 
 
@@ -75,6 +80,10 @@ QUICK_SIZES = Sizes(
     read_accounts=6,
     read_videos=2,
     read_runs=2,
+    requested_accounts=4,
+    requested_runs=8,
+    requested_channels=3,
+    requested_targets=(10, 30),
     runs=1,
 )
 """Sizes for a check that every scenario works; figures of these sizes have no meaning."""
@@ -134,3 +143,7 @@ class Conditions:
             youtube_daily_units=int(_NO_LIMIT),
             traps=False,
         )
+
+    def request_options(self) -> SandboxOptions:
+        """Return the sandbox options for counting requests: small responses without delay."""
+        return replace(self.sandbox_options(), latency_ms=0, body_bytes=_SMALL_BODY_BYTES)

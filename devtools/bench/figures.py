@@ -12,14 +12,24 @@ from typing import Any
 
 from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from devtools.bench.measure_batch import BatchRun
+from devtools.bench.measure_requests import RequestFigures
 from devtools.bench.measure_script import ScriptRun
 
 Measurements = dict[str, dict[str, Any]]
 """Figures by scenario, then by the varied number as text (bloggers, accounts, threads or milliseconds).
 
-The figures of `line` are by milliseconds, then by the number of organizations; those of `initial`, `pairs` and
-`member_reads` have names instead.
+The figures of `line` are by milliseconds, then by the number of organizations; those of `requests` by kind of account,
+then by target; those of `initial`, `pairs` and `member_reads` have names instead.
 """
+
+REQUEST_KINDS: Mapping[str, str] = {
+    "tiktok": "TikTok",
+    "instagram_reels": "Instagram, accounts of reels",
+    "instagram_mixed": "Instagram, mixed accounts",
+    "instagram_always": "Instagram, posts always read",
+    "youtube": "YouTube",
+}
+"""Titles of the kinds of accounts in the figures of `requests`."""
 
 _PLANNED = "100000"
 _DISTANT_MS = "20"
@@ -36,6 +46,11 @@ def script_figures(runs: list[ScriptRun]) -> dict[str, Any]:
         "per_second": runs[0].per_second,
         "seconds_by_threads": {str(run.threads): run.seconds for run in runs},
     }
+
+
+def request_figures(by_target: Mapping[int, RequestFigures]) -> dict[str, Any]:
+    """Return the requests per fetch of one kind of account, by target."""
+    return {str(target): asdict(figures) | {"total": figures.total} for target, figures in by_target.items()}
 
 
 def read_measurements(file: Path) -> Measurements:
@@ -78,7 +93,13 @@ def headline(measurements: Measurements) -> dict[str, Any]:
         "plan_100k_seconds": planning.get(_PLANNED, {}).get("seconds"),
         "plan_100k_mb": planning.get(_PLANNED, {}).get("peak_mb"),
         "initial_fetch_median_seconds": measurements.get("initial", {}).get("median_seconds"),
+        **{f"requests_{kind}": _request_totals(measurements, kind) for kind in REQUEST_KINDS},
     }
+
+
+def _request_totals(measurements: Measurements, kind: str) -> dict[str, float]:
+    by_target = measurements.get("requests", {}).get(kind, {})
+    return {target: figures["total"] for target, figures in by_target.items()}
 
 
 def _line_ratios(line: Mapping[str, Any]) -> dict[str, float | None]:

@@ -32,7 +32,8 @@ def draw_plot(measurements: Measurements, file: Path) -> None:
         axes.set_xlabel("bloggers in the run")
         axes.set_ylabel("bloggers per second")
         axes.grid(visible=True, alpha=0.3)
-        axes.legend()
+        if axes.get_lines():
+            axes.legend()
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 

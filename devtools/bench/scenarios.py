@@ -13,10 +13,11 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
-from devtools.bench.figures import batch_figures, script_figures
+from devtools.bench.figures import REQUEST_KINDS, batch_figures, request_figures, script_figures
 from devtools.bench.measure_batch import batch_bench
 from devtools.bench.measure_member_reads import build_history, measure_member_reads
 from devtools.bench.measure_planning import measure_planning
+from devtools.bench.measure_requests import measure_listings, measure_youtube
 from devtools.bench.measure_saving import measure_saving
 from devtools.bench.measure_script import ScriptRun, ScriptTargets, best_script, run_script
 from devtools.bench.measurement import median_of, median_run
@@ -81,6 +82,22 @@ def member_reads(bench: Bench) -> dict[str, Any]:
     if scanned:
         raise StackError(f"A member's queries read large tables from end to end. Correct the policies: {scanned}.")
     return {title: asdict(read) for title, read in reads.items()}
+
+
+def requests(bench: Bench) -> dict[str, Any]:
+    """Measure the requests per fetch in simulated weeks of two runs a day, by kind of account and target."""
+    sizes = bench.conditions.sizes
+    with SandboxServer(bench.conditions.request_options()) as sandbox:
+        measured = measure_listings(sandbox, sizes.requested_accounts, sizes.requested_targets, sizes.requested_runs)
+        with Stack(bench.conditions.databases()) as stack:
+            youtube = partial(measure_youtube, stack.admin_dsn, stack.pipeline_dsn, sandbox, bench.fleets)
+            measured["youtube"] = {
+                target: youtube(sizes.requested_channels, target) for target in sizes.requested_targets
+            }
+    for kind, by_target in measured.items():
+        totals = ", ".join(f"{figures.total} for {target} videos" for target, figures in by_target.items())
+        bench.progress(f"{REQUEST_KINDS[kind]}: requests per fetch {totals}")
+    return {kind: request_figures(by_target) for kind, by_target in measured.items()}
 
 
 def script(bench: Bench) -> dict[str, Any]:
@@ -220,6 +237,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "saving": saving,
     "planning": planning,
     "member_reads": member_reads,
+    "requests": requests,
     "script": script,
     "line": line,
     "batch": batch,

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from blogger_tracking.cli import titled_table
-from devtools.bench.figures import Measurements, headline
+from blogger_tracking.domain.ledger import RequestUse
+from devtools.bench.figures import REQUEST_KINDS, Measurements, headline
 
 _SPECIAL = {
     "batch": "as shipped",
@@ -31,6 +32,8 @@ def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, 
         yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
     if reads := measurements.get("member_reads"):
         yield _reads_table(reads)
+    if requests := measurements.get("requests"):
+        yield _requests_table(requests)
     if pairs := measurements.get("pairs"):
         yield _pair_table(pairs)
     yield _headline_table(measurements)
@@ -102,6 +105,17 @@ def _reads_table(reads: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="right")
     for title, read in reads.items():
         table.add_row(title, f"{read['rows']:,}", f"{read['milliseconds']:,}", ", ".join(read["scanned"]) or "none")
+    return table
+
+
+def _requests_table(requests: Mapping[str, Any]) -> Table:
+    table = titled_table("Requests per fetched blogger, over simulated weeks of two runs a day", "accounts")
+    for column in ("videos", "requests", *RequestUse):
+        table.add_column(column, justify="right")
+    for kind, by_target in requests.items():
+        for target, figures in by_target.items():
+            uses = [str(figures["by_use"].get(use, "")) for use in RequestUse]
+            table.add_row(REQUEST_KINDS[kind], target, str(figures["total"]), *uses)
     return table
 
 

@@ -9,7 +9,7 @@ from devtools.platform_sandbox.cursor_pages import Cursor, SandboxPage, page_num
 from devtools.platform_sandbox.fault_responses import INSTAGRAM_INVALID_CREDENTIALS, instagram_error
 from devtools.platform_sandbox.filler import insert
 from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, compact_json, json_response
-from devtools.platform_sandbox.instagram_media import MediaKind, MediaWriter, media_fragments, media_kind
+from devtools.platform_sandbox.instagram_media import MediaWriter, is_among_clips, media_fragments
 from devtools.platform_sandbox.platform_api import CallContext, CallDescription, PlatformApi
 from devtools.platform_sandbox.world import Creator, CreatorKind, PlatformName
 
@@ -91,9 +91,7 @@ class InstagramApi(PlatformApi):
 
     def _page(self, creator: Creator, context: CallContext, cursor: Cursor | None, *, clips: bool) -> SandboxPage:
         pager = self.pager(creator, context, self.options.page_size(self.platform))
-        if clips:
-            return pager.page(cursor, lambda video: media_kind(video) in {MediaKind.CLIP, MediaKind.COLLAB})
-        return pager.page(cursor)
+        return pager.page(cursor, is_among_clips) if clips else pager.page(cursor)
 
     def _next_page(self, creator: Creator, page: SandboxPage) -> dict[str, object]:
         if page.next is not None:

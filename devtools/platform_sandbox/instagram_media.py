@@ -13,6 +13,8 @@ from devtools.platform_sandbox.platform_api import CallContext, PlatformApi
 from devtools.platform_sandbox.world import Creator, CreatorKind
 
 _ITEM_SIZE_WITHOUT_FILLER = 1_600
+_LAST_FEED_VIDEOS = int(datetime(2022, 8, 1, tzinfo=UTC).timestamp())
+_MIXED_ACCOUNTS = 4
 
 
 class MediaKind(StrEnum):
@@ -36,9 +38,25 @@ _MEDIA_TYPES = {MediaKind.PHOTO: 1, MediaKind.CAROUSEL: 8}
 _PRODUCT_TYPES = {MediaKind.FEED_VIDEO: "feed", MediaKind.PHOTO: "feed", MediaKind.CAROUSEL: "carousel_container"}
 
 
+def is_mixed(creator: Creator) -> bool:
+    """Return True for one in four creators: videos that only the posts have are among their newest.
+
+    All other creators are accounts of reels, as since August 2022 Instagram makes a reel of each new video.
+    """
+    return creator.index % _MIXED_ACCOUNTS == 1
+
+
 def media_kind(video: Video) -> MediaKind:
-    """Return the kind of a post: ten of sixteen are reels."""
-    return _KINDS[(video.bits >> 8) % len(_KINDS)]
+    """Return the kind of a post: ten of sixteen are reels, or twelve in an account of reels since August 2022."""
+    kind = _KINDS[(video.bits >> 8) % len(_KINDS)]
+    is_reel = kind is MediaKind.FEED_VIDEO and video.published >= _LAST_FEED_VIDEOS and not is_mixed(video.owner)
+    return MediaKind.CLIP if is_reel else kind
+
+
+def is_among_clips(video: Video) -> bool:
+    """Return True for a reel that the list of clips has. Half of a mixed account's collabs are in the posts alone."""
+    kind = media_kind(video)
+    return kind is MediaKind.CLIP or (kind is MediaKind.COLLAB and not (is_mixed(video.owner) and video.one_in(2, 15)))
 
 
 def media_fragments(size: int) -> dict[str, str]:

@@ -49,38 +49,44 @@ def test_posts_are_read_daily_after_an_older_find_and_every_third_day_without(
     assert (reading is not None) is is_read
 
 
-def test_a_reading_for_new_videos_goes_back_to_the_last_reading_and_not_beyond_the_oldest_clip() -> None:
+def test_a_reading_for_new_videos_goes_back_to_half_a_day_before_the_last_reading_and_not_beyond_the_oldest_clip() -> (
+    None
+):
     history = PostsHistory(read_at=hours_ago(72))
-    assert plan_posts_reading(history, OLDEST_CLIP, NOW) == PostsReading(hours_ago(96))
+    assert plan_posts_reading(history, OLDEST_CLIP, NOW) == PostsReading(hours_ago(84))
     recent_clip = hours_ago(5)
     assert plan_posts_reading(history, recent_clip, NOW) == PostsReading(recent_clip)
-    assert plan_posts_reading(history, None, NOW) == PostsReading(hours_ago(96))
+    assert plan_posts_reading(history, None, NOW) == PostsReading(hours_ago(84))
 
 
+@pytest.mark.parametrize("first_find", [BEFORE_OLDEST_CLIP, None])
 @given(
+    days_of_clips=st.floats(1, 10),
     publications=st.lists(st.floats(1, 24 * 20), max_size=12),
     start=st.floats(0, 3),
     jitters=st.lists(st.floats(0, 0.4), min_size=50, max_size=50),
 )
-def test_with_two_runs_a_day_a_video_that_only_the_posts_have_is_found_within_a_day_after_the_first_such_video(
-    publications: list[float], start: float, jitters: list[float]
+def test_a_video_that_only_the_posts_have_is_found_within_a_day_and_the_very_first_within_three(
+    first_find: datetime | None, days_of_clips: float, publications: list[float], start: float, jitters: list[float]
 ) -> None:
-    """Simulate 25 days of runs; every video that only the posts have is published at a time in hours."""
+    """Simulate 25 days of two runs a day; every video that only the posts have is published at a time in hours.
+
+    The clips that count toward the target are those of the last `days_of_clips`.
+    """
     begin = NOW
-    history: PostsHistory | None = PostsHistory(
-        read_at=begin + timedelta(hours=start - 12), newest_posts_only_at=BEFORE_OLDEST_CLIP
-    )
+    history = PostsHistory(read_at=begin + timedelta(hours=start - 12), newest_posts_only_at=first_find)
     waiting = sorted(begin + timedelta(hours=hours) for hours in publications)
     for number, jitter in enumerate(jitters):
         now = begin + timedelta(hours=12 * number + start + jitter)
-        reading = plan_posts_reading(history, now - timedelta(days=2), now)
+        reading = plan_posts_reading(history, now - timedelta(days=days_of_clips), now)
         if reading is None:
             continue
-        assert history is not None
         found = [moment for moment in waiting if moment <= now]
         assert all(reading.not_before is None or moment >= reading.not_before for moment in found)
-        assert all(now - moment <= timedelta(hours=24.5) for moment in found)
+        longest = timedelta(hours=24.5 if history.newest_posts_only_at else 72.5)
+        assert all(now - moment <= longest for moment in found)
         waiting = [moment for moment in waiting if moment > now]
-        newest = max([*found, history.newest_posts_only_at or BEFORE_OLDEST_CLIP])
+        newest = max([*found, *filter(None, [history.newest_posts_only_at])], default=None)
         history = PostsHistory(read_at=now, newest_posts_only_at=newest)
-    assert not waiting
+    end = begin + timedelta(hours=12 * len(jitters))
+    assert all(end - moment <= timedelta(hours=84.5) for moment in waiting)

@@ -9,7 +9,8 @@ account found decides how often its posts are read:
 - such a video was found before: read once a day;
 - never found one: read every third day.
 
-A reading that is only looking for new videos goes back to the last reading.
+An account that publishes so much that new videos push each other out of the target within such a time is read earlier.
+A reading that is only looking for new videos goes back to half a day before the last reading.
 """
 
 from __future__ import annotations
@@ -25,8 +26,15 @@ _DAILY = timedelta(hours=20)
 _RARELY = timedelta(hours=68)
 """Less than three days, for the same reason."""
 
-_OVERLAP = timedelta(days=1)
-"""Time before the last reading that is read again: a joint post may appear after its date of publication."""
+_NEXT_FETCH = timedelta(days=1)
+"""Longest expected time until the account's next fetch."""
+
+_OVERLAP = timedelta(hours=12)
+"""Time before the last reading that is read again: a joint post may appear after its date of publication.
+
+A page is read whole, so the overlap is longer for most accounts. With a day, an account with three posts a day needs a
+second page every third day.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,11 @@ def plan_posts_reading(
     found = history.newest_posts_only_at
     if found and (oldest_clip is None or found >= oldest_clip):
         return PostsReading(oldest_clip)
-    if now - history.read_at < (_DAILY if found else _RARELY):
+    interval = _DAILY if found else _RARELY
+    if oldest_clip:
+        # A video since the last reading that is older than the oldest clip at the next fetch would never be read.
+        interval = min(interval, now - oldest_clip - _NEXT_FETCH)
+    if now - history.read_at < interval:
         return None
     since_last_reading = history.read_at - _OVERLAP
     return PostsReading(max(oldest_clip, since_last_reading) if oldest_clip else since_last_reading)

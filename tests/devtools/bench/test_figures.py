@@ -3,14 +3,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
 from psycopg import Connection
 
+from devtools.bench.__main__ import plot_file
 from devtools.bench.bench_fleets import Fleets
 from devtools.bench.figures import Measurements, headline
 from devtools.bench.measurement import UsageMeter, median_run
+from devtools.bench.scenarios import USUAL_SCENARIOS
+from devtools.local_stack.config import PROJECT_ROOT
 from devtools.platform_sandbox import World
 from tests.support.database_builder import DatabaseBuilder
 
@@ -33,6 +37,22 @@ def test_a_run_shorter_than_two_minutes_is_measured_three_times_and_the_median_c
 
 def test_a_run_of_two_minutes_is_measured_once() -> None:
     assert measure_all([120, 9, 20]) == (120, 1)
+
+
+def test_only_a_full_bench_of_all_usual_scenarios_draws_the_plot_of_the_documentation(tmp_path: Path) -> None:
+    in_docs = PROJECT_ROOT / "docs" / "bench.svg"
+    elsewhere = tmp_path / "bench.svg"
+    assert plot_file(tmp_path, USUAL_SCENARIOS, quick=False) == in_docs
+    assert plot_file(tmp_path, USUAL_SCENARIOS, quick=True) == elsewhere
+    assert plot_file(tmp_path, USUAL_SCENARIOS[1:], quick=False) == elsewhere
+    assert plot_file(tmp_path, ["large"], quick=False) == elsewhere
+
+
+def test_the_requests_per_fetch_are_listed_by_kind_of_account_and_target() -> None:
+    by_target = {"10": {"total": 1.2}, "30": {"total": 3.2}}
+    figures = headline({"requests": {"instagram_reels": by_target}})
+    assert figures["requests_instagram_reels"] == {"10": 1.2, "30": 3.2}
+    assert figures["requests_youtube"] == {}
 
 
 def test_the_ratio_to_workers_is_the_median_ratio_of_the_pairs() -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from devtools.bench.__main__ import main
+from devtools.bench.figures import REQUEST_KINDS
 
 # The remaining scenarios are the batch with other numbers and settings.
-MEASURED = ("saving", "planning", "member_reads", "script", "line", "batch", "workers", "pairs", "initial")
+MEASURED = ("saving", "planning", "member_reads", "requests", "script", "line", "batch", "workers", "pairs", "initial")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,16 @@ def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:
     reads = figures["measurements"]["member_reads"]
     assert len(reads) == 5
     assert all(read["rows"] > 0 for read in reads.values())
+
+
+def test_requests_are_measured_by_platform_and_target_with_their_purposes(figures: dict[str, Any]) -> None:
+    measured = figures["measurements"]["requests"]
+    assert set(measured) == set(REQUEST_KINDS)
+    assert all(set(by_target) == {"10", "30"} for by_target in measured.values())
+    assert measured["youtube"]["30"]["by_use"] == {"listing": 1, "statistics": pytest.approx(2 / 3, abs=0.01)}
+    for target in ("10", "30"):
+        assert measured["instagram_reels"][target]["total"] < measured["instagram_always"][target]["total"]
+    assert figures["requests_tiktok"]["10"] == measured["tiktok"]["10"]["total"] == 1
 
 
 def test_the_script_is_measured_with_and_without_a_line_and_has_no_violations(figures: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from devtools.platform_sandbox import Creator, CreatorKind
 from devtools.platform_sandbox.identifiers import instagram_code
+from devtools.platform_sandbox.instagram_media import is_mixed
 from tests.support.sandbox_client import SandboxClient
 
 Media = dict[str, Any]
@@ -27,6 +29,19 @@ def ordinary(client: SandboxClient, number: int) -> list[Creator]:
     return list(islice(client.server.world.creators("Instagram", CreatorKind.NORMAL), number))
 
 
+def mixed(client: SandboxClient, number: int) -> list[Creator]:
+    return list(islice(filter(is_mixed, client.server.world.creators("Instagram", CreatorKind.NORMAL)), number))
+
+
+def pks(found: list[Media]) -> set[str]:
+    return {str(media["pk"]) for media in found if media["pk"]}
+
+
+def published(media: Media) -> datetime:
+    taken_at = media["taken_at"]
+    return datetime.fromisoformat(taken_at) if isinstance(taken_at, str) else datetime.fromtimestamp(taken_at, UTC)
+
+
 def test_a_profile_is_found_by_username_and_a_former_name_is_not(sandbox: SandboxClient) -> None:
     creator = next(sandbox.server.world.creators("Instagram", CreatorKind.RENAMED))
     user = sandbox.instagram("by/username", username=creator.username).json()["user"]
@@ -43,12 +58,40 @@ def test_clips_have_play_counts_and_posts_do_not(sandbox: SandboxClient) -> None
     assert not any("play_count" in media for media in medias(sandbox, creator))
 
 
-def test_posts_contain_reels_feed_videos_photos_and_carousels(sandbox: SandboxClient) -> None:
-    creator = ordinary(sandbox, 1)[0]
-    posts = [media for media in medias(sandbox, creator) if media["pk"]]
-    assert {str(media["pk"]) for media in clips(sandbox, creator)} <= {str(media["pk"]) for media in posts}
-    assert {media["media_type"] for media in posts} == {1, 2, 8}
-    assert {media["product_type"] for media in posts} == {"clips", "feed", "carousel_container"}
+def test_posts_contain_all_clips_and_photos_and_carousels(sandbox: SandboxClient) -> None:
+    for creator in (ordinary(sandbox, 1)[0], mixed(sandbox, 1)[0]):
+        posts = [media for media in medias(sandbox, creator) if media["pk"]]
+        assert pks(clips(sandbox, creator)) <= pks(posts)
+        assert {media["media_type"] for media in posts} == {1, 2, 8}
+        assert {media["product_type"] for media in posts} == {"clips", "feed", "carousel_container"}
+
+
+def test_an_account_of_reels_has_posted_no_feed_video_since_august_2022(sandbox: SandboxClient) -> None:
+    feed_videos = []
+    for creator in islice(sandbox.server.world.creators("Instagram", CreatorKind.LARGE), 5):
+        assert not is_mixed(creator)
+        known = pks(clips(sandbox, creator))
+        posts = [media for media in medias(sandbox, creator) if media["pk"] and media["media_type"] == 2]
+        feed_videos += [media for media in posts if str(media["pk"]) not in known]
+    assert {media["product_type"] for media in feed_videos} == {"feed"}
+    assert max(map(published, feed_videos)) < datetime(2022, 8, 1, tzinfo=UTC)
+
+
+def test_a_mixed_account_posts_feed_videos_and_joint_reels_that_the_clips_leave_out(sandbox: SandboxClient) -> None:
+    joint_reels = []
+    for creator in mixed(sandbox, 5):
+        known = pks(clips(sandbox, creator))
+        posts = [media for media in medias(sandbox, creator) if media["pk"] and media["media_type"] == 2]
+        only_posts = [media for media in posts if str(media["pk"]) not in known]
+        assert max(published(media).year for media in only_posts if media["product_type"] == "feed") == 2026
+        joint_reels += [(creator, media) for media in only_posts if media["product_type"] == "clips"]
+    assert joint_reels
+    assert all(media["user"]["pk"] != creator.external_id for creator, media in joint_reels)
+
+
+def test_one_in_four_accounts_is_mixed(sandbox: SandboxClient) -> None:
+    creators = list(sandbox.server.world.creators("Instagram"))
+    assert sum(map(is_mixed, creators)) * 4 == len(creators)
 
 
 def test_a_code_is_the_pk_in_base_64(sandbox: SandboxClient) -> None:
