@@ -18,10 +18,15 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.comparison_report import COLUMNS, as_json, write_page
 from blogger_tracking.database.fetch_settlement import FetchOutcome
+from blogger_tracking.database.platform_suspensions import suspend_platform
+from blogger_tracking.database.run_plans import RunScope
+from blogger_tracking.database.runs import finish_run
+from blogger_tracking.database.youtube_units import UnitUse, record_units
 from blogger_tracking.domain.comparison import REASON_SENTENCES, SMALLEST_COUNT_DIFFERENCE, Window, WindowError
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.domain.ledger import FetchState, SkipReason
-from blogger_tracking.domain.models import CommonVideo
+from blogger_tracking.domain.models import CommonVideo, Platform
+from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases import compare_with_legacy as compare_with_legacy_module
 from blogger_tracking.usecases.compare_with_legacy import Comparison, compare_with_legacy
 from tests.support.database_builder import DatabaseBuilder, Tracked
@@ -207,6 +212,70 @@ def test_a_missing_video_of_a_blogger_without_a_fetch_gets_the_reason_of_plannin
     assert only_old(comparison) == {f"video-{number}": reason for number, reason in enumerate(planted)}
     assert comparison.total.bloggers_only_old == 1
     assert comparison.total.unexplained == 0
+
+
+def test_a_missing_video_of_an_account_that_a_run_skipped_gets_the_reason_of_the_run(
+    fleet: Fleet, pipeline: Connection
+) -> None:
+    build = fleet.build
+    already_running = fleet.blogger()
+    plan(fleet.pool)
+    planted = {
+        "already_running": already_running,
+        "invalid": fleet.both(build.track(build.organization(), build.blogger(external_id=" "))),
+        "platform_suspended": fleet.blogger(platform="Instagram"),
+        "daily_units": fleet.blogger(platform="YouTube"),
+    }
+    suspend_platform(pipeline, Platform.INSTAGRAM, NOW + HOUR, "five responses 503 in a row")
+    record_units(pipeline, datetime.now(UTC), UnitUse.LISTING, get_settings().youtube_daily_units)
+    plan(fleet.pool)
+    platforms = {"platform_suspended": "Instagram", "daily_units": "YouTube"}
+    for number, (reason, tracked) in enumerate(planted.items()):
+        fleet.old_video(tracked, number, platform=platforms.get(reason))
+    comparison = compare(pipeline)
+    assert only_old(comparison) == {f"video-{number}": reason for number, reason in enumerate(planted)}
+    assert {each.reason: each.detail for each in comparison.differences} == {
+        "already_running": "already_running",
+        "invalid": "invalid: no external id",
+        "platform_suspended": "platform_suspended: five responses 503 in a row",
+        "daily_units": "daily_units: 0 left for the whole run",
+    }
+
+
+def test_a_missing_video_of_a_fetch_that_was_refused_or_released_gets_that_reason(
+    fleet: Fleet, pipeline: Connection
+) -> None:
+    build = fleet.build
+    planted = {
+        "released": fleet.blogger(platform="YouTube"),
+        "already_running": fleet.blogger(),
+        "platform_suspended": fleet.blogger(platform="Instagram"),
+        "no_active_subscription": fleet.blogger(),
+        "subscription_limit": fleet.blogger(),
+    }
+    first = plan(fleet.pool)
+    cleared = fleet.fetch_of(planted["already_running"])
+    claim(fleet.pool, fleet.fetch_of(planted["released"]))
+    suspend_platform(pipeline, Platform.INSTAGRAM, NOW + HOUR, "five responses 503 in a row")
+    organizations = {reason: tracked.organization_id for reason, tracked in planted.items()}
+    build.run("delete from subscriptions where organization_id = %(id)s", id=organizations["no_active_subscription"])
+    build.run(
+        "update subscriptions set video_limit = 5 where organization_id = %(id)s",
+        id=organizations["subscription_limit"],
+    )
+    for reason in ("platform_suspended", "no_active_subscription", "subscription_limit"):
+        try_claim(fleet.pool, fleet.fetch_of(planted[reason]))
+    finish_run(pipeline, first.run_id, datetime.now(UTC))
+    # The next planning releases what the first run has left, and plans only one of the bloggers.
+    plan(fleet.pool, scope=RunScope(bloggers=(planted["already_running"].blogger_id,)))
+    try_claim(fleet.pool, cleared)
+    platforms = {"platform_suspended": "Instagram", "released": "YouTube"}
+    for number, (reason, tracked) in enumerate(planted.items()):
+        fleet.old_video(tracked, number, platform=platforms.get(reason))
+    comparison = compare(pipeline)
+    assert only_old(comparison) == {f"video-{number}": reason for number, reason in enumerate(planted)}
+    details = {each.reason: each.detail for each in comparison.differences}
+    assert details["released"] == "its run has ended"
 
 
 def test_a_fetch_before_the_publication_does_not_explain_a_missing_video(fleet: Fleet, pipeline: Connection) -> None:
