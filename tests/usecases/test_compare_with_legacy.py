@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +27,7 @@ from blogger_tracking.domain.models import CommonVideo, Platform
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases import compare_with_legacy as compare_with_legacy_module
 from blogger_tracking.usecases.compare_with_legacy import Comparison, compare_with_legacy
+from tests.support import browser
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, plan, settle, succeed, try_claim, video
 from tests.support.old_system import OldSystem
@@ -36,7 +35,6 @@ from tests.support.old_system import OldSystem
 HOUR = timedelta(hours=1)
 TOLERANCE = 0.05
 NOW = datetime.now(UTC)
-_CHROMIUM = shutil.which("chromium")
 WINDOW = Window(NOW - HOUR, NOW + HOUR)
 
 
@@ -576,20 +574,23 @@ def test_the_page_has_every_total_every_reason_and_no_external_resource(
     assert not any(resource in page for resource in ("<script", "<link", "src=", "url(", "@import"))
 
 
-@pytest.mark.skipif(_CHROMIUM is None, reason="no chromium is installed")
-def test_the_page_fits_a_window_of_1280_pixels(fleet: Fleet, pipeline: Connection, tmp_path: Path) -> None:
+@pytest.mark.skipif(browser.PROGRAM is None, reason=browser.MISSING)
+def test_the_page_fits_a_window_of_1280_pixels_and_its_bars_are_as_wide_as_their_share(
+    fleet: Fleet, pipeline: Connection, tmp_path: Path
+) -> None:
     tracked = fleet.blogger()
     plan(fleet.pool)
-    fleet.succeed(tracked, 1)
+    fleet.succeed(tracked, 1, 2, 3)
     fleet.old_video(tracked, 1, url=f"https://example.org/{'long' * 100}")
+    fleet.old_video(tracked, 3)
     file = tmp_path / "compare.html"
     write_page(compare(pipeline), file)
-    measured = "<script>document.title = document.documentElement.scrollWidth</script></body>"
-    file.write_text(file.read_text(encoding="utf-8").replace("</body>", measured), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,900", "--dump-dom"]
-    browser = subprocess.run([str(_CHROMIUM), *options, file.as_uri()], capture_output=True, text=True, check=True)
-    # The width of the window without its scrollbar, which not every chromium takes from the page.
-    assert browser.stdout.split("<title>")[1].partition("</title>")[0] in {"1265", "1280"}
+    assert browser.evaluate(file, "document.documentElement.scrollWidth", tmp_path, width=1280) == "1280"
+    shares = (
+        "[...document.querySelectorAll('.bar')].map(bar => [...bar.children].map(part => part.className + ' ' + "
+        "Math.round(100 * part.getBoundingClientRect().width / bar.getBoundingClientRect().width)))"
+    )
+    assert browser.evaluate(file, shares, tmp_path, width=1280) == "both 67,new 33,,"
 
 
 def test_the_totals_of_the_json_are_the_sums_of_its_platforms_and_bloggers(fleet: Fleet, pipeline: Connection) -> None:
