@@ -35,6 +35,7 @@ select
 
 _SCHEMA_IS_USABLE = "select has_schema_privilege('blogger_pipeline', 'blogger_tracking', 'usage')"
 
+# The tables `staged_…` belong to an import that is under way, or was killed.
 _MISSING_PRIVILEGES = """
 select
     quote_ident(pg_class.relname) as table_name,
@@ -43,7 +44,9 @@ from pg_class
 cross join unnest(array['select', 'insert', 'update', 'delete']) with ordinality as wanted (privilege, position)
 where pg_class.relnamespace = 'blogger_tracking'::regnamespace
   and (
-      pg_class.relkind in ('r', 'p') and (pg_class.relname <> 'schema_migrations' or wanted.privilege = 'select')
+      pg_class.relkind in ('r', 'p')
+      and not starts_with(pg_class.relname, 'staged_')
+      and (pg_class.relname <> 'schema_migrations' or wanted.privilege = 'select')
       or pg_class.relname in ('tracked_bloggers_view', 'blogger_video_queue') and wanted.privilege = 'select'
   )
   and not has_table_privilege('blogger_pipeline', pg_class.oid, wanted.privilege)
@@ -68,6 +71,7 @@ select quote_ident(pg_class.relname) as table_name
 from pg_class
 where pg_class.relnamespace = 'blogger_tracking'::regnamespace
   and pg_class.relkind in ('r', 'p')
+  and not starts_with(pg_class.relname, 'staged_')
   and not exists (
       select from pg_policy
       where pg_policy.polrelid = pg_class.oid
