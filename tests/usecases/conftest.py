@@ -14,8 +14,10 @@ from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from tests.support.compared_fleet import Fleet
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.earlier_tracker import SYSTEMS, Tracker
+from tests.support.old_system import OldSystem
 from tests.support.platform_accounts import KEY
 from tests.support.queue_steps import ShiftedClock
 from tests.support.sandbox_client import NOON
@@ -77,3 +79,19 @@ def tracker(admin: Connection, build: DatabaseBuilder) -> Tracker:
     tracker.organization(id=tracker.customer)
     tracker.contract()
     return tracker
+
+
+@pytest.fixture
+def old(admin: Connection) -> OldSystem:
+    return OldSystem(admin)
+
+
+@pytest.fixture
+def pipeline(pool: ConnectionPool) -> Iterator[Connection]:
+    with pool.connection() as connection:
+        yield connection
+
+
+@pytest.fixture
+def fleet(build: DatabaseBuilder, pool: ConnectionPool, old: OldSystem) -> Fleet:
+    return Fleet(build, pool, old)
