@@ -177,7 +177,9 @@ def remove(connection: Connection, console: Console) -> int:
     kept = uninstall(connection)
     console.print("The schema blogger_tracking was removed. The rest of the database is as before the installation.")
     if kept:
-        console.print(f"Roles that another database of this server uses were kept: {', '.join(kept)}.")
+        console.print(
+            f"Roles that another database uses, or that this login may not drop, were kept: {', '.join(kept)}."
+        )
     return 0
 
 

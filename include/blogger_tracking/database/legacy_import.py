@@ -222,8 +222,8 @@ def require_own_rows(connection: Connection, import_id: UUID) -> None:
         found = None
     if found != import_id:
         raise DatabaseStateError(
-            "Another import has begun since, and this one has stopped. Everything before was kept; the other import "
-            "takes the rest."
+            "Another import has begun since, or the schema was removed, and this import has stopped. Another import "
+            "keeps everything that this one has imported, and takes the rest."
         )
 
 
