@@ -69,9 +69,15 @@ def quiet(line: str) -> None:
 
 
 def run_import(connection: Connection, batch_rows: int = 7) -> ImportReport:
-    """Import, and require that the report accounts for every row."""
+    """Import, and require that the report accounts for every row, and what stands for a merged row is here."""
     report = import_legacy(connection, quiet, batch_rows)
     require_complete(connection, report)
+    kept = {row.kept_id for row in report.rows if row.kept_id}
+    here = connection.execute(
+        "select id::text from blogger_tracking.blogger_information "
+        "union all select id::text from blogger_tracking.tracked_accounts"
+    )
+    assert kept <= {identity for (identity,) in here}
     return report
 
 

@@ -12,6 +12,7 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.schema_checks import (
     check_members_writes,
@@ -27,6 +28,7 @@ from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.earlier_tracker import BEGIN, Tracker, contents, counts, fill, quiet, reasons, run_import
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+from tests.support.pgbouncer import MISSING, PROGRAM, PgBouncer
 
 
 @pytest.fixture(autouse=True)
@@ -328,6 +330,43 @@ def test_an_import_stops_once_another_has_begun_which_takes_everything(
         import_legacy(admin, begin_another, 7)
     assert admin.execute("select count(*) from video_statistics").fetchone() == (40,)
     assert counts(run_import(admin), "statistics").unchanged == 40
+
+
+def test_a_connection_that_ends_stops_the_import_with_a_sentence_and_the_next_goes_on(
+    admin: Connection, tracker: Tracker, server: DatabaseServer, database: str
+) -> None:
+    fill(tracker)
+    with psycopg.connect(server.conninfo(database), autocommit=True) as connection:
+        backend = connection.info.backend_pid
+
+        def end_connection(line: str) -> None:
+            if line.startswith("statistics: 7 "):
+                admin.execute("select pg_terminate_backend(%s)", (backend,))
+
+        with pytest.raises(DatabaseStateError, match=r"The import stopped at statistics, rows 8 to 14 .* was kept"):
+            import_legacy(connection, end_connection, 7)
+    assert counts(run_import(admin), "statistics").unchanged == 7
+
+
+@pytest.mark.skipif(PROGRAM is None, reason=MISSING)
+def test_an_owner_behind_a_transaction_mode_pooler_can_import(
+    admin: Connection, tracker: Tracker, transaction_pooler: PgBouncer, database: str
+) -> None:
+    fill(tracker)
+    with connect(transaction_pooler.conninfo(database)) as connection:
+        assert check_legacy(connection) == run_import(connection)
+    assert all(view.imported == 0 for view in run_import(admin).views)
+
+
+def test_a_table_of_any_kind_may_stand_for_a_view(admin: Connection, tracker: Tracker) -> None:
+    creator = tracker.creator()
+    admin.execute(
+        "drop view legacy_tags; create table blogger_tracking.legacy_tags (organization_id uuid, blogger_id uuid, "
+        "tag text) partition by hash (tag); create table blogger_tracking.legacy_tags_all partition of "
+        "blogger_tracking.legacy_tags for values with (modulus 1, remainder 0)"
+    )
+    admin.execute("insert into legacy_tags values (%s, %s, 'food')", (tracker.customer, creator))
+    assert counts(run_import(admin), "tags").imported == 1
 
 
 def test_what_a_killed_import_leaves_is_no_fault_of_the_schema(admin: Connection, tracker: Tracker) -> None:

@@ -31,8 +31,8 @@ from blogger_tracking.domain.errors import DatabaseStateError
 BATCH_ROWS = 5_000
 """Largest number of rows of a view that one transaction imports."""
 
-_DEADLOCKS_IN_A_ROW = 5
-"""Number of times that a batch may lose a deadlock with a live run before the import stops."""
+_LOST_CONFLICTS = 5
+"""Number of times that a batch may lose a conflict with a live run before the import stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ def _import_batch(connection: Connection, step: ImportStep, import_id: UUID, fir
         f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before was "
         "kept. Remove the cause and import again: the import goes on there. Postgres reports"
     ):
-        for _ in range(_DEADLOCKS_IN_A_ROW):
+        for _ in range(_LOST_CONFLICTS):
             try:
                 return import_batch(connection, step, import_id, first, last)
-            except psycopg.errors.DeadlockDetected:
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 continue
         return import_batch(connection, step, import_id, first, last)
 
