@@ -16,7 +16,9 @@ from rich.console import Console
 from blogger_tracking import cli
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import INVARIANTS
+from blogger_tracking.database.legacy_import import ReportedRow
 from blogger_tracking.database.migrate import known_migrations
+from blogger_tracking.domain.errors import ConfigurationError
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
@@ -189,6 +191,60 @@ def test_an_import_is_checked_made_and_reported_in_a_file(
     assert ["legacy_bloggers", "1", "0", "0", "0", "1", "0"] in printed
     (row,) = json.loads((tmp_path / "var" / "import-report.json").read_text(encoding="utf-8"))["rows"]
     assert (row["view"], row["outcome"]) == ("bloggers", "left out")
+
+
+def test_an_import_is_refused_before_it_begins_if_its_report_cannot_be_written(
+    admin: Connection,
+    server: DatabaseServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "var").write_text("a file where the folder should be")
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://postgres@/{database}?host={folder}")
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+    admin.execute("insert into tracker.customers (id, title) values (gen_random_uuid(), 'Agency')")
+    for command in ("import-check", "import"):
+        assert cli.main([command]) == 1
+        error = capsys.readouterr().err
+        assert "var/import-report.json cannot be written" in error
+        assert "Nothing was done." in error
+    assert admin.execute("select count(*) from organizations").fetchone() == (0,)
+
+
+def test_a_comparison_is_refused_before_it_begins_if_its_files_cannot_be_written(
+    admin: Connection, pipeline: Connection, screen: Screen, tmp_path: Path
+) -> None:
+    OldSystem(admin)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"file/compare\.json cannot be written: .* Nothing was done\."):
+        cli.compare(pipeline, screen.console, output=tmp_path / "file")
+    assert screen.text == ""
+
+
+@pytest.mark.parametrize("tolerance", ["nan", "-0.1", "1.5", "inf", "five"])
+def test_a_tolerance_that_is_no_share_is_refused(tolerance: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["compare", "--tolerance", tolerance])
+    assert "--tolerance" in capsys.readouterr().err
+
+
+def test_names_in_brackets_are_printed_as_they_are(
+    admin: Connection, pipeline: Connection, screen: Screen, tmp_path: Path
+) -> None:
+    rows = [ReportedRow("tags", f"organization/{name}", "left out", "is empty", None) for name in ("[/red]", "[bold]")]
+    screen.console.print(cli.import_tables([], rows, "imported"))
+    assert "organization/[/red]" in screen.text
+    assert "organization/[bold]" in screen.text
+    old = OldSystem(admin)
+    blogger = old.blogger()
+    admin.execute("update old.creators set handle = '[/red]'")
+    old.video(blogger, "video-1", [(datetime.now(UTC), 1)])
+    assert cli.compare(pipeline, screen.console, output=tmp_path) == 0
+    assert "@[/red]" in screen.text
 
 
 def test_the_template_of_the_views_is_printed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,9 @@ from sqlfluff.core import FluffConfig, Linter
 
 _SUFFIXES = frozenset({".py", ".sql"})
 _STATEMENT = re.compile(r"\s*(select|insert into|update|delete from|with)\s")
+_NAMED_NAMED_PARAMETER = re.compile(r"%\((\w+)\)s")
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_NAMED_PARAMETER = re.compile(r"%\((\w+)\)s")
 _PARAMETER = re.compile(r"%\((\w+)\)s|%s|(?<=as \()\{(\w+)\}(?=\))|\{(\w+)\}")
 
 
@@ -55,7 +58,11 @@ def read_statements(file: Path) -> Iterator[Statement]:
 
 def lint(linter: Linter, statement: Statement) -> Iterator[Finding]:
     """Yield the findings of a statement, with the line numbers of its file."""
-    sql = statement.sql if statement.file.suffix == ".sql" else _PARAMETER.sub(_stand_in, statement.sql)
+    # In a `.sql` file, braces and `%s` belong to SQL: to regular expressions, and to the function format().
+    if statement.file.suffix == ".sql":
+        sql = _NAMED_PARAMETER.sub(r"'\1'", statement.sql)
+    else:
+        sql = _PARAMETER.sub(_stand_in, statement.sql)
     for violation in linter.lint_string(sql, fname=str(statement.file)).get_violations():
         line = statement.line + violation.line_no - 1
         yield Finding(statement.file, line, violation.rule_code(), violation.desc())

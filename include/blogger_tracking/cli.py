@@ -17,6 +17,7 @@ from pathlib import Path
 from psycopg import Connection
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +30,7 @@ from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
-from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
@@ -177,7 +178,9 @@ def remove(connection: Connection, console: Console) -> int:
     kept = uninstall(connection)
     console.print("The schema blogger_tracking was removed. The rest of the database is as before the installation.")
     if kept:
-        console.print(f"Roles that another database of this server uses were kept: {', '.join(kept)}.")
+        console.print(
+            f"Roles that another database uses, or that this login may not drop, were kept: {', '.join(kept)}."
+        )
     return 0
 
 
@@ -190,6 +193,7 @@ def print_legacy_views() -> int:
 def check_import(connection: Connection, console: Console) -> int:
     """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
     require_ready(connection)
+    _require_writable(IMPORT_REPORT)
     _print_import_report(check_legacy(connection), console, "would be imported")
     console.print("Nothing was changed. `import` does what the report says.", highlight=False)
     return 0
@@ -202,14 +206,29 @@ def run_import(connection: Connection, console: Console) -> int:
         console.print(line, highlight=False, markup=False)
 
     require_ready(connection)
+    _require_writable(IMPORT_REPORT)
     _print_import_report(import_legacy(connection, progress), console, "imported")
     return 0
 
 
 def _print_import_report(report: ImportReport, console: Console, imported: str) -> None:
-    write_report(report, IMPORT_REPORT)
     console.print(import_tables(report.views, report.rows, imported))
+    write_report(report, IMPORT_REPORT)
     console.print(f"{len(report.rows):,} rows are not taken as they are: {IMPORT_REPORT} has each.", highlight=False)
+
+
+def _require_writable(*files: Path) -> None:
+    """Raise ConfigurationError unless the files can be written, before the work that they are to report."""
+    for file in files:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf-8"):
+                pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"The file {file} cannot be written: {error}. Nothing was done. Run the command in another folder, or "
+                "make this one writable."
+            ) from None
 
 
 def verify(connection: Connection, console: Console) -> int:
@@ -250,34 +269,38 @@ def compare(
     By default the window is the last seven days, and the tolerance is the setting `count_tolerance`.
     """
     require_ready(connection)
+    page, numbers = output / "compare.html", output / "compare.json"
+    _require_writable(numbers, page)
     until = until or datetime.now(UTC)
     comparison = compare_with_legacy(
         connection,
         Window(since or until - _DEFAULT_WINDOW, until),
         get_settings().count_tolerance if tolerance is None else tolerance,
     )
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(comparison, output / "compare.json")
-    write_page(comparison, output / "compare.html")
+    write_json(comparison, numbers)
+    write_page(comparison, page)
     console.print(comparison_tables(comparison))
-    console.print(
-        f"\nEvery blogger and difference is in {output / 'compare.json'}, a page to sign off in "
-        f"{output / 'compare.html'}.",
-        highlight=False,
-    )
+    console.print(f"\nEvery blogger and difference is in {numbers}, a page to sign off in {page}.", highlight=False)
     return 0
 
 
 def _add_comparison_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=_moment, help="begin of the window, ISO 8601, UTC by default; 7 days earlier")
     parser.add_argument("--until", type=_moment, help="end of the window, exclusive; by default now")
-    parser.add_argument("--tolerance", type=float, help="instead of the setting count_tolerance, for example 0.1")
+    parser.add_argument("--tolerance", type=_share, help="instead of the setting count_tolerance, for example 0.1")
     parser.add_argument("--output", type=Path, default=Path("var"), help="folder of compare.json and compare.html")
 
 
 def _moment(text: str) -> datetime:
     given = datetime.fromisoformat(text)
     return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return share
 
 
 def terminal() -> Console:
@@ -315,7 +338,7 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
         numbers = (state.counts.waiting, state.counts.done, state.counts.parked)
         counts.add_row(state.queue, *(f"{count:,}" for count in numbers))
         for message in state.parked:
-            parked.add_row(state.queue, str(message.id), str(message.attempts), message.last_error)
+            parked.add_row(state.queue, str(message.id), str(message.attempts), escape(message.last_error))
     return Group(counts, parked) if parked.row_count else Group(counts)
 
 
@@ -334,7 +357,7 @@ def import_tables(views: Sequence[ViewCounts], rows: Iterable[ReportedRow], impo
     for column in ("what", "reason", "rows", "for example"):
         reasons.add_column(column, overflow="fold")
     for reason, examples in keys.items():
-        reasons.add_row(*reason, f"{len(examples):,}", " ".join(examples[:_EXAMPLES]))
+        reasons.add_row(*map(escape, reason), f"{len(examples):,}", escape(" ".join(examples[:_EXAMPLES])))
     return Group(counts, reasons) if keys else Group(counts)
 
 

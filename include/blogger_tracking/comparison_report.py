@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from blogger_tracking.domain.comparison import REASON_SENTENCES, DifferenceKind, MissingReason
@@ -163,7 +164,7 @@ def _blogger_table(bloggers: list[BloggerFigures]) -> Table:
     shown = bloggers[:_BLOGGERS_ON_TERMINAL]
     table = _table(f"Bloggers with differences ({len(shown):,} of {len(bloggers):,})", "blogger", *COLUMNS.values())
     for blogger in shown:
-        table.add_row(f"{blogger.platform} @{blogger.username}", *_numbers(blogger.figures))
+        table.add_row(escape(f"{blogger.platform} @{blogger.username}"), *_numbers(blogger.figures))
     return table
 
 

@@ -207,6 +207,17 @@ def test_removing_is_refused_while_the_pipeline_is_connected(host: Host, server:
         create policy theirs on public.notes_of_members
         using (organization in (select blogger_tracking.own_organizations()))
         """,
+        "create function public.title_of(video blogger_tracking.videos) returns text language sql as 'select $1.title'",
+        "create table public.copies (video blogger_tracking.videos)",
+        """
+        create schema old_blogger_tracking;
+        create view old_blogger_tracking.mine as select id from blogger_tracking.videos
+        """,
+        """
+        create table public."blogger_tracking.notes" (
+            video_id bigint constraint "of blogger_tracking." references blogger_tracking.videos (id)
+        )
+        """,
     ],
 )
 def test_removing_is_refused_if_an_object_of_the_host_would_be_dropped(host: Host, dependent: str) -> None:
@@ -215,6 +226,37 @@ def test_removing_is_refused_if_an_object_of_the_host_would_be_dropped(host: Hos
     apply_migrations(connection)
     connection.execute(dependent.encode())
     before = footprint(connection)
-    with pytest.raises(DatabaseStateError, match=r"public\.\w+.*Drop or change these objects first"):
+    with pytest.raises(DatabaseStateError, match=r"(public|old_\w+)\.\S+.*Drop or change these objects first"):
         uninstall(connection)
     assert footprint(connection) == before
+
+
+def test_removing_is_refused_to_a_login_that_does_not_own_the_schema(host: Host, server: DatabaseServer) -> None:
+    connection = host("supabase", OWN_HOSTS["supabase"])
+    apply_migrations(connection)
+    before = footprint(connection)
+    server.execute("create role stranger login")
+    try:
+        for login, attempt in (("pipeline_login", uninstall), ("stranger", uninstall), ("stranger", read_contents)):
+            with (
+                psycopg.connect(server.conninfo(connection.info.dbname, user=login), autocommit=True) as other,
+                pytest.raises(DatabaseStateError, match=r"Only the owner.*Nothing was removed"),
+            ):
+                attempt(other)
+    finally:
+        server.execute("drop role stranger")
+    assert footprint(connection) == before
+    assert read_contents(connection) is not None
+
+
+def test_a_role_that_the_owner_of_the_schema_may_not_drop_is_kept(host: Host, server: DatabaseServer) -> None:
+    connection = host("supabase", OWN_HOSTS["supabase"])
+    apply_migrations(connection)
+    server.execute("create role tenant login in role blogger_pipeline")
+    try:
+        connection.execute("alter schema blogger_tracking owner to tenant")
+        with psycopg.connect(server.conninfo(connection.info.dbname, user="tenant"), autocommit=True) as tenant:
+            assert "blogger_pipeline" in uninstall(tenant)
+        assert read_contents(connection) is None
+    finally:
+        server.execute("drop role tenant")

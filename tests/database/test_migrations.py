@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
@@ -19,6 +20,7 @@ from blogger_tracking.domain.errors import DatabaseStateError
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import plan
+from tests.support.waiting import wait_until
 
 _numbers = itertools.count()
 
@@ -149,6 +151,44 @@ def test_subscription_periods_of_one_organization_do_not_overlap(build: Database
     organization = build.organization()
     with pytest.raises(psycopg.errors.ExclusionViolation):
         build.subscription(organization, starts=timedelta(days=-5))
+
+
+def test_of_two_overlapping_periods_that_are_added_at_once_one_is_refused(
+    build: DatabaseBuilder, admin: Connection, server: DatabaseServer, database: str
+) -> None:
+    organization = build.organization(video_limit=None)
+    added = """
+        insert into blogger_tracking.subscriptions (
+            organization_id, period_start, period_end, plan, video_limit, blogger_limit
+        )
+        values (%s, now() + %s, now() + interval '1 month', 'team', 1, 1)
+    """
+    with psycopg.connect(server.conninfo(database)) as first:
+        first.execute(added, (organization, timedelta(days=1)))
+        with ThreadPoolExecutor(1) as threads:
+            second = threads.submit(admin.execute, added, (organization, timedelta(days=2)))
+            wait_until(lambda: bool(waiting_processes(server)), 10)
+            first.commit()
+            with pytest.raises(psycopg.errors.ExclusionViolation):
+                second.result()
+
+
+def waiting_processes(server: DatabaseServer) -> list[tuple[int]]:
+    """Return the processes of the server that wait for a lock."""
+    with psycopg.connect(server.conninfo("postgres")) as connection:
+        return connection.execute("select pid from pg_stat_activity where wait_event_type = 'Lock'").fetchall()
+
+
+def test_a_change_of_a_subscription_does_not_block_the_fetches_of_its_organization(
+    build: DatabaseBuilder, admin: Connection, pool: ConnectionPool
+) -> None:
+    build.organization()
+    with admin.transaction():
+        build.run("update subscriptions set period_end = period_end + interval '1 day'")
+        with pool.connection() as connection, connection.transaction():
+            connection.execute("set local lock_timeout = '5s'")
+            # The lock of each row that refers to the organization, such as an allocation or a link of a video.
+            connection.execute("select from blogger_tracking.organizations for key share")
 
 
 def test_every_version_of_a_subscription_is_kept_with_its_time(build: DatabaseBuilder) -> None:

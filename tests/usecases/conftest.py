@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.models import Platform
@@ -13,6 +14,10 @@ from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from tests.support.compared_fleet import Fleet
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.earlier_tracker import SYSTEMS, Tracker
+from tests.support.old_system import OldSystem
 from tests.support.platform_accounts import KEY
 from tests.support.queue_steps import ShiftedClock
 from tests.support.sandbox_client import NOON
@@ -63,3 +68,30 @@ def youtube(sandbox: SandboxServer) -> YouTubeService:
     """The YouTube client without retries."""
     config = PlatformConfig(base_url=sandbox.youtube_url, api_key=KEY, requests_per_second=10_000)
     return YouTubeService(config, settings=Settings(request_retries=0))
+
+
+@pytest.fixture
+def tracker(admin: Connection, build: DatabaseBuilder) -> Tracker:
+    """A tracker with one organization."""
+    del build
+    admin.execute((SYSTEMS / "tracker.sql").read_bytes())
+    tracker = Tracker(admin)
+    tracker.organization(id=tracker.customer)
+    tracker.contract()
+    return tracker
+
+
+@pytest.fixture
+def old(admin: Connection) -> OldSystem:
+    return OldSystem(admin)
+
+
+@pytest.fixture
+def pipeline(pool: ConnectionPool) -> Iterator[Connection]:
+    with pool.connection() as connection:
+        yield connection
+
+
+@pytest.fixture
+def fleet(build: DatabaseBuilder, pool: ConnectionPool, old: OldSystem) -> Fleet:
+    return Fleet(build, pool, old)

@@ -1,4 +1,7 @@
-"""Statements that bring over the rows of the views `legacy_…`, staged by legacy_staging.sql.
+"""Import of the rows of the views `legacy_…`: legacy_staging.sql reads them, legacy_import.sql brings them over.
+
+Every row is staged before the first is imported. The staged rows are in unlogged tables `staged_<view>`, because
+several transactions read them; the last one drops the tables. The next import replaces what a killed import has left.
 
 Statistics need a fetch. Those of the earlier system belong to runs of the deployment `imported`: the first statistics
 of a video on a day to the run `<day>#1`, the second to `<day>#2`, and so on, with one fetch per blogger and run. These
@@ -8,19 +11,19 @@ have no fetch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import LiteralString
+from uuid import UUID, uuid4
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from blogger_tracking.database.legacy_views import COLUMNS
 from blogger_tracking.database.rows import fetch_one, fetch_value
-
-_FILES = files(__package__)
-_STAGING = _FILES / "legacy_staging.sql"
+from blogger_tracking.database.sql_files import read_sections, split_statements
+from blogger_tracking.domain.errors import DatabaseStateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,523 +53,98 @@ class ReportedRow:
     kept_id: str | None
 
 
-_IMPORT_ORGANIZATIONS = """
-insert into blogger_tracking.organizations (id, name, daily_videos_count, initial_videos_count)
-select id, name, daily_videos_count, initial_videos_count
-from blogger_tracking.staged_organizations
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by id
-on conflict (id) do update
-set
-    name = excluded.name,
-    daily_videos_count = excluded.daily_videos_count,
-    initial_videos_count = excluded.initial_videos_count
-"""
-
-_RECORD_ORGANIZATIONS = """
-insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
-select 'organizations', legacy_key, checksum, id::text
-from blogger_tracking.staged_organizations
-where number between %(first)s and %(last)s and outcome = 'imported'
-on conflict (view_name, legacy_key) do update set checksum = excluded.checksum, imported_at = now()
-"""
-
-_IMPORT_MEMBERS = """
-insert into blogger_tracking.organization_members (organization_id, user_id, role)
-select organization_id, user_id, role
-from blogger_tracking.staged_members
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by organization_id, user_id
-on conflict (organization_id, user_id) do update set role = excluded.role
-"""
-
-_RECORD_MEMBERS = """
-insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
-select 'members', legacy_key, checksum, legacy_key
-from blogger_tracking.staged_members
-where number between %(first)s and %(last)s and outcome = 'imported'
-on conflict (view_name, legacy_key) do update set checksum = excluded.checksum, imported_at = now()
-"""
-
-# Usages are locked first, and in order: decision 6. A period that was imported without an end ends where the next one
-# begins.
-_LOCK_USAGES = """
-select
-from blogger_tracking.subscription_usage as usage
-join blogger_tracking.staged_subscriptions as staged using (organization_id)
-where staged.number between %(first)s and %(last)s and staged.outcome = 'imported'
-order by usage.organization_id, usage.period_start
-for update of usage
-"""
-
-_SHORTEN_SUBSCRIPTIONS = """
-update blogger_tracking.subscriptions as earlier
-set period_end = later.period_start
-from (
-    select organization_id, min(period_start) as period_start
-    from blogger_tracking.staged_subscriptions
-    where number between %(first)s and %(last)s and outcome = 'imported'
-    group by organization_id
-) as later
-where earlier.organization_id = later.organization_id
-  and earlier.period_start < later.period_start
-  and earlier.period_end > later.period_start
-"""
-
-_IMPORT_SUBSCRIPTIONS = """
-insert into blogger_tracking.subscriptions (
-    organization_id, period_start, period_end, plan, video_limit, blogger_limit
-)
-select organization_id, period_start, period_end, plan, video_limit, blogger_limit
-from blogger_tracking.staged_subscriptions
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by organization_id, period_start
-on conflict (organization_id, period_start) do update
-set
-    period_end = excluded.period_end,
-    plan = excluded.plan,
-    video_limit = excluded.video_limit,
-    blogger_limit = excluded.blogger_limit
-"""
-
-_IMPORT_USAGES = """
-insert into blogger_tracking.subscription_usage (organization_id, period_start)
-select organization_id, period_start
-from blogger_tracking.staged_subscriptions
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by organization_id, period_start
-on conflict (organization_id, period_start) do nothing
-"""
-
-# Once videos are charged here, the imported usage grows up to the limit only: this system never uses more of a period
-# than its limit, and the earlier system may still be counting.
-_IMPORT_OPENINGS = """
-update blogger_tracking.subscription_usage as usage
-set opening = case
-    when usage.videos_fetched + usage.reserved = 0 then staged.videos_used
-    else least(
-        staged.videos_used, greatest(usage.opening, staged.video_limit - usage.videos_fetched - usage.reserved)
-    )
-end
-from blogger_tracking.staged_subscriptions as staged
-where staged.number between %(first)s and %(last)s
-  and staged.outcome = 'imported'
-  and usage.organization_id = staged.organization_id
-  and usage.period_start = staged.period_start
-"""
-
-_RECORD_SUBSCRIPTIONS = """
-insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
-select 'subscriptions', legacy_key, checksum, legacy_key
-from blogger_tracking.staged_subscriptions
-where number between %(first)s and %(last)s and outcome = 'imported'
-on conflict (view_name, legacy_key) do update set checksum = excluded.checksum, imported_at = now()
-"""
-
-_IMPORT_BLOGGERS = """
-insert into blogger_tracking.blogger_information (
-    id, platform, username, external_id, sec_id, channel_name, subscribers, thumbnail_url, created_at
-)
-select
-    id, platform, username, external_id, sec_id, channel_name, subscribers, thumbnail_url, coalesce(created_at, now())
-from blogger_tracking.staged_bloggers
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by id
-on conflict (id) do update
-set
-    platform = excluded.platform,
-    external_id = excluded.external_id,
-    username = excluded.username,
-    sec_id = coalesce(excluded.sec_id, blogger_information.sec_id),
-    channel_name = coalesce(excluded.channel_name, blogger_information.channel_name),
-    subscribers = coalesce(excluded.subscribers, blogger_information.subscribers),
-    thumbnail_url = coalesce(excluded.thumbnail_url, blogger_information.thumbnail_url),
-    updated_at = clock_timestamp()
-"""
-
-_RECORD_BLOGGERS = """
-insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
-select 'bloggers', legacy_key, checksum, kept_id::text
-from blogger_tracking.staged_bloggers
-where number between %(first)s and %(last)s and copy = 1 and outcome in ('imported', 'merged')
-on conflict (view_name, legacy_key) do update
-set checksum = excluded.checksum, imported_id = excluded.imported_id, imported_at = now()
-where imported_rows.checksum <> excluded.checksum
-"""
-
-# An account without videos is fetched first by an initial fetch, if it is active. The time of the last fetch is taken
-# once: later times are those of the fetches of this system.
-_IMPORT_TRACKED_ACCOUNTS = """
-insert into blogger_tracking.tracked_accounts (
-    id,
-    organization_id,
-    user_id,
-    blogger_id,
-    is_active,
-    daily_videos_count,
-    last_scraped_at,
-    pending_initial_fetch,
-    initial_fetch_attempt,
-    initial_fetch_reason,
-    initial_videos_fetched
-)
-select
-    id,
-    organization_id,
-    user_id,
-    blogger_id,
-    is_active,
-    daily_videos_count,
-    last_scraped_at,
-    not has_videos and (is_active or is_pending),
-    case when not has_videos and (is_active or is_pending) then 1 else 0 end,
-    case when not has_videos and not is_active and not is_pending then 'imported: paused before its first videos' end,
-    has_videos
-from blogger_tracking.staged_tracked_accounts
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by id
-on conflict (id) do update
-set
-    user_id = excluded.user_id,
-    is_active = excluded.is_active,
-    daily_videos_count = excluded.daily_videos_count,
-    initial_videos_fetched = tracked_accounts.initial_videos_fetched or excluded.initial_videos_fetched,
-    pending_initial_fetch = tracked_accounts.pending_initial_fetch and not excluded.initial_videos_fetched
-"""
-
-_RECORD_TRACKED_ACCOUNTS = """
-insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
-select 'tracked_accounts', legacy_key, checksum, kept_id::text
-from blogger_tracking.staged_tracked_accounts
-where number between %(first)s and %(last)s and id_copy = 1 and outcome in ('imported', 'merged')
-on conflict (view_name, legacy_key) do update
-set checksum = excluded.checksum, imported_id = excluded.imported_id, imported_at = now()
-where imported_rows.checksum <> excluded.checksum
-"""
-
-_IMPORT_TAGS = """
-insert into blogger_tracking.blogger_tags (organization_id, blogger_id, tag)
-select organization_id, blogger_id, tag
-from blogger_tracking.staged_tags
-where number between %(first)s and %(last)s and outcome = 'imported'
-on conflict do nothing
-"""
-
-_IMPORT_CAMPAIGNS = """
-insert into blogger_tracking.campaigns (organization_id, name)
-select distinct organization_id, name
-from blogger_tracking.staged_campaigns
-where number between %(first)s and %(last)s and outcome = 'imported'
-on conflict do nothing
-"""
-
-_IMPORT_CAMPAIGN_BLOGGERS = """
-insert into blogger_tracking.blogger_campaign (campaign_id, blogger_id)
-select campaigns.id, staged.blogger_id
-from blogger_tracking.staged_campaigns as staged
-join blogger_tracking.campaigns on campaigns.organization_id = staged.organization_id and campaigns.name = staged.name
-where staged.number between %(first)s and %(last)s and staged.outcome = 'imported' and staged.blogger_id is not null
-on conflict do nothing
-"""
-
-# In the order in which the settlement of a fetch locks videos. A known publication date is kept, as there.
-_IMPORT_VIDEOS = """
-insert into blogger_tracking.videos (
-    platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at
-)
-select platform, external_video_id, blogger_id, url, title, thumbnail_url, published_at
-from blogger_tracking.staged_videos
-where number between %(first)s and %(last)s and outcome = 'imported'
-order by platform, external_video_id
-on conflict (platform, external_video_id) do update
-set
-    url = coalesce(nullif(excluded.url, ''), videos.url),
-    title = coalesce(nullif(excluded.title, ''), videos.title),
-    thumbnail_url = coalesce(excluded.thumbnail_url, videos.thumbnail_url),
-    published_at = coalesce(videos.published_at, excluded.published_at)
-"""
-
-_LINK_VIDEOS = """
-insert into blogger_tracking.organization_videos (organization_id, video_id)
-select distinct staged.organization_id, videos.id
-from blogger_tracking.staged_videos as staged
-join blogger_tracking.videos
-    on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-where staged.number between %(first)s and %(last)s
-  and staged.outcome in ('imported', 'merged')
-  and staged.organization_id is not null
-on conflict (organization_id, video_id) do nothing
-"""
-
-# A video without an organization is a video of every organization that tracks its blogger.
-_LINK_VIDEOS_FOR_ALL = """
-insert into blogger_tracking.organization_videos (organization_id, video_id)
-select distinct tracked_accounts.organization_id, videos.id
-from blogger_tracking.staged_videos as staged
-join blogger_tracking.videos
-    on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-join blogger_tracking.tracked_accounts on tracked_accounts.blogger_id = staged.blogger_id
-where staged.number between %(first)s and %(last)s
-  and staged.outcome in ('imported', 'merged')
-  and staged.is_for_all
-on conflict (organization_id, video_id) do nothing
-"""
-
-_RECORD_VIDEOS = """
-insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
-select 'videos', staged.legacy_key, staged.checksum, videos.id::text
-from blogger_tracking.staged_videos as staged
-join blogger_tracking.videos
-    on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-where staged.number between %(first)s and %(last)s
-  and staged.id_copy = 1
-  and staged.outcome in ('imported', 'merged')
-on conflict (view_name, legacy_key) do update
-set checksum = excluded.checksum, imported_id = excluded.imported_id, imported_at = now()
-where imported_rows.checksum <> excluded.checksum
-"""
-
-_CHANGE_STATISTICS = """
-update blogger_tracking.video_statistics as known
-set views = staged.views, likes = staged.likes, comments = staged.comments, reposts = staged.reposts
-from blogger_tracking.staged_statistics as staged
-join blogger_tracking.videos
-    on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-where staged.number between %(first)s and %(last)s
-  and staged.outcome = 'imported'
-  and known.video_id = videos.id
-  and known.captured_at = staged.captured_at
-"""
-
-# The pass of a row follows the passes that its video has on that day already.
-_PLACE_STATISTICS = """
-update blogger_tracking.staged_statistics as staged
-set video_id = placed.video_id, blogger_id = placed.blogger_id, pass = placed.pass
-from (
-    select
-        new.number,
-        videos.id as video_id,
-        videos.blogger_id,
-        row_number() over (
-            partition by videos.id, (new.captured_at at time zone 'UTC')::date order by new.captured_at
-        ) + (
-            select count(*)
-            from blogger_tracking.video_statistics as known
-            join blogger_tracking.fetches on fetches.id = known.fetch_id
-            join blogger_tracking.runs on runs.id = fetches.run_id
-            where known.video_id = videos.id
-              and known.fetched_on = (new.captured_at at time zone 'UTC')::date
-              and runs.deployment = 'imported'
-              and runs.dag_run_id like '%%#%%'
-        ) as pass
-    from blogger_tracking.staged_statistics as new
-    join blogger_tracking.videos
-        on videos.platform = new.platform and videos.external_video_id = new.external_video_id
-    where new.number between %(first)s and %(last)s
-      and new.outcome = 'imported'
-      and not exists (
-          select
-          from blogger_tracking.video_statistics as known
-          where known.video_id = videos.id and known.captured_at = new.captured_at
-      )
-) as placed
-where staged.number = placed.number
-"""
-
-_INSERT_RUNS = """
-insert into blogger_tracking.runs (
-    deployment, dag_id, dag_run_id, planned_at, expires_at, ended_at, active_accounts
-)
-select distinct
-    'imported',
-    'import',
-    to_char(captured_at at time zone 'UTC', 'YYYY-MM-DD#') || pass,
-    date_trunc('day', captured_at, 'UTC'),
-    date_trunc('day', captured_at, 'UTC'),
-    date_trunc('day', captured_at, 'UTC'),
-    0
-from blogger_tracking.staged_statistics
-where number between %(first)s and %(last)s and pass is not null
-on conflict (deployment, dag_id, dag_run_id) do nothing
-"""
-
-_INSERT_FETCHES = """
-insert into blogger_tracking.fetches (
-    run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index, state, reason
-)
-select distinct
-    runs.id,
-    staged.blogger_id,
-    staged.platform,
-    (staged.captured_at at time zone 'UTC')::date,
-    1,
-    'import',
-    -1,
-    'succeeded',
-    'imported: made by the earlier system'
-from blogger_tracking.staged_statistics as staged
-join blogger_tracking.runs
-    on runs.deployment = 'imported'
-    and runs.dag_id = 'import'
-    and runs.dag_run_id = to_char(staged.captured_at at time zone 'UTC', 'YYYY-MM-DD#') || staged.pass
-where staged.number between %(first)s and %(last)s and staged.pass is not null
-on conflict (run_id, blogger_id) do nothing
-"""
-
-_IMPORT_STATISTICS = """
-insert into blogger_tracking.video_statistics (
-    video_id, fetch_id, fetched_on, captured_at, views, likes, comments, reposts
-)
-select
-    staged.video_id,
-    fetches.id,
-    fetches.fetched_on,
-    staged.captured_at,
-    staged.views,
-    staged.likes,
-    staged.comments,
-    staged.reposts
-from blogger_tracking.staged_statistics as staged
-join blogger_tracking.runs
-    on runs.deployment = 'imported'
-    and runs.dag_id = 'import'
-    and runs.dag_run_id = to_char(staged.captured_at at time zone 'UTC', 'YYYY-MM-DD#') || staged.pass
-join blogger_tracking.fetches on fetches.run_id = runs.id and fetches.blogger_id = staged.blogger_id
-where staged.number between %(first)s and %(last)s and staged.pass is not null
-"""
-
-# Messages need a fetch: that of the blogger in the run `follow-up`.
-_INSERT_FOLLOW_UP_RUN = """
-insert into blogger_tracking.runs (
-    deployment, dag_id, dag_run_id, planned_at, expires_at, ended_at, active_accounts
-)
-values ('imported', 'import', 'follow-up', now(), now(), now(), 0)
-on conflict (deployment, dag_id, dag_run_id) do nothing
-"""
-
-_INSERT_FOLLOW_UP_FETCHES = """
-insert into blogger_tracking.fetches (
-    run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index, state, reason
-)
-select distinct
-    runs.id,
-    videos.blogger_id,
-    videos.platform,
-    (runs.planned_at at time zone 'UTC')::date,
-    1,
-    'import',
-    -1,
-    'succeeded',
-    'imported: for the statistics and thumbnails that imported videos lack'
-from blogger_tracking.staged_videos as staged
-join blogger_tracking.videos
-    on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-join blogger_tracking.runs
-    on runs.deployment = 'imported' and runs.dag_id = 'import' and runs.dag_run_id = 'follow-up'
-where staged.number between %(first)s and %(last)s
-  and staged.is_taken
-  and (
-      (videos.thumbnail_url is not null and videos.thumbnail_path is null)
-      or (
-          videos.platform = 'YouTube'
-          and not exists (select from blogger_tracking.video_statistics where video_statistics.video_id = videos.id)
-      )
-  )
-on conflict (run_id, blogger_id) do nothing
-"""
-
-_ENQUEUE_THUMBNAILS = """
-insert into blogger_tracking.thumbnail_queue (fetch_id, video_id, thumbnail_url)
-select distinct fetches.id, videos.id, videos.thumbnail_url
-from blogger_tracking.staged_videos as staged
-join blogger_tracking.videos
-    on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-join blogger_tracking.runs
-    on runs.deployment = 'imported' and runs.dag_id = 'import' and runs.dag_run_id = 'follow-up'
-join blogger_tracking.fetches on fetches.run_id = runs.id and fetches.blogger_id = videos.blogger_id
-where staged.number between %(first)s and %(last)s
-  and staged.is_taken
-  and videos.thumbnail_url is not null
-  and videos.thumbnail_path is null
-  and not exists (select from blogger_tracking.thumbnail_queue where thumbnail_queue.video_id = videos.id)
-on conflict do nothing
-"""
-
-_ENQUEUE_STATISTICS = """
-insert into blogger_tracking.high_priority_queue (fetch_id, videos)
-select ranked.fetch_id, array_agg(ranked.external_video_id order by ranked.rank)
-from (
-    select
-        waiting.fetch_id,
-        waiting.external_video_id,
-        row_number() over (partition by waiting.fetch_id order by waiting.external_video_id) as rank
-    from (
-        select distinct fetches.id as fetch_id, videos.external_video_id
-        from blogger_tracking.staged_videos as staged
-        join blogger_tracking.videos
-            on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
-        join blogger_tracking.runs
-            on runs.deployment = 'imported' and runs.dag_id = 'import' and runs.dag_run_id = 'follow-up'
-        join blogger_tracking.fetches on fetches.run_id = runs.id and fetches.blogger_id = videos.blogger_id
-        where staged.number between %(first)s and %(last)s
-          and staged.is_taken
-          and videos.platform = 'YouTube'
-          and not exists (select from blogger_tracking.video_statistics where video_statistics.video_id = videos.id)
-          and not exists (
-              select
-              from (
-                  select unnest(high_priority_queue.videos) as external_video_id
-                  from blogger_tracking.high_priority_queue
-              ) as queued
-              where queued.external_video_id = videos.external_video_id
-          )
-    ) as waiting
-) as ranked
-group by ranked.fetch_id, (ranked.rank - 1) / 50
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class ImportStep:
-    """Statements that are executed together for each batch of the rows of a staged view."""
+    """Statements that are executed together for each batch of the rows of a staged view.
+
+    `records` is True if `imported_rows` has a row for each staged row, and legacy_staging.sql knows the id here.
+    """
 
     view: str
     label: str
-    statements: tuple[LiteralString, ...]
+    records: bool = False
+
+    @property
+    def statements(self) -> list[LiteralString]:
+        """The statements of the section that has the label of the step."""
+        return split_statements(read_sections("legacy_import.sql")[self.label])
 
 
 STEPS = (
-    ImportStep("organizations", "organizations", (_IMPORT_ORGANIZATIONS, _RECORD_ORGANIZATIONS)),
-    ImportStep("members", "members", (_IMPORT_MEMBERS, _RECORD_MEMBERS)),
-    ImportStep(
-        "subscriptions",
-        "subscriptions",
-        (
-            _LOCK_USAGES,
-            _SHORTEN_SUBSCRIPTIONS,
-            _IMPORT_SUBSCRIPTIONS,
-            _IMPORT_USAGES,
-            _IMPORT_OPENINGS,
-            _RECORD_SUBSCRIPTIONS,
-        ),
-    ),
-    ImportStep("bloggers", "bloggers", (_IMPORT_BLOGGERS, _RECORD_BLOGGERS)),
-    ImportStep("tracked_accounts", "tracked accounts", (_IMPORT_TRACKED_ACCOUNTS, _RECORD_TRACKED_ACCOUNTS)),
-    ImportStep("tags", "tags", (_IMPORT_TAGS,)),
-    ImportStep("campaigns", "campaigns", (_IMPORT_CAMPAIGNS, _IMPORT_CAMPAIGN_BLOGGERS)),
-    ImportStep("videos", "videos", (_IMPORT_VIDEOS, _LINK_VIDEOS, _LINK_VIDEOS_FOR_ALL, _RECORD_VIDEOS)),
-    ImportStep(
-        "statistics",
-        "statistics",
-        (_CHANGE_STATISTICS, _PLACE_STATISTICS, _INSERT_RUNS, _INSERT_FETCHES, _IMPORT_STATISTICS),
-    ),
-    ImportStep(
-        "videos",
-        "messages for statistics and thumbnails",
-        (_INSERT_FOLLOW_UP_RUN, _INSERT_FOLLOW_UP_FETCHES, _ENQUEUE_THUMBNAILS, _ENQUEUE_STATISTICS),
-    ),
+    ImportStep("organizations", "organizations", records=True),
+    ImportStep("members", "members", records=True),
+    ImportStep("subscriptions", "subscriptions", records=True),
+    ImportStep("bloggers", "bloggers", records=True),
+    ImportStep("tracked_accounts", "tracked accounts", records=True),
+    ImportStep("tags", "tags"),
+    ImportStep("campaigns", "campaigns"),
+    ImportStep("videos", "videos"),
+    ImportStep("statistics", "statistics"),
+    ImportStep("videos", "messages for statistics and thumbnails"),
 )
 """The steps of an import in their order: each needs the rows of earlier ones."""
+
+_INDEXES: Mapping[str, tuple[str, ...]] = {"bloggers": ("id",), "videos": ("id", "blogger_id")}
+"""Columns by which later queries join the staged rows of a view."""
+
+# A text of a date depends on these settings, and the checksum of a row on such texts. Hosted databases end statements
+# after some minutes; reading all statistics may take longer. Without `row_security`, rows that a policy hides from the
+# owner of the views are an error instead of missing.
+_PREPARE_STAGING = """
+select
+    pg_advisory_xact_lock(hashtextextended('blogger_tracking.import', 0)),
+    set_config('timezone', 'UTC', true),
+    set_config('datestyle', 'ISO, YMD', true),
+    set_config('statement_timeout', '0', true),
+    set_config('row_security', 'off', true)
+"""
+
+_DROP = "drop table if exists {staged}"
+
+_CREATE = "create unlogged table {staged} as\n"
+
+_STAGED_ROWS = """
+with found as ({found})
+select
+    found.*,
+    case
+        when found.obstacle is not null then 'left out'
+        when found.is_merged then 'merged'
+        when found.is_here and (found.checksum is null or known.legacy_key is not null) then 'unchanged'
+        else 'imported'
+    end as outcome,
+    coalesce(found.obstacle, case when found.is_merged then found.merge_reason end) as reason
+from found
+left join blogger_tracking.imported_rows as known
+    on known.view_name = {name} and known.legacy_key = found.legacy_key and known.checksum = found.checksum
+"""
+
+_NUMBER = "alter table {staged} add primary key (number)"
+
+_PROTECT = """
+alter table {staged} enable row level security;
+revoke all on {staged} from public, anon, authenticated
+"""
+
+# Of hashes, because an id may be longer than the rows of other indexes.
+_INDEX = "create index on {staged} using hash ({column})"
+
+_ANALYZE = "analyze {staged}"
+
+# Names the import that staged the rows.
+_CREATE_IMPORT_ID = "create unlogged table {staged} as select {id}::uuid as id"
+
+_READ_IMPORT_ID = "select id from {staged}"
+
+_RECORD = """
+insert into blogger_tracking.imported_rows (view_name, legacy_key, checksum, imported_id)
+select {name}, legacy_key, checksum, imported_id
+from {staged}
+where number between %(first)s and %(last)s and is_taken and outcome in ('imported', 'merged')
+on conflict (view_name, legacy_key) do update
+set checksum = excluded.checksum, imported_id = excluded.imported_id, imported_at = now()
+where imported_rows.checksum <> excluded.checksum
+"""
 
 _COUNT_ROWS = "select count(*) from {staged}"
 
@@ -595,24 +173,72 @@ where (outcome in ('left out', 'merged') and reason is not null)
 order by number
 """
 
-_DROP = "drop table {staged}"
+_IMPORT = "import"
+"""The staged table that names the import, beside those of the views."""
 
 
-def stage(connection: Connection) -> None:
-    """Stage all rows of the views. Part of a transaction of the caller, as the owner of the schema."""
-    connection.execute(_STAGING.read_bytes())
+def stage(connection: Connection) -> UUID:
+    """Stage all rows of the views and return the id of the import. Part of a transaction of the caller.
+
+    The connection must be that of the owner of the schema. An import that has staged rows before can no longer use
+    them: its next batch fails.
+    """
+    connection.execute(_PREPARE_STAGING)
+    queries = read_sections("legacy_staging.sql")
+    for view in (*queries, _IMPORT):
+        connection.execute(_for_view(_DROP, view))
+    for view, query in queries.items():
+        _stage_view(connection, view, query)
+    import_id = uuid4()
+    connection.execute(_for_view(_CREATE_IMPORT_ID, _IMPORT, id=sql.Literal(import_id)))
+    connection.execute(_for_view(_PROTECT, _IMPORT))
+    return import_id
 
 
-def count_staged(connection: Connection, view: str) -> int:
-    """Return the number of staged rows of a view."""
-    return int(fetch_value(connection, _for_view(_COUNT_ROWS, view)))
+def _stage_view(connection: Connection, view: str, query: LiteralString) -> None:
+    found = sql.SQL(query.rstrip().removesuffix(";"))
+    rows = _for_view(_STAGED_ROWS, view, found=found, name=sql.Literal(view))
+    connection.execute(_for_view(_CREATE, view) + rows)
+    connection.execute(_for_view(_NUMBER, view))
+    connection.execute(_for_view(_PROTECT, view))
+    for column in _INDEXES.get(view, ()):
+        connection.execute(_for_view(_INDEX, view, column=sql.Identifier(column)))
+    connection.execute(_for_view(_ANALYZE, view))
 
 
-def import_batch(connection: Connection, step: ImportStep, first: int, last: int) -> None:
-    """Bring over the rows with these numbers, in one transaction."""
+def count_staged(connection: Connection) -> dict[str, int]:
+    """Return the number of staged rows of each view."""
+    return {view: int(fetch_value(connection, _for_view(_COUNT_ROWS, view))) for view in COLUMNS}
+
+
+def require_own_rows(connection: Connection, import_id: UUID) -> None:
+    """Raise DatabaseStateError unless the staged rows are those of this import. Part of a transaction of the caller.
+
+    Until the transaction ends, no other import can replace the staged rows.
+    """
+    try:
+        found = fetch_value(connection, _for_view(_READ_IMPORT_ID, _IMPORT))
+    except psycopg.errors.UndefinedTable:
+        found = None
+    if found != import_id:
+        raise DatabaseStateError(
+            "Another import has begun since, or the schema was removed, and this import has stopped. Another import "
+            "keeps everything that this one has imported, and takes the rest."
+        )
+
+
+def import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:
+    """Bring over the rows with these numbers, in one transaction.
+
+    Raises DatabaseStateError if another import has replaced the staged rows.
+    """
+    numbers = {"first": first, "last": last}
     with connection.transaction():
+        require_own_rows(connection, import_id)
         for statement in step.statements:
-            connection.execute(statement, {"first": first, "last": last})
+            connection.execute(statement, numbers)
+        if step.records:
+            connection.execute(_for_view(_RECORD, step.view, name=sql.Literal(step.view)), numbers)
 
 
 def count_outcomes(connection: Connection) -> list[ViewCounts]:
@@ -629,9 +255,9 @@ def read_reported_rows(connection: Connection) -> Iterator[ReportedRow]:
 
 def drop_staged(connection: Connection) -> None:
     """Drop the staged rows."""
-    for view in COLUMNS:
+    for view in (*COLUMNS, _IMPORT):
         connection.execute(_for_view(_DROP, view))
 
 
-def _for_view(statement: LiteralString, view: str) -> sql.Composed:
-    return sql.SQL(statement).format(staged=sql.Identifier("blogger_tracking", f"staged_{view}"))
+def _for_view(statement: LiteralString, view: str, **parts: sql.Composable) -> sql.Composed:
+    return sql.SQL(statement).format(staged=sql.Identifier("blogger_tracking", f"staged_{view}"), **parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -91,7 +91,7 @@ select
 from pg_class
 join pg_attribute on pg_attribute.attrelid = pg_class.oid and pg_attribute.attnum > 0
 where pg_class.relnamespace = to_regnamespace('blogger_tracking')
-  and pg_class.relkind in ('v', 'm', 'r')
+  and pg_class.relkind in ('v', 'm', 'r', 'p', 'f')
   and starts_with(pg_class.relname, 'legacy_')
 """
 
@@ -103,18 +103,21 @@ class _Column:
     type: str
 
 
-def find_problems(connection: Connection) -> list[str]:
-    """Return a sentence for each view that is missing, and each column that is missing or has another type."""
+def find_problems(connection: Connection, needed: Mapping[str, Collection[str]] = COLUMNS) -> list[str]:
+    """Return a sentence for each view that is missing, and each column that is missing or has another type.
+
+    `needed` has the columns that are read of each view; by default all of every view.
+    """
     found: dict[str, dict[str, str]] = {}
     for column in fetch_all(connection, _Column, _READ_COLUMNS):
         found.setdefault(column.view, {})[column.name] = column.type
-    problems = [f"There is no view blogger_tracking.legacy_{view}." for view in COLUMNS if view not in found]
+    problems = [f"There is no view blogger_tracking.legacy_{view}." for view in needed if view not in found]
     return problems + [
         problem
-        for view, columns in COLUMNS.items()
+        for view, columns in needed.items()
         if view in found
-        for name, types in columns.items()
-        if (problem := _problem(view, name, types, found[view].get(name)))
+        for name in columns
+        if (problem := _problem(view, name, COLUMNS[view][name], found[view].get(name)))
     ]
 
 

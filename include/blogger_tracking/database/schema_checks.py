@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 
 from psycopg import Connection
@@ -17,7 +17,7 @@ from blogger_tracking.database.migrate import (
     unknown_versions,
 )
 from blogger_tracking.database.rows import fetch_value, fetch_values
-from blogger_tracking.domain.checks import Check, fault, ok, shell, sql, to_do, warning
+from blogger_tracking.domain.checks import Check, Remedy, fault, ok, shell, sql, to_do, warning
 
 MIGRATE = shell("make migrate  # in a container: python -m blogger_tracking.cli migrate")
 
@@ -35,6 +35,7 @@ select
 
 _SCHEMA_IS_USABLE = "select has_schema_privilege('blogger_pipeline', 'blogger_tracking', 'usage')"
 
+# The tables `staged_…` belong to an import that is under way, or was killed.
 _MISSING_PRIVILEGES = """
 select
     quote_ident(pg_class.relname) as table_name,
@@ -43,7 +44,9 @@ from pg_class
 cross join unnest(array['select', 'insert', 'update', 'delete']) with ordinality as wanted (privilege, position)
 where pg_class.relnamespace = 'blogger_tracking'::regnamespace
   and (
-      pg_class.relkind in ('r', 'p') and (pg_class.relname <> 'schema_migrations' or wanted.privilege = 'select')
+      pg_class.relkind in ('r', 'p')
+      and not starts_with(pg_class.relname, 'staged_')
+      and (pg_class.relname <> 'schema_migrations' or wanted.privilege = 'select')
       or pg_class.relname in ('tracked_bloggers_view', 'blogger_video_queue') and wanted.privilege = 'select'
   )
   and not has_table_privilege('blogger_pipeline', pg_class.oid, wanted.privilege)
@@ -68,6 +71,7 @@ select quote_ident(pg_class.relname) as table_name
 from pg_class
 where pg_class.relnamespace = 'blogger_tracking'::regnamespace
   and pg_class.relkind in ('r', 'p')
+  and not starts_with(pg_class.relname, 'staged_')
   and not exists (
       select from pg_policy
       where pg_policy.polrelid = pg_class.oid
@@ -201,10 +205,10 @@ def check_schema_usage(connection: Connection) -> Check:
 def check_privileges(connection: Connection) -> Check:
     """Check that the pipeline's role may read and write every table."""
     missing: list[tuple[str, str]] = connection.execute(_MISSING_PRIVILEGES).fetchall()
-    if not missing:
-        return ok("privileges", "blogger_pipeline may read and write every table.")
-    return fault(
+    return _ok_or_fault(
         "privileges",
+        missing,
+        "blogger_pipeline may read and write every table.",
         f"blogger_pipeline lacks {'; '.join(f'{privileges} on {table}' for table, privileges in missing)}.",
         *(sql(f"grant {privileges} on blogger_tracking.{table} to blogger_pipeline;") for table, privileges in missing),
     )
@@ -231,10 +235,10 @@ def check_row_security(connection: Connection) -> Check:
 def check_pipeline_policies(connection: Connection) -> Check:
     """Check that every table has the policy by which the pipeline sees all rows."""
     tables = fetch_values(connection, _TABLES_WITHOUT_PIPELINE_POLICY)
-    if not tables:
-        return ok("pipeline_policies", "A policy lets blogger_pipeline see all rows of every table.")
-    return fault(
+    return _ok_or_fault(
         "pipeline_policies",
+        tables,
+        "A policy lets blogger_pipeline see all rows of every table.",
         f"Row level security hides rows from blogger_pipeline in {', '.join(tables)}.",
         *(sql(_pipeline_policy(table)) for table in tables),
     )
@@ -244,10 +248,10 @@ def check_member_policies(connection: Connection) -> Check:
     """Check that every policy of the migrations for members exists."""
     existing = set(connection.execute(_POLICIES).fetchall())
     missing = {place: text for place, text in _member_policies().items() if place not in existing}
-    if not missing:
-        return ok("member_policies", "The policies by which members see the rows of their organizations exist.")
-    return fault(
+    return _ok_or_fault(
         "member_policies",
+        missing,
+        "The policies by which members see the rows of their organizations exist.",
         f"Members see no rows, because policies are missing: {', '.join(f'{p} on {t}' for t, p in missing)}.",
         *(sql(text) for text in missing.values()),
     )
@@ -256,10 +260,10 @@ def check_member_policies(connection: Connection) -> Check:
 def check_triggers(connection: Connection) -> Check:
     """Check that no trigger is disabled, foreign keys included."""
     tables = fetch_values(connection, _DISABLED_TRIGGERS)
-    if not tables:
-        return ok("triggers", "Every trigger and foreign key is enabled.")
-    return fault(
+    return _ok_or_fault(
         "triggers",
+        tables,
+        "Every trigger and foreign key is enabled.",
         f"Triggers are disabled, so foreign keys or rules are not kept: {', '.join(tables)}.",
         *(sql(f"alter table blogger_tracking.{table} enable trigger all;") for table in tables),
     )
@@ -268,10 +272,10 @@ def check_triggers(connection: Connection) -> Check:
 def check_outsiders(connection: Connection) -> Check:
     """Check that `anon` and PUBLIC have no privileges."""
     granted = fetch_values(connection, _OUTSIDERS_PRIVILEGES)
-    if not granted:
-        return ok("outsiders", "anon and PUBLIC have no privileges in the schema.")
-    return fault(
+    return _ok_or_fault(
         "outsiders",
+        granted,
+        "anon and PUBLIC have no privileges in the schema.",
         f"People without an account have privileges: {_shortened(granted)}.",
         sql("revoke all on all tables in schema blogger_tracking from public, anon;"),
         sql("revoke all on all sequences in schema blogger_tracking from public, anon;"),
@@ -282,12 +286,12 @@ def check_outsiders(connection: Connection) -> Check:
 def check_members_writes(connection: Connection) -> Check:
     """Check that users may write only the two columns that the contracts name."""
     granted: list[tuple[str, str]] = connection.execute(_MEMBERS_WRITES).fetchall()
-    if not granted:
-        return ok("members_write", "authenticated may write only is_active and daily_videos_count.")
     tables = sorted({table for table, _ in granted})
     privileges = ", ".join(sorted({privilege for _, privilege in granted}))
-    return fault(
+    return _ok_or_fault(
         "members_write",
+        granted,
+        "authenticated may write only is_active and daily_videos_count.",
         f"authenticated has more privileges than select ({privileges}) on {_shortened(tables)}.",
         sql(f"revoke {privileges} on all tables in schema blogger_tracking from authenticated;"),
         sql("grant update (is_active, daily_videos_count) on blogger_tracking.tracked_accounts to authenticated;"),
@@ -322,6 +326,11 @@ def check_canary(connection: Connection) -> Check:
         to_do("Mend the other faults first. If none is left, restore the row:"),
         sql("insert into blogger_tracking.pipeline_canary default values on conflict do nothing;"),
     )
+
+
+def _ok_or_fault(name: str, wrong: Collection[object], fine: str, finding: str, *remedies: Remedy) -> Check:
+    """Return a fault if there is anything wrong, else that all is `fine`."""
+    return fault(name, finding, *remedies) if wrong else ok(name, fine)
 
 
 def _pipeline_policy(table: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -33,7 +35,8 @@ where datname = current_database()
 order by usename
 """
 
-# Objects of other schemas that dropping the schema would take along: foreign keys, views, policies, defaults.
+# Objects of other schemas that dropping the schema would take along: foreign keys, views, functions, policies. The
+# address of a policy, a trigger, a rule, a constraint or a default begins with the schema of its table.
 _DEPENDENTS = """
 with own as (
     select 'pg_class'::regclass as class_id, oid as object_id
@@ -47,9 +50,9 @@ select distinct outside.type || ' ' || outside.identity as dependent
 from pg_depend
 join own on own.class_id = pg_depend.refclassid and own.object_id = pg_depend.refobjid
 cross join lateral pg_identify_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid) as outside
+cross join lateral pg_identify_object_as_address(pg_depend.classid, pg_depend.objid, pg_depend.objsubid) as address
 where pg_depend.deptype in ('n', 'a')
-  and outside.identity not like '%blogger_tracking.%'
-  and outside.schema is distinct from 'blogger_tracking'
+  and coalesce(outside.schema, address.object_names[1]) is distinct from 'blogger_tracking'
   and outside.schema is distinct from 'pg_toast'
 order by dependent
 """
@@ -94,10 +97,14 @@ class Contents:
 
 
 def read_contents(connection: Connection) -> Contents | None:
-    """Return the numbers of rows in the schema, or None if the database does not have the schema."""
+    """Return the numbers of rows in the schema, or None if the database does not have the schema.
+
+    Raises DatabaseStateError for a login that may not read the tables.
+    """
     if not fetch_value(connection, _EXISTS):
         return None
-    return Contents(*connection.execute(_COUNTS).fetchall()[0])
+    with _owner_required():
+        return Contents(*connection.execute(_COUNTS).fetchall()[0])
 
 
 def require_removable(connection: Connection) -> None:
@@ -124,10 +131,12 @@ def require_removable(connection: Connection) -> None:
 def uninstall(connection: Connection) -> list[str]:
     """Drop the schema with all data, the pipeline's role and the stand-ins; return the roles that stay.
 
-    A role stays if another database of the server uses the role. The connection must be in autocommit mode.
-    Raises DatabaseStateError as `require_removable` does; then nothing was removed.
+    A role stays if another database of the server uses the role, or if this login may not drop it. The connection must
+    be in autocommit mode.
+    Raises DatabaseStateError as `require_removable` does, or for a login that does not own the schema; then nothing was
+    removed.
     """
-    with connection.transaction():
+    with _owner_required(), connection.transaction():
         require_removable(connection)
         connection.execute(_DROP_SCHEMA)
         if fetch_value(connection, _AUTH_IS_STAND_IN):
@@ -138,6 +147,18 @@ def uninstall(connection: Connection) -> list[str]:
 def _drop_role(connection: Connection, role: str) -> bool:
     try:
         connection.execute(psycopg.sql.SQL("drop role {}").format(psycopg.sql.Identifier(role)))
-    except psycopg.errors.DependentObjectsStillExist:
+    except (psycopg.errors.DependentObjectsStillExist, psycopg.errors.InsufficientPrivilege):
         return False
     return True
+
+
+@contextmanager
+def _owner_required() -> Generator[None]:
+    """Raise DatabaseStateError for a privilege that this login lacks."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseStateError(
+            f"Only the owner of the schema blogger_tracking can remove it. Nothing was removed. Set the Connection "
+            f"blogger_db_admin to that login. Postgres reports: {error.diag.message_primary}"
+        ) from None

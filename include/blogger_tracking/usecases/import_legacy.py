@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from psycopg import Connection
@@ -20,6 +22,7 @@ from blogger_tracking.database.legacy_import import (
     drop_staged,
     import_batch,
     read_reported_rows,
+    require_own_rows,
     stage,
 )
 from blogger_tracking.database.legacy_views import find_problems
@@ -27,6 +30,9 @@ from blogger_tracking.domain.errors import DatabaseStateError
 
 BATCH_ROWS = 5_000
 """Largest number of rows of a view that one transaction imports."""
+
+_LOST_CONFLICTS = 5
+"""Number of times that a batch may lose a conflict with a live run before the import stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,11 @@ def check_legacy(connection: Connection) -> ImportReport:
     Raises DatabaseStateError if a view or a column is missing or has another type, or a view cannot be read.
     """
     _require_views(connection)
-    with connection.transaction(force_rollback=True):
-        _stage(connection, "Nothing was changed.")
+    with (
+        _explained("The views legacy_… cannot be read. Nothing was changed. Correct the view that Postgres names"),
+        connection.transaction(force_rollback=True),
+    ):
+        stage(connection)
         return _read_report(connection)
 
 
@@ -56,20 +65,27 @@ def import_legacy(
 
     `progress` gets a line for each batch. An import that was interrupted at any point is continued by the next one.
     The connection must be that of the schema's owner, in autocommit mode.
-    Raises DatabaseStateError as `check_legacy` does, or if a batch fails; the batches before are kept.
+    Raises DatabaseStateError as `check_legacy` does, or if a batch fails or another import has begun; the batches
+    before are kept.
     """
     _require_views(connection)
     progress("Reading the views")
-    with connection.transaction():
-        _stage(connection, "Nothing was imported.")
+    with _explained("The views legacy_… cannot be read. Nothing was imported. Correct the view that Postgres names"):
+        with connection.transaction():
+            import_id = stage(connection)
+        rows = count_staged(connection)
     for step in STEPS:
-        rows = count_staged(connection, step.view)
-        for first in range(1, rows + 1, batch_rows):
-            last = min(first + batch_rows - 1, rows)
-            _import_batch(connection, step, first, last)
-            progress(f"{step.label}: {last:,} of {rows:,} rows")
-    report = _read_report(connection)
-    drop_staged(connection)
+        for first in range(1, rows[step.view] + 1, batch_rows):
+            last = min(first + batch_rows - 1, rows[step.view])
+            _import_batch(connection, step, import_id, first, last)
+            progress(f"{step.label}: {last:,} of {rows[step.view]:,} rows")
+    with (
+        _explained("Everything was imported, but there is no report. Import again for one"),
+        connection.transaction(),
+    ):
+        require_own_rows(connection, import_id)
+        report = _read_report(connection)
+        drop_staged(connection)
     return report
 
 
@@ -94,23 +110,26 @@ def _require_views(connection: Connection) -> None:
         )
 
 
-def _stage(connection: Connection, kept: str) -> None:
+@contextmanager
+def _explained(sentence: str) -> Generator[None]:
+    """Raise an error of Postgres as DatabaseStateError that begins with a sentence."""
     try:
-        stage(connection)
+        yield
     except psycopg.Error as error:
-        raise DatabaseStateError(
-            f"The views legacy_… cannot be read. {kept} Correct the view that Postgres names: {error}"
-        ) from error
+        raise DatabaseStateError(f"{sentence}: {str(error).strip()}") from error
 
 
-def _import_batch(connection: Connection, step: ImportStep, first: int, last: int) -> None:
-    try:
-        import_batch(connection, step, first, last)
-    except psycopg.Error as error:
-        raise DatabaseStateError(
-            f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before "
-            f"was kept. Remove the cause and import again: the import goes on there. Postgres reports: {error}"
-        ) from error
+def _import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:
+    with _explained(
+        f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before was "
+        "kept. Remove the cause and import again: the import goes on there. Postgres reports"
+    ):
+        for _ in range(_LOST_CONFLICTS):
+            try:
+                return import_batch(connection, step, import_id, first, last)
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                continue
+        return import_batch(connection, step, import_id, first, last)
 
 
 def _read_report(connection: Connection) -> ImportReport:

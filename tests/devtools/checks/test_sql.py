@@ -50,6 +50,15 @@ def test_a_migration_is_checked_for_style_and_for_statements_that_do_not_parse(
     assert rule in capsys.readouterr().out
 
 
+def test_a_query_in_a_file_of_its_own_may_have_parameters_and_is_checked(tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    query = "select id\nfrom videos\nwhere id = any(%(ids)s::bigint[]) and title ~ '^a{1,2}%s$'\n"
+    file.write_text(query)
+    assert check_paths([file]) == []
+    file.write_text(query.replace("where", "WHERE"))
+    assert [(finding.line, finding.rule) for finding in check_paths([file])] == [(3, "CP01")]
+
+
 def test_the_style_that_the_project_writes_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "20260101000000_migration.sql"
     file.write_text(

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -75,10 +76,9 @@ def test_doctor_checks_the_parts_of_the_stack_that_is_up(databases: Stack, capfd
 
 
 def test_doctor_checks_the_users_own_connections(
-    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    own_database: Callable[[str], None], folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    variable = variable_of("blogger_db")
-    monkeypatch.setenv(variable, databases.environment()[variable])
+    own_database("blogger_db")
 
     assert main(["doctor", "--folder", str(folder)]) == 1
 
@@ -123,10 +123,9 @@ def test_compare_needs_a_database_of_the_users_own(folder: Path, capsys: pytest.
 
 
 def test_compare_passes_its_options_on(
-    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    own_database: Callable[[str], None], folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    variable = variable_of("blogger_db")
-    monkeypatch.setenv(variable, databases.environment()[variable])
+    own_database("blogger_db")
 
     assert main(["compare", "--folder", str(folder), "--since", "2026-11-02", "--until", "2026-11-01"]) == 1
 
@@ -159,11 +158,21 @@ def test_an_import_and_an_uninstallation_need_a_database_of_the_users_own(
     assert "Set AIRFLOW_CONN_BLOGGER_DB_ADMIN to the schema's owner" in capsys.readouterr().err
 
 
+@pytest.fixture
+def own_database(databases: Stack, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A function that gives a Connection of a running stack as that of the user's own database."""
+
+    def give(connection_id: str) -> None:
+        variable = variable_of(connection_id)
+        monkeypatch.setenv(variable, databases.environment()[variable])
+
+    return give
+
+
 def test_migrate_changes_nothing_in_a_migrated_database_of_the_users_own(
-    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    own_database: Callable[[str], None], folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    variable = variable_of("blogger_db_admin")
-    monkeypatch.setenv(variable, databases.environment()[variable])
+    own_database("blogger_db_admin")
 
     assert main(["migrate", "--folder", str(folder)]) == 0
 
@@ -171,10 +180,9 @@ def test_migrate_changes_nothing_in_a_migrated_database_of_the_users_own(
 
 
 def test_verify_checks_the_users_own_database_and_keeps_airflows_files_below_the_folder(
-    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    own_database: Callable[[str], None], folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    variable = variable_of("blogger_db")
-    monkeypatch.setenv(variable, databases.environment()[variable])
+    own_database("blogger_db")
 
     assert main(["verify", "--folder", str(folder)]) == 0
 

@@ -6,7 +6,7 @@ create type tracker.network as enum ('tiktok', 'INSTAGRAM', 'YouTube', 'you tube
 create table tracker.customers (id uuid, title varchar(80), per_day smallint, at_first numeric);
 create table tracker.staff (customer uuid, person uuid, rights text);
 create table tracker.contracts (
-    customer uuid, name text, videos numeric, creators bigint, begins timestamp, ends timestamptz, used integer
+    customer uuid, name text, videos numeric, creators bigint, begins timestamp, ends timestamptz, used numeric
 );
 create table tracker.creators (
     id uuid, network tracker.network, handle text, network_id text, sec_uid text, display text, followers text,

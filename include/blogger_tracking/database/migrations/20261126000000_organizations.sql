@@ -89,7 +89,8 @@ create function blogger_tracking.refuse_overlapping_subscription() returns trigg
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    perform from blogger_tracking.organizations where id = new.organization_id for update;
+    -- Not `for update`, for which planning and saving a fetch would have to wait.
+    perform from blogger_tracking.organizations where id = new.organization_id for no key update;
     if exists (
         select from blogger_tracking.subscriptions as other
         where other.organization_id = new.organization_id
