@@ -17,8 +17,8 @@ Fetches the newest videos of every active tracked account and saves them, within
 **Fetch a blogger again**: *Clear* its instance. Nothing is charged twice.
 
 **Fetch only some bloggers**: *Trigger* with *organizations*, *platforms* or *bloggers*. A blogger that another run is
-fetching at that moment is skipped as `already_running`. A misspelt param ends the run before anything is planned, and so
-does a backfill: past slots would be charged for today's videos.
+fetching at that moment is skipped as `already_running`. A misspelt param ends the run before anything is planned, and
+so does a backfill: past slots would be charged for today's videos.
 
 **Plan skipped accounts again**: trigger a new run. Planning the same run again returns the same plan.
 """
