@@ -9,7 +9,14 @@ from devtools.platform_sandbox.sandbox_app import create_app
 from devtools.platform_sandbox.sandbox_options import SandboxOptions
 from devtools.platform_sandbox.sandbox_server import SandboxError, SandboxServer
 from devtools.platform_sandbox.sandbox_state import LoggedRequest
-from devtools.platform_sandbox.world import Creator, CreatorKind, PlatformName, World, uploads_playlist
+from devtools.platform_sandbox.world import (
+    Creator,
+    CreatorKind,
+    PlatformName,
+    World,
+    handles_in_other_scripts,
+    uploads_playlist,
+)
 
 __all__ = [
     "Catalogue",
@@ -26,5 +33,6 @@ __all__ = [
     "Video",
     "World",
     "create_app",
+    "handles_in_other_scripts",
     "uploads_playlist",
 ]

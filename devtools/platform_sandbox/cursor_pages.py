@@ -39,7 +39,7 @@ class Pager:
     """Paginator of a catalogue as listed at one moment.
 
     With `traps`, some pages are short although more follow, and some repeat the last entry of the preceding page.
-    `distortion` is a fault that changes the cursor.
+    `distortion` is a fault that changes the paging.
     """
 
     catalogue: Catalogue
@@ -51,6 +51,9 @@ class Pager:
     def page(self, cursor: Cursor | None, wanted: Callable[[Video], bool] = lambda _: True) -> SandboxPage:
         """Return the page at a cursor (None: the first page), restricted to the wanted videos."""
         here = cursor or Cursor(self.now + 1, 0)
+        if self.distortion is FaultKind.EMPTY_PAGE:
+            next_page = Cursor(here.before, here.page + 1)
+            return SandboxPage([], 0, next_page, next_page)
         bits = hash_bits(self.catalogue.creator.external_id, here.page) if self.traps else 1
         pinned = [video for video in self.catalogue.pinned(self.now) if wanted(video)]
         first = pinned if here.page == 0 else []

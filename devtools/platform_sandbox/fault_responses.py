@@ -8,6 +8,15 @@ from devtools.platform_sandbox.world import PlatformName
 
 _HTML = HttpResponse(200, b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>", "text/html")
 _EMPTY = HttpResponse(200, b"")
+_AUTOMATED_QUERIES = HttpResponse(
+    403,
+    b"<html><head><title>Sorry...</title></head><body><p>We're sorry... but your computer or network may be sending "
+    b"automated queries.</p></body></html>",
+    "text/html",
+)
+_SORRY_REDIRECT = HttpResponse(
+    302, b"", "text/html", (("location", "https://www.google.example/sorry/index?continue=https://invented.example"),)
+)
 
 _RAPIDAPI_QUOTA_EXCEEDED = (
     "You have exceeded the MONTHLY quota for Requests on your current plan, BASIC. "
@@ -50,6 +59,39 @@ def _youtube_invalid_credentials() -> HttpResponse:
     return json_response({"error": error}, 400)
 
 
+def _youtube_permission_denied(message: str, detail: dict[str, object], *, with_errors: bool = True) -> HttpResponse:
+    """Return an error of Google's API gateway, in front of the YouTube Data API; older ones have no `errors`."""
+    error: dict[str, object] = {"code": 403, "message": message, "status": "PERMISSION_DENIED", "details": [detail]}
+    if with_errors:
+        error["errors"] = [{"message": message, "domain": "global", "reason": "forbidden"}]
+    return json_response({"error": error}, 403)
+
+
+_YOUTUBE_PROJECT_SUSPENDED = _youtube_permission_denied(
+    "Permission denied: Consumer 'api_key:invented' has been suspended.",
+    {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "CONSUMER_SUSPENDED",
+        "domain": "googleapis.com",
+    },
+)
+_YOUTUBE_REFERER_BLOCKED = _youtube_permission_denied(
+    "Requests from referer <empty> are blocked.",
+    {"@type": "type.googleapis.com/google.rpc.Help", "links": [{"description": "Google developer console API key"}]},
+    with_errors=False,
+)
+YOUTUBE_UNREGISTERED_CALLER = youtube_error(
+    403,
+    "forbidden",
+    "Method doesn't allow unregistered callers (callers without established identity).",
+    "global",
+)
+YOUTUBE_PLAYLIST_NOT_FOUND = youtube_error(
+    404,
+    "playlistNotFound",
+    "The playlist identified with the request's <code>playlistId</code> parameter cannot be found.",
+    "youtube.playlistItem",
+)
 YOUTUBE_INVALID_CREDENTIALS = _youtube_invalid_credentials()
 YOUTUBE_QUOTA_EXCEEDED = youtube_error(
     403,
@@ -59,9 +101,17 @@ YOUTUBE_QUOTA_EXCEEDED = youtube_error(
 )
 TIKTOK_NOT_SUBSCRIBED = json_response({"message": "You are not subscribed to this API."}, 403)
 INSTAGRAM_INVALID_CREDENTIALS = instagram_error(401, "Unauthorized", "Access key is not valid")
+INSTAGRAM_ENTRIES_NOT_FOUND = instagram_error(404, "NotFoundError", "Entries not found")
 
 _TIKTOK_QUOTA_EXCEEDED = json_response({"message": _RAPIDAPI_QUOTA_EXCEEDED}, 429)
 _INSTAGRAM_INSUFFICIENT_FUNDS = instagram_error(402, "InsufficientFunds", "Top up your account")
+
+_RESPONSES_OF_ANY_PLATFORM: dict[FaultKind, HttpResponse] = {
+    FaultKind.HTML_BODY: _HTML,
+    FaultKind.EMPTY_BODY: _EMPTY,
+    FaultKind.AUTOMATED_QUERIES: _AUTOMATED_QUERIES,
+    FaultKind.SORRY_REDIRECT: _SORRY_REDIRECT,
+}
 
 _RESPONSES: dict[PlatformName, dict[FaultKind, HttpResponse]] = {
     PlatformName.TIKTOK: {
@@ -75,6 +125,10 @@ _RESPONSES: dict[PlatformName, dict[FaultKind, HttpResponse]] = {
         FaultKind.BLOCKED: tiktok_status(-1),
         FaultKind.REGION: tiktok_status(10231, "region restricted"),
         FaultKind.NOT_FOUND: tiktok_status(10202, "user doesn't exist"),
+        FaultKind.RESTRICTED_USER: json_response(
+            {"message": "Restricted user (2). Please contact your API provider."}, 403
+        ),
+        FaultKind.UNKNOWN_REFUSAL: json_response({"message": "This app cannot be served at present."}, 403),
     },
     PlatformName.INSTAGRAM: {
         FaultKind.RATE_LIMIT: instagram_error(429, "RateLimitExceeded", "Rate limit 11/s exceeded"),
@@ -86,6 +140,18 @@ _RESPONSES: dict[PlatformName, dict[FaultKind, HttpResponse]] = {
         FaultKind.INVALID_CREDENTIALS: INSTAGRAM_INVALID_CREDENTIALS,
         FaultKind.BLOCKED: instagram_error(403, "LoginRequired", "Login required"),
         FaultKind.NOT_FOUND: instagram_error(404, "UserNotFound", "User not found"),
+        FaultKind.ENTRIES_NOT_FOUND: INSTAGRAM_ENTRIES_NOT_FOUND,
+        FaultKind.UNKNOWN_REFUSAL: instagram_error(409, "ClientError", "This app cannot be served at present"),
+        # Instagram's own errors, passed on by the gateway.
+        FaultKind.WAIT_A_FEW_MINUTES: json_response(
+            {
+                "message": "Please wait a few minutes before you try again.",
+                "require_login": True,
+                "status": "fail",
+            },
+            401,
+        ),
+        FaultKind.CHALLENGE_REQUIRED: json_response({"message": "challenge_required", "status": "fail"}, 400),
     },
     PlatformName.YOUTUBE: {
         FaultKind.RATE_LIMIT: youtube_error(
@@ -102,6 +168,11 @@ _RESPONSES: dict[PlatformName, dict[FaultKind, HttpResponse]] = {
         FaultKind.INVALID_CREDENTIALS: YOUTUBE_INVALID_CREDENTIALS,
         FaultKind.KEY_INVALID: youtube_error(400, "keyInvalid", "Bad Request", "usageLimits"),
         FaultKind.NOT_FOUND: youtube_error(404, "channelNotFound", "Channel not found.", "youtube.channel"),
+        FaultKind.PLAYLIST_NOT_FOUND: YOUTUBE_PLAYLIST_NOT_FOUND,
+        FaultKind.PROJECT_SUSPENDED: _YOUTUBE_PROJECT_SUSPENDED,
+        FaultKind.REFERER_BLOCKED: _YOUTUBE_REFERER_BLOCKED,
+        FaultKind.UNREGISTERED_CALLER: YOUTUBE_UNREGISTERED_CALLER,
+        FaultKind.UNKNOWN_REFUSAL: youtube_error(403, "forbidden", "This app cannot be served at present.", "global"),
     },
 }
 
@@ -111,11 +182,7 @@ def fault_response(fault: Fault, platform: PlatformName) -> HttpResponse | None:
 
     A rate limit with `seconds` has a `Retry-After` header.
     """
-    if fault.kind is FaultKind.HTML_BODY:
-        return _HTML
-    if fault.kind is FaultKind.EMPTY_BODY:
-        return _EMPTY
-    response = _RESPONSES[platform].get(fault.kind)
+    response = (_RESPONSES_OF_ANY_PLATFORM | _RESPONSES[platform]).get(fault.kind)
     if response is None or fault.kind is not FaultKind.RATE_LIMIT or fault.seconds is None:
         return response
     retry_after = (("retry-after", str(round(fault.seconds))),)

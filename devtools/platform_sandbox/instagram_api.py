@@ -6,7 +6,11 @@ import base64
 import binascii
 
 from devtools.platform_sandbox.cursor_pages import Cursor, SandboxPage, page_number
-from devtools.platform_sandbox.fault_responses import INSTAGRAM_INVALID_CREDENTIALS, instagram_error
+from devtools.platform_sandbox.fault_responses import (
+    INSTAGRAM_ENTRIES_NOT_FOUND,
+    INSTAGRAM_INVALID_CREDENTIALS,
+    instagram_error,
+)
 from devtools.platform_sandbox.filler import insert
 from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, compact_json, json_response
 from devtools.platform_sandbox.instagram_media import MediaWriter, is_among_clips, media_fragments
@@ -81,7 +85,7 @@ class InstagramApi(PlatformApi):
         cursor = _decode_cursor(context.request)
         page = self._page(creator, context, cursor, clips=clips)
         if not page.videos and (cursor is None or creator.index % 3 == 0) and page.next is None:
-            return instagram_error(404, "NotFoundError", "Entries not found")
+            return INSTAGRAM_ENTRIES_NOT_FOUND
         writer = MediaWriter(self, creator, context, clips=clips)
         items = writer.items(page)
         response = _clips_envelope(items, page) if clips else _posts_envelope(items, page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from devtools.platform_sandbox import generated_thumbnails as thumbnails
+from devtools.platform_sandbox.distorted_bodies import distorted_response
 from devtools.platform_sandbox.fault_responses import fault_response
 from devtools.platform_sandbox.faults import Fault, FaultKind, FaultTarget
 from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, json_response
@@ -13,7 +14,7 @@ from devtools.platform_sandbox.sandbox_state import LoggedRequest, SandboxState
 from devtools.platform_sandbox.world import PlatformName
 
 _KEY_PARAMETERS = frozenset({"key", "api_key", "apikey", "access_key", "access_token", "x-access-key", "rapidapi-key"})
-_DISTORTIONS = frozenset({FaultKind.REPEATED_CURSOR, FaultKind.LYING_HAS_MORE})
+_PAGING_FAULTS = frozenset({FaultKind.REPEATED_CURSOR, FaultKind.LYING_HAS_MORE, FaultKind.EMPTY_PAGE})
 _TRANSPORT_FAULTS = frozenset({FaultKind.HANG, FaultKind.RESET, FaultKind.HUGE_BODY})
 _DEFAULT_HANG_SECONDS = 60.0
 _STEP_SECONDS = 60
@@ -89,11 +90,14 @@ def _platform_response(
     rejection = api.rejection(request, state.clock.now())
     if rejection is not None:
         return rejection
-    response = _rendered(state, api, request, fault.kind if fault and fault.kind in _DISTORTIONS else None)
-    if fault is None or fault.kind in _DISTORTIONS | _TRANSPORT_FAULTS:
+    response = _rendered(state, api, request, fault.kind if fault and fault.kind in _PAGING_FAULTS else None)
+    if fault is None or fault.kind in _PAGING_FAULTS | _TRANSPORT_FAULTS:
         return response
     if fault.kind is FaultKind.TRUNCATED_JSON:
         return replace(response, body=response.body[: len(response.body) // 2])
+    distorted = distorted_response(fault.kind, api.platform, response)
+    if distorted is not None:
+        return distorted
     return json_response({"error": f"there is no fault {fault.kind} on {api.platform}"}, 501)
 
 

@@ -40,6 +40,15 @@ _GIVEN_NAMES = (
 )
 _FAMILY_NAMES = ("Abara", "Berg", "Castellan", "Duvall", "Egede", "Ferro", "Gruber", "Horvat", "Imai", "Jansen", "Kaya")
 _INDEX_IN_USERNAME = re.compile(r"^[a-z]+\.[a-z]+(\d{1,9})$")
+_WORDS_IN_OTHER_SCRIPTS = {
+    "Bengali": "রান্নাঘর",
+    "French": "pâtisserie",
+    "Hindi": "रसोईघर",
+    "Khmer": "ម្ហូបខ្មែរ",
+    "Tamil": "சமையல்",
+    "Thai": "ครัวคุณแม่",
+}
+_INDEX_IN_OTHER_SCRIPT = re.compile(rf"^(?:{'|'.join(_WORDS_IN_OTHER_SCRIPTS.values())})([0-9]{{1,9}})$")
 
 
 class PlatformName(StrEnum):
@@ -131,16 +140,20 @@ class World:
                 yield self.creator(platform, index)
 
     def find(self, platform: str, identifier: str) -> Creator | None:
-        """Return the creator with this username (with or without @), id, `secUid` or uploads playlist, or None."""
+        """Return the creator with this username (with or without @), id, `secUid` or uploads playlist, or None.
+
+        A YouTube channel is also found by each of its handles in other scripts.
+        """
         name = identifier.removeprefix("@").lower()
-        by_name = _INDEX_IN_USERNAME.match(name)
+        in_other_script = platform == PlatformName.YOUTUBE and is_handle_in_other_script(name)
+        by_name = _INDEX_IN_OTHER_SCRIPT.match(name) if in_other_script else _INDEX_IN_USERNAME.match(name)
         index = int(by_name[1]) if by_name else self.identifiers.owner_of(identifier)
         if index is None or index >= self.creators_per_platform:
             return None
         creator = self.creator(platform, index)
         playlist = uploads_playlist(creator) if creator.platform is PlatformName.YOUTUBE else None
         named = identifier in {creator.external_id, creator.sec_id, playlist}
-        return creator if named or name == creator.username else None
+        return creator if named or in_other_script or name == creator.username else None
 
     def _external_id(self, platform: PlatformName, index: int) -> str:
         if platform is PlatformName.TIKTOK:
@@ -156,6 +169,19 @@ class World:
     def _display_name(self, platform: PlatformName, index: int) -> str:
         bits = hash_bits(self.seed, platform, index, "name")
         return f"{_pick(_GIVEN_NAMES, bits)} {_pick(_FAMILY_NAMES, bits >> 16)}"
+
+
+def handles_in_other_scripts(creator: Creator) -> dict[str, str]:
+    """Return the handles in other scripts that a YouTube channel is found by, without @, by language.
+
+    YouTube's handles may have letters with marks, which word characters of regular expressions leave out.
+    """
+    return {language: f"{word}{creator.index}" for language, word in _WORDS_IN_OTHER_SCRIPTS.items()}
+
+
+def is_handle_in_other_script(name: str) -> bool:
+    """Return True for a handle, without @, of the form of `handles_in_other_scripts`."""
+    return _INDEX_IN_OTHER_SCRIPT.match(name) is not None
 
 
 def uploads_playlist(creator: Creator) -> str:

@@ -8,7 +8,13 @@ from zoneinfo import ZoneInfo
 
 from devtools.platform_sandbox import youtube_resources as resources
 from devtools.platform_sandbox.cursor_pages import Cursor, page_number
-from devtools.platform_sandbox.fault_responses import YOUTUBE_INVALID_CREDENTIALS, YOUTUBE_QUOTA_EXCEEDED, youtube_error
+from devtools.platform_sandbox.fault_responses import (
+    YOUTUBE_INVALID_CREDENTIALS,
+    YOUTUBE_PLAYLIST_NOT_FOUND,
+    YOUTUBE_QUOTA_EXCEEDED,
+    YOUTUBE_UNREGISTERED_CALLER,
+    youtube_error,
+)
 from devtools.platform_sandbox.faults import FaultKind
 from devtools.platform_sandbox.filler import insert
 from devtools.platform_sandbox.http_messages import HttpRequest, HttpResponse, compact_json, json_response
@@ -82,8 +88,7 @@ class YouTubeApi(PlatformApi):
 
     def missing_key_response(self) -> HttpResponse:
         """See `PlatformApi`."""
-        message = "Method doesn't allow unregistered callers (callers without established identity)."
-        return youtube_error(403, "forbidden", message, "global")
+        return YOUTUBE_UNREGISTERED_CALLER
 
     def respond(self, context: CallContext) -> HttpResponse:
         """See `PlatformApi`. A resource has only the requested parts."""
@@ -110,7 +115,9 @@ class YouTubeApi(PlatformApi):
         found = [creator for name in named if (creator := self._channel(filters[0], name))]
         body = _list_body("channel", len(found), len(named))
         if found:
-            body["items"] = _requested_parts(context, [resources.channel(self, creator, context) for creator in found])
+            handle = query.get("forHandle", "").removeprefix("@")
+            channels = [resources.channel(self, creator, context, handle) for creator in found]
+            body["items"] = _requested_parts(context, channels)
         return json_response(body)
 
     def _channel(self, filter_name: str, name: str) -> Creator | None:
@@ -132,8 +139,7 @@ class YouTubeApi(PlatformApi):
         creator = self.world.find(self.platform, query["playlistId"])
         catalogue = self.catalogue(creator) if creator else None
         if creator is None or catalogue is None or catalogue.size == 0 or not query["playlistId"].startswith("UU"):
-            message = "The playlist identified with the request's <code>playlistId</code> parameter cannot be found."
-            return youtube_error(404, "playlistNotFound", message, "youtube.playlistItem")
+            return YOUTUBE_PLAYLIST_NOT_FOUND
         page = self.pager(creator, context, size).page(_decode_cursor(context.request))
         entries = resources.playlist_entries(self, creator, page, context)
         body = _list_body("playlistItem", catalogue.size, size)

@@ -10,7 +10,7 @@ from devtools.platform_sandbox.cursor_pages import SandboxPage
 from devtools.platform_sandbox.filler import keys_of, marker
 from devtools.platform_sandbox.identifiers import base64url
 from devtools.platform_sandbox.platform_api import CallContext, PlatformApi
-from devtools.platform_sandbox.world import Creator, CreatorKind, uploads_playlist
+from devtools.platform_sandbox.world import Creator, CreatorKind, is_handle_in_other_script, uploads_playlist
 
 _LIVE_SECONDS = 3 * 3600
 _ANNOUNCED_BEFORE_SECONDS = 2 * 24 * 3600
@@ -28,8 +28,11 @@ _DESCRIPTION = (
 )
 
 
-def channel(api: PlatformApi, creator: Creator, context: CallContext) -> dict[str, object]:
-    """Return a channel; `subscriberCount` has three significant figures and is absent if hidden."""
+def channel(api: PlatformApi, creator: Creator, context: CallContext, requested: str = "") -> dict[str, object]:
+    """Return a channel; `subscriberCount` has three significant figures and is absent if hidden.
+
+    `requested` is the name that the channel was requested by: a handle in another script is the channel's handle then.
+    """
     catalogue = api.catalogue(creator)
     hidden = creator.kind is CreatorKind.HIDES_SUBSCRIBERS
     statistics: dict[str, object] = {
@@ -46,7 +49,7 @@ def channel(api: PlatformApi, creator: Creator, context: CallContext) -> dict[st
         "id": creator.external_id,
         "snippet": {
             **text,
-            "customUrl": f"@{creator.username}",
+            "customUrl": f"@{requested if is_handle_in_other_script(requested) else creator.username}",
             "publishedAt": "2015-01-01T00:00:00Z",
             "thumbnails": _thumbnails(api, creator.external_id, context, ("default", "medium", "high")),
             "localized": text,

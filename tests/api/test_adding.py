@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Literal
+from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
@@ -13,7 +15,7 @@ from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.rate_limit import OrganizationRateLimiter
-from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer
+from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer, handles_in_other_scripts
 from tests.support.airflow_stand_in import AirflowStandIn
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
@@ -169,6 +171,49 @@ def test_a_rejected_key_that_a_look_up_meets_suspends_the_platform_for_everybody
     again = people.person().add(username(sandbox))
     assert (again.status_code, again.json()["error"]["code"]) == (503, "platform_suspended")
     assert sandbox.request_count() == 1
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_a_look_up_refused_in_words_that_no_rule_knows_suspends_nothing(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, platform: Platform
+) -> None:
+    sandbox.add_fault(Fault(FaultKind.UNKNOWN_REFUSAL, platform, times=1))
+    assert people.person().add(username(sandbox, platform=platform), platform).status_code == 502
+    assert build.value("select count(*) from platform_suspensions") == 0
+    assert people.person().add(username(sandbox, platform=platform), platform).status_code == 200
+
+
+@pytest.mark.parametrize("fault", [FaultKind.PROJECT_SUSPENDED, FaultKind.REFERER_BLOCKED])
+def test_a_look_up_refused_in_known_words_suspends_the_platform(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, fault: FaultKind
+) -> None:
+    sandbox.add_fault(Fault(fault, Platform.YOUTUBE))
+    assert people.person().add(username(sandbox, platform="YouTube"), "YouTube").status_code == 502
+    assert build.rows("select platform from platform_suspensions") == [("YouTube",)]
+
+
+LANGUAGES = ("Bengali", "French", "Hindi", "Khmer", "Tamil", "Thai")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_handle_with_letters_and_marks_of_any_script_is_added(
+    people: People, sandbox: SandboxServer, language: str, form: Literal["NFC", "NFD"]
+) -> None:
+    creator = sandbox.world.creator("YouTube", 3)
+    handles = handles_in_other_scripts(creator)
+    assert handles.keys() == set(LANGUAGES)
+    answer = people.person().add(f"@{normalize(form, handles[language])}", "YouTube")
+    assert answer.status_code == 200, answer.text
+    blogger = answer.json()["blogger"]
+    assert (blogger["externalId"], blogger["username"]) == (creator.external_id, handles[language])
+
+
+def test_a_private_profile_that_comes_whole_beside_its_code_is_added(people: People, sandbox: SandboxServer) -> None:
+    creator = next(sandbox.world.creators("TikTok", CreatorKind.PRIVATE))
+    sandbox.add_fault(Fault(FaultKind.PRIVATE_PROFILE_WITH_CODE, creator=creator.username))
+    answer = people.person().add(creator.username)
+    assert (answer.status_code, answer.json()["blogger"]["externalId"]) == (200, creator.external_id)
 
 
 def test_a_suspended_platform_is_503_without_a_request_to_the_platform(

@@ -311,7 +311,10 @@ def test_a_null_blank_or_absent_cursor_ends_the_list(
     clips = instagram("clips_v2")
     response = {"items": clips["response"]["items"], "paging_info": {"more_available": more}}
     platform_server.play({"response": response} | ending, NO_ENTRIES)
-    assert len(service.get_user_videos_batch(MIRA, 30)) == 6
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert len(batch) == 6
+    # A list that promises more and names no next page is not complete.
+    assert (batch.interrupted_by is not None and batch.interrupted_by.kind is ErrorKind.INCOMPLETE_LIST) is more
     assert [asked.path for asked in platform_server.asked] == ["/v2/user/clips", "/v2/user/medias"]
 
 
@@ -339,7 +342,19 @@ def test_a_deleted_account_is_not_found(service: PlatformService, platform_serve
     assert raised.value.kind is ErrorKind.NOT_FOUND
 
 
-@pytest.mark.parametrize("response", [[], [None, "cursor"], {"response": {"items": None}}, {"status": "fail"}, 5, "ok"])
+@pytest.mark.parametrize(
+    "response",
+    [
+        [],
+        [None, "cursor"],
+        {"response": {"items": None}},
+        {"response": {"items": []}},
+        {"items": [], "paging_info": None},
+        {"status": "fail"},
+        5,
+        "ok",
+    ],
+)
 def test_a_body_without_a_list_is_never_an_empty_account(
     response: Json, service: PlatformService, platform_server: ScriptedServer
 ) -> None:

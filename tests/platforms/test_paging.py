@@ -127,9 +127,18 @@ def test_a_new_pinned_item_is_sorted_by_its_date() -> None:
 
 
 @pytest.mark.parametrize("cursor", [None, ""])
-def test_has_more_without_a_cursor_ends_the_list(cursor: str | None) -> None:
+def test_has_more_without_a_cursor_leaves_an_incomplete_list(cursor: str | None) -> None:
     read, requested = listing({None: Page(entries(9), next_cursor=cursor, has_more=True)})
-    assert ids(collect(read, 10, 10)) == [9]
+    batch = collect(read, 10, 10)
+    assert (ids(batch), kind(batch)) == ([9], ErrorKind.INCOMPLETE_LIST)
+    assert requested == [None]
+
+
+@pytest.mark.parametrize("target_count", [1, 10])
+def test_a_cursor_back_to_the_start_ends_the_list(target_count: int) -> None:
+    read, requested = listing({None: Page(entries(9), next_cursor="0", has_more=True)})
+    batch = collect(read, target_count, 10, first_cursor="0")
+    assert (ids(batch), batch.interrupted_by) == ([9], None)
     assert requested == [None]
 
 
@@ -352,6 +361,10 @@ class InventedList(NamedTuple):
     videos: list[int]
     promises_more: bool
 
+    @property
+    def ends_without_a_cursor(self) -> bool:
+        return self.promises_more and self.pages[-1].next_cursor is None
+
 
 @st.composite
 def invented_lists(draw: st.DrawFn) -> InventedList:
@@ -391,7 +404,9 @@ def test_an_invented_list_loses_nothing_invents_nothing_and_is_empty_only_with_p
     batch = collect(read, target_count, len(invented.pages))
     assert ids(batch) == invented.videos[:target_count]
     assert requested <= len(invented.pages)
-    if batch:
-        assert batch.interrupted_by is None
-    else:
+    if not batch:
         assert kind(batch) == (ErrorKind.INCOMPLETE_LIST if invented.promises_more else None)
+    elif not invented.ends_without_a_cursor:
+        assert batch.interrupted_by is None
+    elif target_count > len(invented.videos):
+        assert kind(batch) is ErrorKind.INCOMPLETE_LIST

@@ -255,6 +255,15 @@ def test_an_advertisement_is_told_by_its_author_and_not_by_its_flag(
     assert (numbers(batch), batch.skipped) == ([9, 8], {"foreign": 1})
 
 
+def test_an_entry_of_another_account_among_own_ones_is_foreign_without_a_flag_and_an_advertisement_without_an_author(
+    service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    nameless = post(6, isAd=True) | {"author": None}
+    platform_server.play({"itemList": [post(9), post(8, "6900000000000000002"), nameless], "hasMore": False})
+    batch = service.get_user_videos_batch(MIRA, 30)
+    assert (numbers(batch), batch.skipped) == ([9], {"foreign": 2})
+
+
 def test_an_account_whose_only_post_is_promoted_is_not_empty(
     service: PlatformService, platform_server: ScriptedServer
 ) -> None:
@@ -332,6 +341,16 @@ def test_a_body_without_a_readable_list_is_never_an_empty_account(
     response: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
 ) -> None:
     platform_server.play(response)
+    with pytest.raises(PlatformError) as raised:
+        service.get_user_videos_batch(MIRA, 30)
+    assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+@pytest.mark.parametrize("response", [{"itemList": []}, {"itemList": [], "cursor": "0"}, {"data": []}])
+def test_an_empty_list_that_does_not_say_whether_there_is_more_is_malformed_whatever_the_profile_says(
+    response: dict[str, Json], service: PlatformService, platform_server: ScriptedServer
+) -> None:
+    platform_server.play(response, response, response, {"statusCode": 10221})
     with pytest.raises(PlatformError) as raised:
         service.get_user_videos_batch(MIRA, 30)
     assert raised.value.kind is ErrorKind.MALFORMED_RESPONSE

@@ -61,7 +61,6 @@ _MEDIA_TYPE_VIDEO = 2
 _MEDIA_TYPES_PHOTO_AND_CAROUSEL = {1, 8}
 _LIKES_SHOWN_WHEN_HIDDEN = 3
 _LEADING_DIGITS = re.compile(r"[0-9]+")
-_CURSOR_KEYS = ("next_page_id", "next_max_id", "paging_info", "more_available")
 _ADVERTISEMENT_KEYS = ("ad_id", "is_ad", "injected")
 _CARD_KEYS = ("user", "users", "suggested_users", "suggestions")
 
@@ -201,30 +200,31 @@ def _read_profile(body: Json) -> BloggerProfile:
 
 def _read_page(body: Json, read: Callable[[Json], Entry]) -> Page:
     if isinstance(body, list):
-        items, cursor, more = get_path(body, 0), get_path(body, 1), None
-        says_end = len(body) > 1
+        items, flag, cursors = get_path(body, 0), None, body[1:2]
     else:
         layer = _unwrap(body)
-        items, cursor, more = get_path(layer, "items"), _cursor(body, layer), _more_available(layer)
-        says_end = any(isinstance(part, Mapping) and key in part for part in (body, layer) for key in _CURSOR_KEYS)
+        items, flag, cursors = get_path(layer, "items"), as_known_flag(_more_available(layer)), _cursors(body, layer)
     if not isinstance(items, list):
         raise MalformedResponseError("response without a list of media")
-    if not items and not says_end:
+    next_cursor = next(filter(None, map(as_id, cursors)), None)
+    # Without the flag, a list ends only with a cursor of null or an empty one: a page without any cursor, or with a
+    # cursor that cannot be read, does not say that there is no more.
+    says_end = bool(cursors) and all(cursor is None or cursor == "" for cursor in cursors)
+    if not items and flag is None and next_cursor is None and not says_end:
         raise MalformedResponseError("an empty list that does not say whether there is more")
-    next_cursor = as_id(cursor)
-    flag = as_known_flag(more)
-    return Page(
-        read_entries(items, read),
-        next_cursor=next_cursor,
-        has_more=next_cursor is not None if flag is None else flag,
-    )
+    has_more = not says_end if flag is None else flag
+    return Page(read_entries(items, read), next_cursor=next_cursor, has_more=has_more)
 
 
-def _cursor(body: Json, layer: Json) -> Json:
-    # `next_page_id` is the gateway's own cursor. If the key exists, even with null, Instagram's cursors do not count.
+def _cursors(body: Json, layer: Json) -> list[Json]:
+    """Return the values under the keys of cursors, the first of which counts.
+
+    `next_page_id` is the gateway's own cursor. If the key exists, even with null, Instagram's cursors do not count.
+    """
     if isinstance(body, Mapping) and "next_page_id" in body:
-        return body["next_page_id"]
-    return get_path(layer, "paging_info", "max_id") or get_path(layer, "next_max_id")
+        return [body["next_page_id"]]
+    places = ((get_path(layer, "paging_info"), "max_id"), (layer, "next_max_id"))
+    return [place[key] for place, key in places if isinstance(place, Mapping) and key in place]
 
 
 def _more_available(layer: Json) -> Json:
@@ -318,8 +318,9 @@ def _views(media: Json, *, is_post: bool) -> int | None:
 
 def _likes(media: Json) -> int | None:
     likes = as_count(get_path(media, "like_count"))
-    hidden = likes == _LIKES_SHOWN_WHEN_HIDDEN and as_flag(get_path(media, "like_and_view_counts_disabled"))
-    return None if hidden else likes
+    # Without a flag that can be read, three likes may stand for hidden ones.
+    shown = as_known_flag(get_path(media, "like_and_view_counts_disabled")) is False
+    return None if likes == _LIKES_SHOWN_WHEN_HIDDEN and not shown else likes
 
 
 def _is_pinned(media: Json) -> bool:

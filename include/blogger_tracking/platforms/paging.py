@@ -41,18 +41,20 @@ def collect(
     max_pages: int,
     *,
     not_before: datetime | None = None,
+    first_cursor: str | None = None,
 ) -> VideoBatch:
     """Read pages until no further page can change the newest `target_count` videos, or until `max_pages` are read.
 
     No further page is needed if the list ends, if `target_count` videos are known that are not older than the entry at
-    which reading stopped, or if that entry is older than `not_before`.
+    which reading stopped, or if that entry is older than `not_before`. `first_cursor` is the platform's cursor of the
+    first page, if it has one: as the next cursor it leads back to the start.
     The batch is interrupted by INCOMPLETE_LIST if reading stopped although the list promised more, or if there is no
     video and no proof that the account has none.
     Raises PlatformError if the first page cannot be read, ValueError for a `target_count` or `max_pages` below one.
     """
     if target_count < 1 or max_pages < 1:
         raise ValueError(f"target_count ({target_count}) and max_pages ({max_pages}) must be at least one.")
-    pager = _Pager(read_page, target_count, max_pages, not_before)
+    pager = _Pager(read_page, target_count, max_pages, not_before, first_cursor)
     pager.run()
     batch = VideoBatch(
         newest_first(pager.videos.values())[:target_count],
@@ -86,16 +88,20 @@ class _Position:
     cursors: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     empty_pages: int = 0
+    broken_promise: str | None = None
+    """Reason why the page after the last one cannot be read, although the last one announced it."""
 
     def advance(self, page: Page) -> bool:
         """Advance to the page after this one.
 
         Return False if this page is the last: it announces no next page, has known ids alone, or its cursor was used
-        before.
+        before or cannot be read.
         """
         ids = {entry.id for entry in page.entries if entry.id}
-        repeated = bool(ids) and ids <= self.ids
-        if repeated or not (page.has_more and page.next_cursor) or page.next_cursor in self.cursors:
+        if (ids and ids <= self.ids) or not page.has_more or page.next_cursor in self.cursors:
+            return False
+        if not page.next_cursor:
+            self.broken_promise = "a page announces a next page without a cursor that can be read"
             return False
         self.empty_pages = 0 if ids else self.empty_pages + 1
         self.ids |= ids
@@ -110,6 +116,7 @@ class _Pager:
     target_count: int
     max_pages: int
     not_before: datetime | None
+    first_cursor: str | None
     videos: dict[str, CommonVideo] = field(default_factory=dict)
     skipped: Counter[EntrySkipReason] = field(default_factory=Counter)
     interrupted_by: PlatformError | None = None
@@ -131,7 +138,7 @@ class _Pager:
             self.interrupted_by = error
 
     def _read_pages(self) -> None:
-        position = _Position()
+        position = self._start()
         while True:
             try:
                 page = self.read_page(position.cursor, self.pages + 1)
@@ -139,11 +146,14 @@ class _Pager:
                 if error.kind is not ErrorKind.STALE_CURSOR or self._restarted or not self.pages:
                     raise
                 self._restart()
-                position = _Position()
+                position = self._start()
                 continue
             self.pages += 1
             self._add_page(page)
-            if self._is_complete() or not position.advance(page):
+            if self._is_complete():
+                return
+            if not position.advance(page):
+                self.shortfall = position.broken_promise
                 return
             if position.empty_pages > MAX_EMPTY_PAGES:
                 self.shortfall = f"{position.empty_pages} pages in a row were empty, and each promised more"
@@ -151,6 +161,9 @@ class _Pager:
             if self.pages >= self.max_pages:
                 self.shortfall = f"the list goes on after {self.pages} pages, the most that are read"
                 return
+
+    def _start(self) -> _Position:
+        return _Position(cursors={self.first_cursor} if self.first_cursor else set())
 
     def _restart(self) -> None:
         self._restarted = True

@@ -74,7 +74,7 @@ class TikTokService(PlatformService):
             params = {"secUid": sec_id, "count": str(_REQUESTED_PER_PAGE), "cursor": cursor or _FIRST_CURSOR}
             return self._http.get(Call("api/user/posts", params, number), lambda body: _read_page(body, listed))
 
-        batch = collect(self.platform, read_page, target_count, page_limit)
+        batch = collect(self.platform, read_page, target_count, page_limit, first_cursor=_FIRST_CURSOR)
         batch.sec_id = None if account.sec_id else sec_id
         if not batch and not batch.skipped and batch.interrupted_by is None:
             self._require_profile_without_videos(account)
@@ -157,16 +157,16 @@ def _read_profile(body: Json) -> BloggerProfile:
 
 def _read_page(body: Json, account: Account) -> Page:
     listing = _unwrap(body)
-    cursor = as_id(first_of(listing, ("cursor", "max_cursor", "nextCursor")))
-    next_cursor = None if cursor == _FIRST_CURSOR else cursor
+    next_cursor = as_id(first_of(listing, ("cursor", "max_cursor", "nextCursor")))
+    announces_page = next_cursor not in {None, _FIRST_CURSOR}
     flag = as_known_flag(first_of(listing, ("hasMore", "has_more")))
     items = _items(listing)
     lists_own = any(_is_own(item, account) for item in items)
     entries = read_entries(items, lambda item: _read_entry(item, account, lists_own=lists_own))
     # Without the flag, a cursor announces a next page. An empty list with neither is no statement about the account.
-    if not entries and flag is None and next_cursor is None and not _has_key(listing, ("nextCursor",)):
+    if not entries and flag is None and not announces_page and not _has_key(listing, ("nextCursor",)):
         raise MalformedResponseError("an empty list that does not say whether there is more")
-    return Page(entries, next_cursor=next_cursor, has_more=next_cursor is not None if flag is None else flag)
+    return Page(entries, next_cursor=next_cursor, has_more=announces_page if flag is None else flag)
 
 
 def _items(listing: Json) -> list[Json]:
@@ -191,7 +191,9 @@ def _read_entry(item: Json, account: Account, *, lists_own: bool) -> Entry:
         is_card = any(get_path(item, key) for key in _CARD_KEYS)
         return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_card else EntrySkipReason.MALFORMED)
     flagged = any(as_flag(get_path(item, key)) for key in ("isAd", "is_ads"))
-    if (flagged or lists_own) and _is_own(item, account) is False:
+    # An advertisement without an author, among entries that have one, is not the account's either.
+    is_own = False if flagged and lists_own and not _is_own(item, account) else _is_own(item, account)
+    if is_own is False and (flagged or lists_own):
         return Entry(video_id, skipped=EntrySkipReason.FOREIGN)
     published_at = as_datetime(first_of(item, ("createTime", "create_time")))
     if get_path(item, "imagePost") or get_path(item, "image_post_info"):

@@ -28,8 +28,8 @@ from blogger_tracking.platforms.json_values import (
     MalformedResponseError,
     as_count,
     as_datetime,
-    as_flag,
     as_id,
+    as_known_flag,
     as_seconds,
     as_text,
     as_url,
@@ -160,7 +160,7 @@ def _first_channel(body: Json) -> Json | None:
     channel = get_path(_items(body), 0)
     if channel is None and _total_results(body):
         raise MalformedResponseError("no channel, although pageInfo reports one")
-    if channel is not None and not as_id(get_path(channel, "id")):
+    if channel is not None and not as_text(get_path(channel, "id")):
         raise MalformedResponseError("channel without id")
     return channel
 
@@ -184,8 +184,10 @@ def _read_profile(channel: Json, requested_name: str) -> BloggerProfile:
 
 
 def _subscribers(statistics: Json) -> int | None:
-    hidden = as_flag(get_path(statistics, "hiddenSubscriberCount"))
-    return None if hidden else as_count(get_path(statistics, "subscriberCount"))
+    hidden = as_known_flag(get_path(statistics, "hiddenSubscriberCount"))
+    subscribers = as_count(get_path(statistics, "subscriberCount"))
+    # YouTube writes zero for a hidden count: without a flag that can be read, zero is unknown, too.
+    return None if hidden or (hidden is None and subscribers == 0) else subscribers
 
 
 def _read_first_page(body: Json) -> Page:
@@ -197,8 +199,10 @@ def _read_first_page(body: Json) -> Page:
 
 
 def _read_page(body: Json) -> Page:
-    token = as_id(get_path(body, "nextPageToken"))
-    return Page(read_entries(_items(body), _read_entry), next_cursor=token, has_more=token is not None)
+    token = get_path(body, "nextPageToken")
+    # A token that cannot be read announces a page, too.
+    has_more = token is not None and token != ""
+    return Page(read_entries(_items(body), _read_entry), next_cursor=as_id(token), has_more=has_more)
 
 
 def _read_entry(item: Json) -> Entry:
