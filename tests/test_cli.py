@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from psycopg import Connection
@@ -16,6 +17,7 @@ from rich.console import Console
 from blogger_tracking import cli
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import INVARIANTS
+from blogger_tracking.database.legacy_import import ReportedRow
 from blogger_tracking.database.migrate import known_migrations
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
@@ -131,9 +133,9 @@ def test_compare_prints_the_totals_and_writes_the_files(
     assert (written["since"], written["count_tolerance"]) == ("2026-11-10T00:00:00+00:00", 0.05)
     assert [each["external_video_id"] for each in written["differences"]] == ["video-10"]
     assert "<h1>" in (tmp_path / "new" / "compare.html").read_text()
-    assert ["total", "0", "1", "0", "0", "0", "0", "0"] in [
-        line.split() for line in capsys.readouterr().out.splitlines()
-    ]
+    printed = capsys.readouterr().out
+    assert ["total", "0", "1", "0", "0", "0", "0", "0"] in [line.split() for line in printed.splitlines()]
+    assert "Of the 0 videos that both systems have, 0 have counts of both" in printed
 
 
 def test_the_default_window_of_a_comparison_is_the_last_seven_days(
@@ -189,6 +191,44 @@ def test_an_import_is_checked_made_and_reported_in_a_file(
     assert ["legacy_bloggers", "1", "0", "0", "0", "1", "0"] in printed
     (row,) = json.loads((tmp_path / "var" / "import-report.json").read_text(encoding="utf-8"))["rows"]
     assert (row["view"], row["outcome"]) == ("bloggers", "left out")
+
+
+def test_a_reported_reason_has_its_number_of_rows_and_one_example_on_a_line_that_can_be_copied(screen: Screen) -> None:
+    keys = [f"{uuid4()}/{uuid4()}" for _ in range(3)]
+    rows = [
+        ReportedRow("members", keys[0], "adjusted", "the role 'guest' is unknown: taken as viewer", None),
+        ReportedRow("members", keys[1], "adjusted", "the role 'boss' is unknown: taken as viewer", None),
+        ReportedRow("members", keys[2], "left out", "auth.users has no such user", None),
+    ]
+
+    screen.console.print(cli.import_tables([], rows, "imported"))
+
+    printed = [line.strip() for line in screen.text.splitlines()]
+    assert "legacy_members, 2 rows adjusted: the role … is unknown: taken as viewer" in printed
+    assert f"for example {keys[0]}: the role 'guest' is unknown: taken as viewer" in " ".join(printed)
+    assert any(line.startswith(f"for example {keys[0]}") for line in printed)
+    assert printed[printed.index("legacy_members, 1 row left out: auth.users has no such user") + 1] == (
+        f"for example {keys[2]}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--since", "yesterday", "ISO 8601, such as"),
+        ("--tolerance", "5", "from 0 to 1"),
+        ("--tolerance", "x", "0 to 1"),
+    ],
+)
+def test_an_option_with_a_wrong_value_is_refused_with_its_form(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, advice: str
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["compare", option, value])
+
+    refused = capsys.readouterr().err
+    assert advice in refused
+    assert repr(value) in refused
 
 
 def test_the_template_of_the_views_is_printed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:

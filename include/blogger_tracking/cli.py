@@ -17,6 +17,7 @@ from pathlib import Path
 from psycopg import Connection
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +38,6 @@ from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
 _COLUMNS = 120
-_EXAMPLES = 3
 _DEFAULT_WINDOW = timedelta(days=7)
 
 IMPORT_REPORT = Path("var/import-report.json")
@@ -191,7 +191,7 @@ def check_import(connection: Connection, console: Console) -> int:
     """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
     require_ready(connection)
     _print_import_report(check_legacy(connection), console, "would be imported")
-    console.print("Nothing was changed. `import` does what the report says.", highlight=False)
+    console.print("Nothing was changed. The command `import` does what the report says.", highlight=False)
     return 0
 
 
@@ -203,13 +203,17 @@ def run_import(connection: Connection, console: Console) -> int:
 
     require_ready(connection)
     _print_import_report(import_legacy(connection, progress), console, "imported")
+    console.print("The import is complete. A later import takes what is new or changed until then.", highlight=False)
     return 0
 
 
 def _print_import_report(report: ImportReport, console: Console, imported: str) -> None:
     write_report(report, IMPORT_REPORT)
     console.print(import_tables(report.views, report.rows, imported))
-    console.print(f"{len(report.rows):,} rows are not taken as they are: {IMPORT_REPORT} has each.", highlight=False)
+    console.print(
+        f"\n{IMPORT_REPORT} has a line for each of the {_rows(len(report.rows))} that are not taken as they are.",
+        highlight=False,
+    )
 
 
 def verify(connection: Connection, console: Console) -> int:
@@ -271,13 +275,26 @@ def compare(
 def _add_comparison_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=_moment, help="begin of the window, ISO 8601, UTC by default; 7 days earlier")
     parser.add_argument("--until", type=_moment, help="end of the window, exclusive; by default now")
-    parser.add_argument("--tolerance", type=float, help="instead of the setting count_tolerance, for example 0.1")
+    parser.add_argument("--tolerance", type=_share, help="instead of the setting count_tolerance, for example 0.1")
     parser.add_argument("--output", type=Path, default=Path("var"), help="folder of compare.json and compare.html")
 
 
 def _moment(text: str) -> datetime:
-    given = datetime.fromisoformat(text)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in ISO 8601, such as 2026-11-18T12:00") from None
     return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def _share(text: str) -> float:
+    try:
+        given = float(text)
+    except ValueError:
+        given = -1.0
+    if not 0 <= given <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1, such as 0.1")
+    return given
 
 
 def terminal() -> Console:
@@ -320,22 +337,38 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
 
 
 def import_tables(views: Sequence[ViewCounts], rows: Iterable[ReportedRow], imported: str) -> Group:
-    """Return a table of the views' rows by outcome, and one of the reasons with examples."""
+    """Return a table of the views' rows by outcome, and a list of the reasons, each with an example.
+
+    The keys of the examples stay on one line, so that they can be copied.
+    """
     counts = titled_table("Rows", "view")
     for column in ("read", imported, "unchanged", "merged", "left out", "with a change"):
         counts.add_column(column, justify="right")
     for view in views:
         numbers = (view.read, view.imported, view.unchanged, view.merged, view.left_out, view.adjusted)
         counts.add_row(f"legacy_{view.view}", *(f"{number:,}" for number in numbers))
-    keys: dict[tuple[str, str, str], list[str]] = {}
+    alike: dict[tuple[str, str, str], list[ReportedRow]] = {}
     for row in rows:
-        keys.setdefault((f"legacy_{row.view}", row.outcome, _VALUES.sub("…", row.reason)), []).append(row.key)
-    reasons = titled_table("Rows that are not taken as they are", "view")
-    for column in ("what", "reason", "rows", "for example"):
-        reasons.add_column(column, overflow="fold")
-    for reason, examples in keys.items():
-        reasons.add_row(*reason, f"{len(examples):,}", " ".join(examples[:_EXAMPLES]))
-    return Group(counts, reasons) if keys else Group(counts)
+        alike.setdefault((f"legacy_{row.view}", row.outcome, _VALUES.sub("…", row.reason)), []).append(row)
+    reasons = [
+        Padding(Text(line), (0, 0, 0, indent))
+        for (view, outcome, reason), reported in alike.items()
+        for indent, line in (
+            (2, f"{view}, {_rows(len(reported))} {outcome}: {reason}"),
+            (6, f"for example {_example(reported[0], reason)}"),
+        )
+    ]
+    title = Text("\nRows that are not taken as they are\n", "bold")
+    return Group(counts, title, *reasons) if reasons else Group(counts)
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row" if number == 1 else f"{number:,} rows"
+
+
+def _example(row: ReportedRow, reason: str) -> str:
+    """Return the key of a row, with the row's own reason if that has values which `reason` lacks."""
+    return row.key if row.reason == reason else f"{row.key}: {row.reason}"
 
 
 # Values in a reason, which would make a line of each row.
