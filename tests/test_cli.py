@@ -236,6 +236,48 @@ def test_the_template_of_the_views_is_printed_without_a_database(capsys: pytest.
     assert "create or replace view blogger_tracking.legacy_statistics as" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [["migrate"], ["migrate-sql"], ["uninstall", "--yes"]])
+def test_a_command_of_the_owner_names_the_connection_if_its_login_may_not_execute_the_command(
+    admin: Connection,
+    server: DatabaseServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://outsider@/{database}?host={folder}")
+    admin.execute("create role outsider login")
+    try:
+        assert cli.main(arguments) == 1
+    finally:
+        admin.execute("drop role outsider")
+
+    refused = capsys.readouterr().err
+    assert refused.count("\n") == 1
+    assert "permission denied for schema blogger_tracking. The transaction of this error changed nothing" in refused
+    assert "Let the Connection blogger_db_admin name the owner" in refused
+
+
+def test_the_views_of_an_earlier_system_that_the_login_may_not_read_are_reported_as_a_missing_grant(
+    admin: Connection,
+    server: DatabaseServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://pipeline_login@/{database}?host={folder}")
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+    admin.execute("revoke select on all tables in schema blogger_tracking from blogger_pipeline")
+    admin.execute("grant select on blogger_tracking.schema_migrations, pipeline_canary to blogger_pipeline")
+
+    assert cli.main(["import-check"]) == 1
+
+    refused = capsys.readouterr().err
+    assert "Nothing was changed. Connect as the owner of the schema, and grant that login select" in refused
+
+
 def test_an_error_is_one_line_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,3 +286,5 @@ def test_an_error_is_one_line_and_exit_code_1(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "Cannot connect to the database" in printed.err
+    assert printed.err.count("\n") == 1
+    assert "?." not in printed.err

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 from psycopg import Connection
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -68,17 +69,7 @@ class _Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 1 if the command failed."""
-    parser = argparse.ArgumentParser(prog="python -m blogger_tracking.cli", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, command in _COMMANDS.items():
-        added = commands.add_parser(name, help=command.help)
-        if command.asks_first:
-            added.add_argument("--yes", action="store_true", help="do not ask")
-        if command.add_options:
-            command.add_options(added)
-    commands.add_parser(_LEGACY_VIEWS, help="print the template of the views that an import reads")
-    commands.add_parser("doctor", help="check everything that the system depends on; exit code 1 for a fault")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     if given.command == _LEGACY_VIEWS:
         return print_legacy_views()
     if given.command == "doctor":
@@ -91,8 +82,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
             return chosen.run(connection, terminal(), **options)
     except BloggerTrackingError as error:
-        Console(stderr=True).print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
-        return 1
+        _print_error(str(error))
+    except psycopg.Error as error:
+        _print_error(_database_error(given.command, chosen, error))
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m blogger_tracking.cli", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in _COMMANDS.items():
+        added = commands.add_parser(name, help=command.help)
+        if command.asks_first:
+            added.add_argument("--yes", action="store_true", help="do not ask")
+        if command.add_options:
+            command.add_options(added)
+    commands.add_parser(_LEGACY_VIEWS, help="print the template of the views that an import reads")
+    commands.add_parser("doctor", help="check everything that the system depends on; exit code 1 for a fault")
+    return parser
+
+
+def _print_error(text: str) -> None:
+    Console(stderr=True).print(text, soft_wrap=True, style="bold red", highlight=False, markup=False)
+
+
+def _database_error(name: str, command: _Command, error: psycopg.Error) -> str:
+    """Return the text of an error that ended a command: what happened, what was kept, what to do."""
+    reported = str(error).splitlines()[0].rstrip(".")
+    happened = (
+        f"`{name}` stopped, because Postgres reports: {reported}. The transaction of this error changed nothing; "
+        "transactions before it are kept."
+    )
+    if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"{happened} Remove the cause and run the command again."
+    if command.as_owner:
+        return (
+            f"{happened} Let the Connection blogger_db_admin name the owner of the schema blogger_tracking, or for the "
+            "first migration a login that may create schemas and roles."
+        )
+    return f"{happened} `doctor` prints the grants that the login of the Connection blogger_db lacks."
 
 
 def _database_opener(command: _Command) -> OpenConnection:

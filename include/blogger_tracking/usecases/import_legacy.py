@@ -97,6 +97,11 @@ def _require_views(connection: Connection) -> None:
 def _stage(connection: Connection, kept: str) -> None:
     try:
         stage(connection)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseStateError(
+            f"The login may not read the views legacy_…, or not what they show. {kept} Connect as the owner of the "
+            f"schema, and grant that login select on what Postgres names: {error}"
+        ) from error
     except psycopg.Error as error:
         raise DatabaseStateError(
             f"The views legacy_… cannot be read. {kept} Correct the view that Postgres names: {error}"
