@@ -31,7 +31,7 @@ from devtools.local_stack.batch_run import run_batch, wait_for_queues
 from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.demo_data import load_demo, next_creator, organization_with_room
 from devtools.local_stack.leftovers import end_leftovers
-from devtools.local_stack.report import gather_report, print_report, write_report
+from devtools.local_stack.report import gather_report, print_report, run_result, write_report
 from devtools.local_stack.stack import Stack
 from devtools.local_stack.stack_folder import find_running_stack, load_secrets
 
@@ -58,7 +58,7 @@ def run(config: StackConfig, console: Console) -> int:
         file = config.folder / "report.json"
         write_report(report, file)
         print_report(report, queues, console)
-        progress(f"The run ended as {state} after {report.seconds:.0f} s; the same figures are in {file}")
+        progress(f"{run_result(report)} The run took {report.seconds:.0f} s; the same figures are in {file}")
     return 0 if report.is_sound else 1
 
 
