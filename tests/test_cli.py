@@ -278,6 +278,20 @@ def test_the_views_of_an_earlier_system_that_the_login_may_not_read_are_reported
     assert "Nothing was changed. Connect as the owner of the schema, and grant that login select" in refused
 
 
+@pytest.mark.parametrize(("variable", "value"), [("FETCH_THREADS", "many"), ("ALLOWED_ORIGINS", "[")])
+def test_an_invalid_setting_is_named_in_one_line_before_the_database_is_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"BLOGGER_TRACKING_{variable}", value)
+
+    assert cli.main(["verify"]) == 1
+
+    refused = capsys.readouterr().err
+    assert refused.count("\n") == 1
+    assert f"BLOGGER_TRACKING_{variable}: " in refused
+    assert "Nothing was changed" in refused
+
+
 def test_an_error_is_one_line_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,7 +32,7 @@ from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
 from blogger_tracking.domain.errors import BloggerTrackingError
-from blogger_tracking.settings import get_settings
+from blogger_tracking.settings import describe_invalid_settings, get_settings, invalid_settings
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return print_legacy_views()
     if given.command == "doctor":
         return doctor(terminal())
+    if invalid := invalid_settings():
+        _print_error(describe_invalid_settings(invalid))
+        return 1
     chosen = _COMMANDS[given.command]
     try:
         with connect(_database_opener(chosen)) as connection:

@@ -33,7 +33,8 @@ where datname = current_database()
 order by usename
 """
 
-# Objects of other schemas that dropping the schema would take along: foreign keys, views, policies, defaults.
+# Objects of other schemas that dropping the schema would take along: foreign keys, views, policies, defaults. A view
+# depends on a table by the view's rewrite rule, and is named instead of the rule.
 _DEPENDENTS = """
 with own as (
     select 'pg_class'::regclass as class_id, oid as object_id
@@ -46,7 +47,12 @@ with own as (
 select distinct outside.type || ' ' || outside.identity as dependent
 from pg_depend
 join own on own.class_id = pg_depend.refclassid and own.object_id = pg_depend.refobjid
-cross join lateral pg_identify_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid) as outside
+left join pg_rewrite on pg_depend.classid = 'pg_rewrite'::regclass and pg_rewrite.oid = pg_depend.objid
+cross join lateral pg_identify_object(
+    case when pg_rewrite.oid is null then pg_depend.classid else 'pg_class'::regclass end,
+    coalesce(pg_rewrite.ev_class, pg_depend.objid),
+    case when pg_rewrite.oid is null then pg_depend.objsubid else 0 end
+) as outside
 where pg_depend.deptype in ('n', 'a')
   and outside.identity not like '%blogger_tracking.%'
   and outside.schema is distinct from 'blogger_tracking'

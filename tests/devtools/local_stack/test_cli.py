@@ -195,6 +195,18 @@ def test_the_stacks_own_database_is_not_used_instead_of_one_whose_owner_alone_is
     assert not (folder / "postgres").exists()
 
 
+@pytest.mark.parametrize("command", ["up", "doctor"])
+def test_an_invalid_setting_ends_a_command_before_a_process_is_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_FETCH_THREADS", "many")
+
+    assert main([command, "--folder", str(folder)]) == 1
+
+    assert "BLOGGER_TRACKING_FETCH_THREADS: " in capsys.readouterr().err
+    assert not (folder / "postgres").exists()
+
+
 @pytest.mark.parametrize("command", ["run", "up"])
 def test_the_sandbox_is_not_fetched_into_a_database_of_the_users_own(
     databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
