@@ -278,6 +278,27 @@ def test_the_views_of_an_earlier_system_that_the_login_may_not_read_are_reported
     assert "Nothing was changed. Connect as the owner of the schema, and grant that login select" in refused
 
 
+def test_an_import_warns_of_tables_whose_row_level_security_may_hide_rows_from_the_owner_of_a_view(
+    admin: Connection, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+    admin.execute("alter table tracker.creators enable row level security")
+    assert cli.check_import(admin, screen.console) == 0
+    assert "row level security" not in screen.text
+
+    admin.execute("create role importer")
+    try:
+        admin.execute("alter view blogger_tracking.legacy_bloggers owner to importer")
+        admin.execute("grant usage on schema tracker to importer; grant select on tracker.creators to importer")
+        assert cli.check_import(admin, screen.console) == 0
+        (warning,) = [line for line in screen.text.splitlines() if "row level security" in line]
+        assert warning.startswith("legacy_bloggers reads tracker.creators, ")
+        assert warning.endswith("alter role importer bypassrls")
+    finally:
+        admin.execute("drop owned by importer cascade; drop role importer")
+
+
 @pytest.mark.parametrize(("variable", "value"), [("FETCH_THREADS", "many"), ("ALLOWED_ORIGINS", "[")])
 def test_an_invalid_setting_is_named_in_one_line_before_the_database_is_used(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str

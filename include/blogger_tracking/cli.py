@@ -26,7 +26,7 @@ from blogger_tracking.comparison_report import comparison_tables, write_json, wr
 from blogger_tracking.database.connections import OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.database.legacy_import import ReportedRow, ViewCounts
-from blogger_tracking.database.legacy_views import TEMPLATE
+from blogger_tracking.database.legacy_views import TEMPLATE, find_guarded_tables
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
@@ -221,6 +221,7 @@ def print_legacy_views() -> int:
 def check_import(connection: Connection, console: Console) -> int:
     """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
     require_ready(connection)
+    _warn_of_hidden_rows(connection, console)
     _print_import_report(check_legacy(connection), console, "would be imported")
     console.print("Nothing was changed. The command `import` does what the report says.", highlight=False)
     return 0
@@ -233,9 +234,20 @@ def run_import(connection: Connection, console: Console) -> int:
         console.print(line, highlight=False, markup=False)
 
     require_ready(connection)
+    _warn_of_hidden_rows(connection, console)
     _print_import_report(import_legacy(connection, progress), console, "imported")
     console.print("The import is complete. A later import takes what is new or changed until then.", highlight=False)
     return 0
+
+
+def _warn_of_hidden_rows(connection: Connection, console: Console) -> None:
+    for table in find_guarded_tables(connection):
+        text = (
+            f"{table.view} reads {table.name}, which has row level security: rows that its policies hide from "
+            f"{table.owner}, the owner of the view, are missing from the import. If the policies hide any, let a "
+            f"superuser run: alter role {table.owner} bypassrls"
+        )
+        console.print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _print_import_report(report: ImportReport, console: Console, imported: str) -> None:

@@ -96,6 +96,39 @@ where pg_class.relnamespace = to_regnamespace('blogger_tracking')
 """
 
 
+# Postgres applies the policies of a table to the owner of the view that reads the table.
+_READ_GUARDED_TABLES = """
+select distinct
+    view.relname as view,
+    format('%I.%I', table_read.relnamespace::regnamespace, table_read.relname) as name,
+    quote_ident(owner.rolname) as owner
+from pg_class as view
+join pg_roles as owner on owner.oid = view.relowner
+join pg_rewrite on pg_rewrite.ev_class = view.oid
+join pg_depend
+    on pg_depend.classid = 'pg_rewrite'::regclass
+    and pg_depend.objid = pg_rewrite.oid
+    and pg_depend.refclassid = 'pg_class'::regclass
+join pg_class as table_read on table_read.oid = pg_depend.refobjid
+where view.relnamespace = to_regnamespace('blogger_tracking')
+  and starts_with(view.relname, 'legacy_')
+  and table_read.relrowsecurity
+  and not owner.rolsuper
+  and not owner.rolbypassrls
+  and (table_read.relforcerowsecurity or not pg_has_role(owner.oid, table_read.relowner, 'usage'))
+order by view, name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedTable:
+    """A table of the earlier system whose policies may hide rows from a view `legacy_…`, with the view's owner."""
+
+    view: str
+    name: str
+    owner: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     view: str
@@ -116,6 +149,11 @@ def find_problems(connection: Connection) -> list[str]:
         for name, types in columns.items()
         if (problem := _problem(view, name, types, found[view].get(name)))
     ]
+
+
+def find_guarded_tables(connection: Connection) -> list[GuardedTable]:
+    """Return the tables that the views read and whose row level security applies to the owner of the view."""
+    return fetch_all(connection, GuardedTable, _READ_GUARDED_TABLES)
 
 
 def _problem(view: str, name: str, types: frozenset[str], found: str | None) -> str | None:
