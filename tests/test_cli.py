@@ -278,6 +278,25 @@ def test_the_views_of_an_earlier_system_that_the_login_may_not_read_are_reported
     assert "Nothing was changed. Connect as the owner of the schema, and grant that login select" in refused
 
 
+def test_the_result_of_an_import_and_of_a_comparison_is_printed_even_if_no_file_can_be_written(
+    admin: Connection,
+    screen: Screen,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "var").write_text("a file where a folder is needed")
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+
+    assert cli.run_import(admin, screen.console) == 1
+    assert "The import is complete." in screen.text
+    assert cli.compare(admin, screen.console) == 1
+    assert "have counts of both in the window" in screen.text
+
+    assert capsys.readouterr().err.count("was not written: ") == 2
+
+
 def test_an_import_warns_of_tables_whose_row_level_security_may_hide_rows_from_the_owner_of_a_view(
     admin: Connection, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

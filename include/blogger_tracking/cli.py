@@ -191,7 +191,8 @@ def confirm_uninstall(connection: Connection) -> bool:
     terminal().print(
         f"This deletes the schema blogger_tracking with {contents.organizations:,} organizations, "
         f"{contents.tracked_accounts:,} tracked accounts, {contents.videos:,} videos and {contents.statistics:,} rows "
-        "of statistics. Nothing outside of the schema changes.",
+        "of statistics, and what the installation created besides: the role blogger_pipeline and, if the database is "
+        "not Supabase's, the stand-in for the schema auth. Everything else stays, the pipeline's login included.",
         highlight=False,
     )
     if sys.stdin.isatty() and input('Type "remove" to go on: ').strip() == "remove":
@@ -222,9 +223,10 @@ def check_import(connection: Connection, console: Console) -> int:
     """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
     require_ready(connection)
     _warn_of_hidden_rows(connection, console)
-    _print_import_report(check_legacy(connection), console, "would be imported")
-    console.print("Nothing was changed. The command `import` does what the report says.", highlight=False)
-    return 0
+    report = check_legacy(connection)
+    console.print(import_tables(report.views, report.rows, "would be imported"))
+    console.print("\nNothing was changed. The command `import` does what the report says.", highlight=False)
+    return _save_import_report(report, console)
 
 
 def run_import(connection: Connection, console: Console) -> int:
@@ -235,9 +237,10 @@ def run_import(connection: Connection, console: Console) -> int:
 
     require_ready(connection)
     _warn_of_hidden_rows(connection, console)
-    _print_import_report(import_legacy(connection, progress), console, "imported")
-    console.print("The import is complete. A later import takes what is new or changed until then.", highlight=False)
-    return 0
+    report = import_legacy(connection, progress)
+    console.print(import_tables(report.views, report.rows, "imported"))
+    console.print("\nThe import is complete. A later import takes what is new or changed until then.", highlight=False)
+    return _save_import_report(report, console)
 
 
 def _warn_of_hidden_rows(connection: Connection, console: Console) -> None:
@@ -250,12 +253,23 @@ def _warn_of_hidden_rows(connection: Connection, console: Console) -> None:
         console.print(Text(text, "yellow"), soft_wrap=True)
 
 
-def _print_import_report(report: ImportReport, console: Console, imported: str) -> None:
-    write_report(report, IMPORT_REPORT)
-    console.print(import_tables(report.views, report.rows, imported))
+def _save_import_report(report: ImportReport, console: Console) -> int:
+    try:
+        write_report(report, IMPORT_REPORT)
+    except OSError as error:
+        _print_write_error(error)
+        return 1
     console.print(
-        f"\n{IMPORT_REPORT} has a line for each of the {_rows(len(report.rows))} that are not taken as they are.",
+        f"{IMPORT_REPORT} has a line for each of the {_rows(len(report.rows))} that are not taken as they are.",
         highlight=False,
+    )
+    return 0
+
+
+def _print_write_error(error: OSError) -> None:
+    _print_error(
+        f"{error.filename} was not written: {error.strerror}. What is printed above is complete. Run the command again "
+        "where files can be written."
     )
 
 
@@ -303,10 +317,14 @@ def compare(
         Window(since or until - _DEFAULT_WINDOW, until),
         get_settings().count_tolerance if tolerance is None else tolerance,
     )
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(comparison, output / "compare.json")
-    write_page(comparison, output / "compare.html")
     console.print(comparison_tables(comparison))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_json(comparison, output / "compare.json")
+        write_page(comparison, output / "compare.html")
+    except OSError as error:
+        _print_write_error(error)
+        return 1
     console.print(
         f"\nEvery blogger and difference is in {output / 'compare.json'}, a page to sign off in "
         f"{output / 'compare.html'}.",
