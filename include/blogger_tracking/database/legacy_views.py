@@ -100,7 +100,7 @@ where pg_class.relnamespace = to_regnamespace('blogger_tracking')
 _READ_GUARDED_TABLES = """
 select distinct
     view.relname as view,
-    format('%s.%I', table_read.relnamespace::regnamespace, table_read.relname) as name,
+    table_read.relnamespace::regnamespace::text || '.' || quote_ident(table_read.relname) as name,
     quote_ident(owner.rolname) as owner
 from pg_class as view
 join pg_roles as owner on owner.oid = view.relowner
