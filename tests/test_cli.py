@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -19,10 +23,18 @@ from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.legacy_import import ReportedRow
 from blogger_tracking.database.migrate import known_migrations
+from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 from tests.support.old_system import OldSystem
+from tests.support.waiting import wait_until
+
+_WAITING = """
+select count(*) > 0
+from pg_stat_activity
+where wait_event_type = 'Lock' and datname = current_database()
+"""
 
 EARLIER_SYSTEMS = Path(__file__).parent / "usecases" / "earlier_systems"
 
@@ -330,6 +342,29 @@ def test_an_invalid_setting_is_named_in_one_line_before_the_database_is_used(
     assert refused.count("\n") == 1
     assert f"BLOGGER_TRACKING_{variable}: " in refused
     assert "Nothing was changed" in refused
+
+
+def test_an_interrupted_command_says_what_was_kept(
+    admin: Connection, server: DatabaseServer, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://pipeline_login@/{database}?host={folder}")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    with connect(server.conninfo(database)) as other, other.transaction(force_rollback=True):
+        other.execute("lock table blogger_tracking.high_priority_queue")
+        with subprocess.Popen(
+            [sys.executable, "-m", "blogger_tracking.cli", "requeue"],
+            env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include")},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as waiting:
+            wait_until(lambda: admin.execute(_WAITING).fetchone() == (True,), 60)
+            waiting.send_signal(signal.SIGINT)
+            _, printed = waiting.communicate(timeout=60)
+
+    assert waiting.returncode == 130
+    assert printed.startswith("Interrupted. ")
+    assert "Traceback" not in printed
 
 
 def test_an_error_is_one_line_and_exit_code_1(

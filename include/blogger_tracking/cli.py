@@ -31,7 +31,7 @@ from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
-from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
 from blogger_tracking.settings import describe_invalid_settings, get_settings, invalid_settings
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
@@ -39,6 +39,7 @@ from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
 _COLUMNS = 120
+_INTERRUPTED = 130
 _DEFAULT_WINDOW = timedelta(days=7)
 
 IMPORT_REPORT = Path("var/import-report.json")
@@ -68,27 +69,33 @@ class _Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 1 if the command failed."""
+    """Run one command and return its exit code: 1 if the command failed, 130 after Ctrl-C."""
     given = _parser().parse_args(arguments)
     if given.command == _LEGACY_VIEWS:
         return print_legacy_views()
     if given.command == "doctor":
         return doctor(terminal())
-    if invalid := invalid_settings():
-        _print_error(describe_invalid_settings(invalid))
-        return 1
     chosen = _COMMANDS[given.command]
     try:
-        with connect(_database_opener(chosen)) as connection:
-            if chosen.asks_first and not given.yes and not confirm_uninstall(connection):
-                return 1
-            options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
-            return chosen.run(connection, terminal(), **options)
+        return _run(chosen, given)
     except BloggerTrackingError as error:
         _print_error(str(error))
     except psycopg.Error as error:
         _print_error(_database_error(given.command, chosen, error))
+    except KeyboardInterrupt:
+        _print_error("Interrupted. The transaction in progress changed nothing; transactions before it are kept.")
+        return _INTERRUPTED
     return 1
+
+
+def _run(command: _Command, given: argparse.Namespace) -> int:
+    if invalid := invalid_settings():
+        raise ConfigurationError(describe_invalid_settings(invalid))
+    with connect(_database_opener(command)) as connection:
+        if command.asks_first and not given.yes and not confirm_uninstall(connection):
+            return 1
+        options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
+        return command.run(connection, terminal(), **options)
 
 
 def _parser() -> argparse.ArgumentParser:
