@@ -107,11 +107,11 @@ $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 			"Name another with: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up $(VENV): 1 of 3, an empty environment"
+	@echo "Setting up $(VENV): 1 of 3, an empty environment" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
-	@echo "Setting up $(VENV): 2 of 3, the installer uv"
+	@echo "Setting up $(VENV): 2 of 3, the installer uv" >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
-	@echo "Setting up $(VENV): 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages"
+	@echo "Setting up $(VENV): 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages" >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode --requirement requirements.lock
 	@touch $@

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from psycopg import Connection
@@ -19,10 +25,18 @@ from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.legacy_import import ReportedRow
 from blogger_tracking.database.migrate import known_migrations
 from blogger_tracking.domain.errors import ConfigurationError
+from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 from tests.support.old_system import OldSystem
+from tests.support.waiting import wait_until
+
+_WAITING = """
+select count(*) > 0
+from pg_stat_activity
+where wait_event_type = 'Lock' and datname = current_database()
+"""
 
 EARLIER_SYSTEMS = Path(__file__).parent / "usecases" / "earlier_systems"
 
@@ -133,9 +147,9 @@ def test_compare_prints_the_totals_and_writes_the_files(
     assert (written["since"], written["count_tolerance"]) == ("2026-11-10T00:00:00+00:00", 0.05)
     assert [each["external_video_id"] for each in written["differences"]] == ["video-10"]
     assert "<h1>" in (tmp_path / "new" / "compare.html").read_text()
-    assert ["total", "0", "1", "0", "0", "0", "0", "0"] in [
-        line.split() for line in capsys.readouterr().out.splitlines()
-    ]
+    printed = capsys.readouterr().out
+    assert ["total", "0", "1", "0", "0", "0", "0", "0"] in [line.split() for line in printed.splitlines()]
+    assert "Of the 0 videos that both systems have, 0 have counts of both" in printed
 
 
 def test_the_default_window_of_a_comparison_is_the_last_seven_days(
@@ -235,7 +249,10 @@ def test_a_tolerance_that_is_no_share_is_refused(tolerance: str, capsys: pytest.
 def test_names_in_brackets_are_printed_as_they_are(
     admin: Connection, pipeline: Connection, screen: Screen, tmp_path: Path
 ) -> None:
-    rows = [ReportedRow("tags", f"organization/{name}", "left out", "is empty", None) for name in ("[/red]", "[bold]")]
+    rows = [
+        ReportedRow("tags", f"organization/{name}", "left out", f"{name} is empty", None)
+        for name in ("[/red]", "[bold]")
+    ]
     screen.console.print(cli.import_tables([], rows, "imported"))
     assert "organization/[/red]" in screen.text
     assert "organization/[bold]" in screen.text
@@ -247,9 +264,167 @@ def test_names_in_brackets_are_printed_as_they_are(
     assert "@[/red]" in screen.text
 
 
+def test_a_reported_reason_has_its_number_of_rows_and_one_example_on_a_line_that_can_be_copied(screen: Screen) -> None:
+    keys = [f"{uuid4()}/{uuid4()}" for _ in range(3)]
+    rows = [
+        ReportedRow("members", keys[0], "adjusted", "the role 'guest' is unknown: taken as viewer", None),
+        ReportedRow("members", keys[1], "adjusted", "the role 'boss' is unknown: taken as viewer", None),
+        ReportedRow("members", keys[2], "left out", "auth.users has no such user", None),
+    ]
+
+    screen.console.print(cli.import_tables([], rows, "imported"))
+
+    printed = [line.strip() for line in screen.text.splitlines()]
+    assert "legacy_members, 2 rows adjusted: the role … is unknown: taken as viewer" in printed
+    assert f"for example {keys[0]}: the role 'guest' is unknown: taken as viewer" in " ".join(printed)
+    assert any(line.startswith(f"for example {keys[0]}") for line in printed)
+    assert printed[printed.index("legacy_members, 1 row left out: auth.users has no such user") + 1] == (
+        f"for example {keys[2]}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--since", "yesterday", "ISO 8601, such as"),
+        ("--tolerance", "5", "from 0 to 1"),
+        ("--tolerance", "x", "0 to 1"),
+    ],
+)
+def test_an_option_with_a_wrong_value_is_refused_with_its_form(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, advice: str
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["compare", option, value])
+
+    refused = capsys.readouterr().err
+    assert advice in refused
+    assert repr(value) in refused
+
+
 def test_the_template_of_the_views_is_printed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["legacy-views"]) == 0
     assert "create or replace view blogger_tracking.legacy_statistics as" in capsys.readouterr().out
+
+
+NOTHING_CHANGED = ("The transaction of this error changed nothing", "Let the Connection blogger_db_admin name")
+NOTHING_REMOVED = ("Nothing was removed", "Set the Connection blogger_db_admin to that login")
+
+
+@pytest.mark.parametrize(
+    ("command", "sentences"),
+    [("migrate", NOTHING_CHANGED), ("migrate-sql", NOTHING_CHANGED), ("uninstall --yes", NOTHING_REMOVED)],
+)
+def test_a_command_of_the_owner_names_the_connection_if_its_login_may_not_execute_the_command(
+    admin: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    sentences: tuple[str, str],
+) -> None:
+    folder = admin.info.host.replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://outsider@/{admin.info.dbname}?host={folder}")
+    admin.execute("create role outsider login")
+    try:
+        assert cli.main(command.split()) == 1
+    finally:
+        admin.execute("drop role outsider")
+
+    refused = capsys.readouterr().err
+    assert refused.count("\n") == 1
+    assert "permission denied for schema blogger_tracking" in refused
+    assert all(sentence in refused for sentence in sentences)
+
+
+def test_the_views_of_an_earlier_system_that_the_login_may_not_read_are_reported_as_a_missing_grant(
+    admin: Connection,
+    server: DatabaseServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://pipeline_login@/{database}?host={folder}")
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+    admin.execute("revoke select on all tables in schema blogger_tracking from blogger_pipeline")
+    admin.execute("grant select on blogger_tracking.schema_migrations, pipeline_canary to blogger_pipeline")
+
+    assert cli.main(["import-check"]) == 1
+
+    refused = capsys.readouterr().err
+    assert "Nothing was changed. Connect as the owner of the schema, and grant that login select" in refused
+
+
+def test_the_result_of_an_import_and_of_a_comparison_is_printed_even_if_the_disk_is_full(
+    admin: Connection,
+    screen: Screen,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "var").mkdir()
+    for file in ("import-report.json", "compare.json"):
+        (tmp_path / "var" / file).symlink_to("/dev/full")
+    admin.execute((EARLIER_SYSTEMS / "tracker.sql").read_bytes())
+
+    assert cli.run_import(admin, screen.console) == 1
+    assert "The import is complete." in screen.text
+    assert cli.compare(admin, screen.console) == 1
+    assert "have counts of both in the window" in screen.text
+
+    assert capsys.readouterr().err.count("was not written: ") == 2
+
+
+@pytest.mark.parametrize(("variable", "value"), [("FETCH_THREADS", "many"), ("ALLOWED_ORIGINS", "[")])
+def test_an_invalid_setting_is_named_in_one_line_before_the_database_is_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"BLOGGER_TRACKING_{variable}", value)
+
+    assert cli.main(["verify"]) == 1
+
+    refused = capsys.readouterr().err
+    assert refused.count("\n") == 1
+    assert f"BLOGGER_TRACKING_{variable}: " in refused
+    assert "Nothing was changed" in refused
+
+
+@contextmanager
+def interruptible_children() -> Generator[None]:
+    """Let child processes take SIGINT: a shell makes what it starts in the background, and its children, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_command_says_what_was_kept(
+    admin: Connection, server: DatabaseServer, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://pipeline_login@/{database}?host={folder}")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    with (
+        interruptible_children(),
+        connect(server.conninfo(database)) as other,
+        other.transaction(force_rollback=True),
+    ):
+        other.execute("lock table blogger_tracking.high_priority_queue")
+        with subprocess.Popen(
+            [sys.executable, "-m", "blogger_tracking.cli", "requeue"],
+            env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include")},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as waiting:
+            wait_until(lambda: admin.execute(_WAITING).fetchone() == (True,), 60)
+            waiting.send_signal(signal.SIGINT)
+            _, printed = waiting.communicate(timeout=60)
+
+    assert waiting.returncode == 130
+    assert printed.startswith("Interrupted. ")
+    assert "Traceback" not in printed
 
 
 def test_an_error_is_one_line_and_exit_code_1(
@@ -260,3 +435,5 @@ def test_an_error_is_one_line_and_exit_code_1(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "Cannot connect to the database" in printed.err
+    assert printed.err.count("\n") == 1
+    assert "?." not in printed.err

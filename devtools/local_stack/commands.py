@@ -31,7 +31,7 @@ from devtools.local_stack.batch_run import run_batch, wait_for_queues
 from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.demo_data import load_demo, next_creator, organization_with_room
 from devtools.local_stack.leftovers import end_leftovers
-from devtools.local_stack.report import gather_report, print_report, write_report
+from devtools.local_stack.report import gather_report, print_report, run_result, write_report
 from devtools.local_stack.stack import Stack
 from devtools.local_stack.stack_folder import find_running_stack, load_secrets
 
@@ -58,7 +58,7 @@ def run(config: StackConfig, console: Console) -> int:
         file = config.folder / "report.json"
         write_report(report, file)
         print_report(report, queues, console)
-        progress(f"The run ended as {state} after {report.seconds:.0f} s; the same figures are in {file}")
+        progress(f"{run_result(report)} The run took {report.seconds:.0f} s; the same figures are in {file}")
     return 0 if report.is_sound else 1
 
 
@@ -128,6 +128,7 @@ def doctor(config: StackConfig, console: Console) -> int:
         return _run_doctor(airflow_environment(config, load_secrets(config.folder), running.endpoints))
     if _has_own_connection(PIPELINE_CONNECTION):
         return _run_doctor({**tuned, **airflow_child_environment(config)})
+    _require_one_database()
     with Stack(replace(config, only_databases=True)) as stack:
         code = cli.print_checks(check_database(stack.pipeline_dsn, get_settings().database_connections), console)
     console.print("Airflow is not running: only the stack's database was checked. Start the stack with `make up`.")
@@ -219,6 +220,19 @@ def _run_doctor(environment: Mapping[str, str]) -> int:
     ).returncode
 
 
+def _require_one_database() -> None:
+    """Raise StackError if the environment names only the owner of a database of the user's own.
+
+    The local stack's database would be used instead, and its result mistaken for that of the named database.
+    """
+    if _has_own_connection(ADMIN_CONNECTION):
+        raise StackError(
+            f"{variable_of(ADMIN_CONNECTION)} is set, {variable_of(PIPELINE_CONNECTION)} is not, and this command uses "
+            f"the pipeline's login. Nothing was checked or changed. Set {variable_of(PIPELINE_CONNECTION)}, or unset "
+            f"{variable_of(ADMIN_CONNECTION)} for the local stack's own database."
+        )
+
+
 def _has_own_connection(connection_id: str) -> bool:
     return variable_of(connection_id) in os.environ
 
@@ -228,7 +242,8 @@ def _run_owner_command(config: StackConfig, command: str) -> int:
     if not _has_own_connection(ADMIN_CONNECTION):
         raise StackError(
             f"No database is named; nothing was changed. Set {variable_of(ADMIN_CONNECTION)} to the schema's owner. "
-            "The local stack's own database is below its folder var/, which can be deleted while the stack is down."
+            "This command is not for the local stack's own database: to empty that one, run `make down` and delete "
+            f"the folder {config.folder}."
         )
     return _run_pipeline_command(config, command)
 
@@ -244,7 +259,11 @@ def _run_pipeline_command(config: StackConfig, command: str, *options: str) -> i
 
 @contextmanager
 def _stack_database(config: StackConfig) -> Generator[Connection]:
-    """Connect to the database of the running stack, or to that of a stack of databases started for this command."""
+    """Connect to the database of the running stack, or to that of a stack of databases started for this command.
+
+    Raises StackError as `_require_one_database` does.
+    """
+    _require_one_database()
     if (running := find_running_stack(config.folder)) is not None:
         with connect(running.pipeline_dsn) as connection:
             yield connection

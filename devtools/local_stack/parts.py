@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,15 +45,18 @@ class StackParts:
 def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
     """Return the parts of the stack, without those that the user's environment provides.
 
-    Raises StackError for a taken port, ConfigurationError for an unusable Connection.
+    Raises StackError for a taken port, or if the sandbox would be fetched into a database of the user's own;
+    ConfigurationError for an unusable Connection.
     """
     given = {**os.environ, **config.environment}
     owns_metadata = METADATA_VARIABLE not in given and not config.only_databases
     owns_application = variable_of(PIPELINE_CONNECTION) not in given
     postgres = EmbeddedPostgres(config.postgres_data, sockets) if owns_metadata or owns_application else None
     api_port = choose_port(config.api_port, "API server")
-    provided = [variable_of(connection_id_of(platform)) in given for platform in Platform]
-    needs_sandbox = not all(provided) and not config.only_databases
+    imitated = [platform for platform in Platform if variable_of(connection_id_of(platform)) not in given]
+    needs_sandbox = bool(imitated) and not config.only_databases
+    if needs_sandbox and not owns_application:
+        raise _sandbox_refused(imitated)
     sandbox_port = choose_port(config.sandbox_port, "sandbox") if needs_sandbox else None
     if postgres is not None and owns_application:
         pipeline_dsn = postgres.dsn(APPLICATION_DATABASE, PIPELINE_LOGIN)
@@ -67,7 +71,7 @@ def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
         sandbox_port=sandbox_port,
         pipeline_dsn=pipeline_dsn,
         admin_dsn=admin_dsn,
-        is_self_contained=owns_application and not any(provided),
+        is_self_contained=owns_application and len(imitated) == len(Platform),
         endpoints=Endpoints(
             api_url=f"http://{LOOPBACK}:{api_port}",
             sandbox_url=None if sandbox_port is None else f"http://{LOOPBACK}:{sandbox_port}",
@@ -75,6 +79,15 @@ def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
             pipeline_dsn=pipeline_dsn if owns_application else None,
             admin_dsn=admin_dsn if owns_application else None,
         ),
+    )
+
+
+def _sandbox_refused(imitated: Sequence[Platform]) -> StackError:
+    variables = ", ".join(variable_of(connection_id_of(platform)) for platform in imitated)
+    return StackError(
+        f"{variable_of(PIPELINE_CONNECTION)} names a database of your own, but {', '.join(imitated)} would be the "
+        "sandbox, which knows none of your bloggers: a run would save each of them as not found. Nothing was started. "
+        f"Set {variables}, or unset {variable_of(PIPELINE_CONNECTION)} to try the system with invented data."
     )
 
 

@@ -75,6 +75,16 @@ def gather_report(
     )
 
 
+def run_result(report: Report) -> str:
+    """Return the sentences that say if the report is sound, and if not, where the remedies are."""
+    if report.is_sound:
+        return "The run succeeded, and every invariant holds."
+    violated = [name for name, violations in report.invariants.items() if violations]
+    problems = [] if report.green else [f"ended as {report.dag_run_state}"]
+    problems += [f"violates the invariants {', '.join(violated)}"] if violated else []
+    return f"The run {' and '.join(problems)}: docs/operations.md has the remedies."
+
+
 def write_report(report: Report, file: Path) -> None:
     """Write the report as JSON."""
     file.write_text(json.dumps(asdict(report), indent=2, default=str), encoding="utf-8")

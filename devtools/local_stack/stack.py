@@ -14,6 +14,7 @@ from typing import Self
 
 import requests
 
+from blogger_tracking.settings import describe_invalid_settings, invalid_settings
 from devtools.local_stack.airflow_client import AirflowClient
 from devtools.local_stack.airflow_environment import ADMIN_LOGIN, airflow_environment, require_airflow_version
 from devtools.local_stack.airflow_processes import MigratedMark, migrate_metadata, unready_components
@@ -74,6 +75,8 @@ class Stack:
         Raises StackError, ConfigurationError or DatabaseStateError after every started process was ended.
         """
         require_airflow_version()
+        if invalid := invalid_settings():
+            raise StackError(describe_invalid_settings(invalid))
         self._lock.acquire()
         try:
             self._launch()

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 from psycopg import Connection
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -31,14 +33,14 @@ from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
 from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
-from blogger_tracking.settings import get_settings
+from blogger_tracking.settings import describe_invalid_settings, get_settings, invalid_settings
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
 _COLUMNS = 120
-_EXAMPLES = 3
+_INTERRUPTED = 130
 _DEFAULT_WINDOW = timedelta(days=7)
 
 IMPORT_REPORT = Path("var/import-report.json")
@@ -68,7 +70,36 @@ class _Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 1 if the command failed."""
+    """Run one command and return its exit code: 1 if the command failed, 130 after Ctrl-C."""
+    given = _parser().parse_args(arguments)
+    if given.command == _LEGACY_VIEWS:
+        return print_legacy_views()
+    if given.command == "doctor":
+        return doctor(terminal())
+    chosen = _COMMANDS[given.command]
+    try:
+        return _run(chosen, given)
+    except BloggerTrackingError as error:
+        _print_error(str(error))
+    except psycopg.Error as error:
+        _print_error(_database_error(given.command, chosen, error))
+    except KeyboardInterrupt:
+        _print_error("Interrupted. The transaction in progress changed nothing; transactions before it are kept.")
+        return _INTERRUPTED
+    return 1
+
+
+def _run(command: _Command, given: argparse.Namespace) -> int:
+    if invalid := invalid_settings():
+        raise ConfigurationError(describe_invalid_settings(invalid))
+    with connect(_database_opener(command)) as connection:
+        if command.asks_first and not given.yes and not confirm_uninstall(connection):
+            return 1
+        options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
+        return command.run(connection, terminal(), **options)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m blogger_tracking.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in _COMMANDS.items():
@@ -79,21 +110,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_options(added)
     commands.add_parser(_LEGACY_VIEWS, help="print the template of the views that an import reads")
     commands.add_parser("doctor", help="check everything that the system depends on; exit code 1 for a fault")
-    given = parser.parse_args(arguments)
-    if given.command == _LEGACY_VIEWS:
-        return print_legacy_views()
-    if given.command == "doctor":
-        return doctor(terminal())
-    chosen = _COMMANDS[given.command]
-    try:
-        with connect(_database_opener(chosen)) as connection:
-            if chosen.asks_first and not given.yes and not confirm_uninstall(connection):
-                return 1
-            options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
-            return chosen.run(connection, terminal(), **options)
-    except BloggerTrackingError as error:
-        Console(stderr=True).print(str(error), soft_wrap=True, style="bold red", highlight=False, markup=False)
-        return 1
+    return parser
+
+
+def _print_error(text: str) -> None:
+    Console(stderr=True).print(text, soft_wrap=True, style="bold red", highlight=False, markup=False)
+
+
+def _database_error(name: str, command: _Command, error: psycopg.Error) -> str:
+    """Return the text of an error that ended a command: what happened, what was kept, what to do."""
+    reported = str(error).splitlines()[0].rstrip(".")
+    happened = (
+        f"`{name}` stopped, because Postgres reports: {reported}. The transaction of this error changed nothing; "
+        "transactions before it are kept."
+    )
+    if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"{happened} Remove the cause and run the command again."
+    if command.as_owner:
+        return (
+            f"{happened} Let the Connection blogger_db_admin name the owner of the schema blogger_tracking, or for the "
+            "first migration a login that may create schemas and roles."
+        )
+    return f"{happened} `doctor` prints the grants that the login of the Connection blogger_db lacks."
 
 
 def _database_opener(command: _Command) -> OpenConnection:
@@ -161,7 +199,8 @@ def confirm_uninstall(connection: Connection) -> bool:
     terminal().print(
         f"This deletes the schema blogger_tracking with {contents.organizations:,} organizations, "
         f"{contents.tracked_accounts:,} tracked accounts, {contents.videos:,} videos and {contents.statistics:,} rows "
-        "of statistics. Nothing outside of the schema changes.",
+        "of statistics, and what the installation created besides: the role blogger_pipeline and, if the database is "
+        "not Supabase's, the stand-in for the schema auth. Everything else stays, the pipeline's login included.",
         highlight=False,
     )
     if sys.stdin.isatty() and input('Type "remove" to go on: ').strip() == "remove":
@@ -194,9 +233,10 @@ def check_import(connection: Connection, console: Console) -> int:
     """Print what an import would do with the rows of the views `legacy_…`, and write the report; change nothing."""
     require_ready(connection)
     _require_writable(IMPORT_REPORT)
-    _print_import_report(check_legacy(connection), console, "would be imported")
-    console.print("Nothing was changed. `import` does what the report says.", highlight=False)
-    return 0
+    report = check_legacy(connection)
+    console.print(import_tables(report.views, report.rows, "would be imported"))
+    console.print("\nNothing was changed. The command `import` does what the report says.", highlight=False)
+    return _save_import_report(report, console)
 
 
 def run_import(connection: Connection, console: Console) -> int:
@@ -207,14 +247,30 @@ def run_import(connection: Connection, console: Console) -> int:
 
     require_ready(connection)
     _require_writable(IMPORT_REPORT)
-    _print_import_report(import_legacy(connection, progress), console, "imported")
+    report = import_legacy(connection, progress)
+    console.print(import_tables(report.views, report.rows, "imported"))
+    console.print("\nThe import is complete. A later import takes what is new or changed until then.", highlight=False)
+    return _save_import_report(report, console)
+
+
+def _save_import_report(report: ImportReport, console: Console) -> int:
+    try:
+        write_report(report, IMPORT_REPORT)
+    except OSError as error:
+        _print_write_error(error)
+        return 1
+    console.print(
+        f"{IMPORT_REPORT} has a line for each of the {_rows(len(report.rows))} that are not taken as they are.",
+        highlight=False,
+    )
     return 0
 
 
-def _print_import_report(report: ImportReport, console: Console, imported: str) -> None:
-    console.print(import_tables(report.views, report.rows, imported))
-    write_report(report, IMPORT_REPORT)
-    console.print(f"{len(report.rows):,} rows are not taken as they are: {IMPORT_REPORT} has each.", highlight=False)
+def _print_write_error(error: OSError) -> None:
+    _print_error(
+        f"{error.filename} was not written: {error.strerror}. What is printed above is complete. Run the command again "
+        "where files can be written."
+    )
 
 
 def _require_writable(*files: Path) -> None:
@@ -277,9 +333,13 @@ def compare(
         Window(since or until - _DEFAULT_WINDOW, until),
         get_settings().count_tolerance if tolerance is None else tolerance,
     )
-    write_json(comparison, numbers)
-    write_page(comparison, page)
     console.print(comparison_tables(comparison))
+    try:
+        write_json(comparison, numbers)
+        write_page(comparison, page)
+    except OSError as error:
+        _print_write_error(error)
+        return 1
     console.print(f"\nEvery blogger and difference is in {numbers}, a page to sign off in {page}.", highlight=False)
     return 0
 
@@ -292,15 +352,21 @@ def _add_comparison_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _moment(text: str) -> datetime:
-    given = datetime.fromisoformat(text)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in ISO 8601, such as 2026-11-18T12:00") from None
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return share
+    try:
+        given = float(text)
+    except ValueError:
+        given = -1.0
+    if not 0 <= given <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1, such as 0.1")
+    return given
 
 
 def terminal() -> Console:
@@ -343,22 +409,38 @@ def queue_tables(states: Sequence[QueueState]) -> Group:
 
 
 def import_tables(views: Sequence[ViewCounts], rows: Iterable[ReportedRow], imported: str) -> Group:
-    """Return a table of the views' rows by outcome, and one of the reasons with examples."""
+    """Return a table of the views' rows by outcome, and a list of the reasons, each with an example.
+
+    The keys of the examples stay on one line, so that they can be copied.
+    """
     counts = titled_table("Rows", "view")
     for column in ("read", imported, "unchanged", "merged", "left out", "with a change"):
         counts.add_column(column, justify="right")
     for view in views:
         numbers = (view.read, view.imported, view.unchanged, view.merged, view.left_out, view.adjusted)
         counts.add_row(f"legacy_{view.view}", *(f"{number:,}" for number in numbers))
-    keys: dict[tuple[str, str, str], list[str]] = {}
+    alike: dict[tuple[str, str, str], list[ReportedRow]] = {}
     for row in rows:
-        keys.setdefault((f"legacy_{row.view}", row.outcome, _VALUES.sub("…", row.reason)), []).append(row.key)
-    reasons = titled_table("Rows that are not taken as they are", "view")
-    for column in ("what", "reason", "rows", "for example"):
-        reasons.add_column(column, overflow="fold")
-    for reason, examples in keys.items():
-        reasons.add_row(*map(escape, reason), f"{len(examples):,}", escape(" ".join(examples[:_EXAMPLES])))
-    return Group(counts, reasons) if keys else Group(counts)
+        alike.setdefault((f"legacy_{row.view}", row.outcome, _VALUES.sub("…", row.reason)), []).append(row)
+    reasons = [
+        Padding(Text(line), (0, 0, 0, indent))
+        for (view, outcome, reason), reported in alike.items()
+        for indent, line in (
+            (2, f"{view}, {_rows(len(reported))} {outcome}: {reason}"),
+            (6, f"for example {_example(reported[0], reason)}"),
+        )
+    ]
+    title = Text("\nRows that are not taken as they are\n", "bold")
+    return Group(counts, title, *reasons) if reasons else Group(counts)
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row" if number == 1 else f"{number:,} rows"
+
+
+def _example(row: ReportedRow, reason: str) -> str:
+    """Return the key of a row, with the row's own reason if that has values which `reason` lacks."""
+    return row.key if row.reason == reason else f"{row.key}: {row.reason}"
 
 
 # Values in a reason, which would make a line of each row.

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -113,7 +113,7 @@ def write_page(comparison: Comparison, file: Path) -> None:
 def comparison_tables(comparison: Comparison) -> Group:
     """Return tables of the platforms, the reasons and the bloggers with the most differences."""
     differing = _differing_bloggers(comparison)
-    tables = [_platform_table(comparison)]
+    tables: list[RenderableType] = [_platform_table(comparison), _captured_by_both(comparison.total)]
     if comparison.total.reasons_only_old or comparison.total.reasons_only_new:
         tables.append(_reason_table(comparison.total))
     if differing:
@@ -149,12 +149,20 @@ def _platform_table(comparison: Comparison) -> Table:
     return table
 
 
+def _captured_by_both(total: Figures) -> str:
+    """Return the sentence that tells a comparison without differences from one that compared nothing."""
+    return (
+        f"Of the {total.videos_of_both:,} videos that both systems have, {total.videos_with_counts:,} have counts of "
+        "both in the window."
+    )
+
+
 def _reason_table(total: Figures) -> Table:
     table = Table(title="\nReasons for missing videos", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column("only in")
+    table.add_column("missing in")
     table.add_column("videos", justify="right")
     table.add_column("reason")
-    for system, reasons in (("earlier", total.reasons_only_old), ("new", total.reasons_only_new)):
+    for system, reasons in (("new system", total.reasons_only_old), ("earlier system", total.reasons_only_new)):
         for reason, count in reasons.most_common():
             table.add_row(system, f"{count:,}", f"{reason}: {REASON_SENTENCES.get(reason, '')}")
     return table

@@ -4,11 +4,12 @@ Each field is read from the environment variable `BLOGGER_TRACKING_` + its name 
 but fields of Airflow Connections. `docs/settings.md` is generated from this module.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 COLLECTION_THRESHOLDS = (20_000, 20, 20)
 """Thresholds of Python's garbage collection in Airflow's processes, unless `tune_garbage_collection` is off.
@@ -273,3 +274,23 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Return the settings of this process, read from the environment once."""
     return Settings()
+
+
+def invalid_settings() -> dict[str, str]:
+    """Return the environment variables with values that no setting accepts, each with the reason."""
+    prefix = Settings.model_config["env_prefix"]
+    try:
+        Settings()
+    except ValidationError as error:
+        return {f"{prefix}{str(each['loc'][0]).upper()}": each["msg"] for each in error.errors()}
+    except SettingsError as error:
+        # The text names the field, whose value is not JSON.
+        field = str(error).split('"')[1]
+        return {f"{prefix}{field.upper()}": "JSON is expected"}
+    return {}
+
+
+def describe_invalid_settings(invalid: Mapping[str, str]) -> str:
+    """Return the text of an error about invalid settings, after which nothing was done."""
+    reasons = "; ".join(f"{variable}: {reason}" for variable, reason in invalid.items())
+    return f"These settings are not valid: {reasons}. Nothing was changed. Correct the variables, or unset them."

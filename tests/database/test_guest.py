@@ -199,14 +199,37 @@ def test_removing_is_refused_while_the_pipeline_is_connected(host: Host, server:
 
 
 @pytest.mark.parametrize(
+    ("dependent", "named"),
+    [
+        ("create view public.mine as select id from blogger_tracking.videos", "view public.mine"),
+        (
+            "create table public.notes (video_id bigint references blogger_tracking.videos (id))",
+            "table constraint notes_video_id_fkey on public.notes",
+        ),
+        (
+            """
+            create policy theirs on public.notes_of_members
+            using (organization in (select blogger_tracking.own_organizations()))
+            """,
+            "policy theirs on public.notes_of_members",
+        ),
+    ],
+)
+def test_removing_is_refused_if_an_object_of_the_host_would_be_dropped(host: Host, dependent: str, named: str) -> None:
+    connection = host("supabase", OWN_HOSTS["supabase"])
+    connection.execute("create table public.notes_of_members (organization uuid)")
+    apply_migrations(connection)
+    connection.execute(dependent.encode())
+    before = footprint(connection)
+    with pytest.raises(DatabaseStateError, match="Drop or change these objects first") as refused:
+        uninstall(connection)
+    assert f"dropped with it: {named}. Nothing was removed" in str(refused.value)
+    assert footprint(connection) == before
+
+
+@pytest.mark.parametrize(
     "dependent",
     [
-        "create view public.mine as select id from blogger_tracking.videos",
-        "create table public.notes (video_id bigint references blogger_tracking.videos (id))",
-        """
-        create policy theirs on public.notes_of_members
-        using (organization in (select blogger_tracking.own_organizations()))
-        """,
         "create function public.title_of(video blogger_tracking.videos) returns text language sql as 'select $1.title'",
         "create table public.copies (video blogger_tracking.videos)",
         """
@@ -220,9 +243,8 @@ def test_removing_is_refused_while_the_pipeline_is_connected(host: Host, server:
         """,
     ],
 )
-def test_removing_is_refused_if_an_object_of_the_host_would_be_dropped(host: Host, dependent: str) -> None:
+def test_removing_is_refused_whatever_the_object_of_the_host_is_called(host: Host, dependent: str) -> None:
     connection = host("supabase", OWN_HOSTS["supabase"])
-    connection.execute("create table public.notes_of_members (organization uuid)")
     apply_migrations(connection)
     connection.execute(dependent.encode())
     before = footprint(connection)

@@ -1,20 +1,35 @@
-"""The SQL statements of the operations page, executed against the current schema."""
+"""The SQL statements of the pages on operations and on moving in, executed against the current schema."""
 
 from __future__ import annotations
 
 import re
+import textwrap
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from blogger_tracking.domain.ledger import SkipReason
 from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.database_builder import DatabaseBuilder
 
 PAGE = (PROJECT_ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+MOVING_IN = (PROJECT_ROOT / "docs" / "moving-in.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: " ".join(statement.split())[:50])
+def statements(page: str) -> list[str]:
+    """Return the SQL statements of a page, without indentation."""
+    return [textwrap.dedent(found) for found in re.findall(r"^ *```sql\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)]
+
+
+STATEMENTS = statements(PAGE)
+# The server of the tests has the login already; the page on Supabase, which another test executes, creates it as well.
+STATEMENTS_OF_MOVING_IN = [statement for statement in statements(MOVING_IN) if "create role" not in statement]
+
+
+@pytest.mark.parametrize(
+    "statement", STATEMENTS + STATEMENTS_OF_MOVING_IN, ids=lambda statement: " ".join(statement.split())[:50]
+)
 def test_every_statement_runs(admin: psycopg.Connection, statement: str) -> None:
     # The tests' login has the name that the page uses as an example.
     admin.execute(statement.encode())
@@ -22,6 +37,19 @@ def test_every_statement_runs(admin: psycopg.Connection, statement: str) -> None
 
 def test_there_are_statements() -> None:
     assert len(STATEMENTS) > 5
+    assert len(STATEMENTS_OF_MOVING_IN) == 3
+
+
+def test_an_organization_without_a_current_subscription_is_found_after_an_import(
+    admin: psycopg.Connection, build: DatabaseBuilder
+) -> None:
+    build.organization()
+    without = build.organization(video_limit=None)
+    lapsed = build.organization(video_limit=None)
+    build.subscription(lapsed, starts=timedelta(days=-40), ends=timedelta(days=-10))
+    (query,) = [statement for statement in STATEMENTS_OF_MOVING_IN if "last_period_end" in statement]
+
+    assert [row[0] for row in admin.execute(query.encode())] == [without, lapsed]
 
 
 @pytest.mark.parametrize("reason", SkipReason)

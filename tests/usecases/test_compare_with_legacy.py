@@ -16,10 +16,10 @@ from blogger_tracking.comparison_report import COLUMNS, as_json, write_page
 from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import finish_run
-from blogger_tracking.database.youtube_units import UnitUse, record_units
+from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.comparison import REASON_SENTENCES, SMALLEST_COUNT_DIFFERENCE, Window, WindowError
 from blogger_tracking.domain.errors import DatabaseStateError
-from blogger_tracking.domain.ledger import FetchState, SkipReason
+from blogger_tracking.domain.ledger import FetchState, RequestUse, SkipReason
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases import compare_with_legacy as compare_with_legacy_module
@@ -140,7 +140,7 @@ def test_a_missing_video_of_an_account_that_a_run_skipped_gets_the_reason_of_the
         "daily_units": fleet.blogger(platform="YouTube"),
     }
     suspend_platform(pipeline, Platform.INSTAGRAM, NOW + HOUR, "five responses 503 in a row")
-    record_units(pipeline, datetime.now(UTC), UnitUse.LISTING, get_settings().youtube_daily_units)
+    record_units(pipeline, datetime.now(UTC), {RequestUse.LISTING: get_settings().youtube_daily_units})
     plan(fleet.pool)
     platforms = {"platform_suspended": "Instagram", "daily_units": "YouTube"}
     for number, (reason, tracked) in enumerate(planted.items()):

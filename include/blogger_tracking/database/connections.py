@@ -98,9 +98,11 @@ def connect(address: DatabaseAddress) -> Generator[Connection]:
     try:
         connection = _open(address, **_OPTIONS)
     except psycopg.Error as error:
+        # libpq breaks its text into lines, and ends some of them with a question.
+        reason = " ".join(str(error).split()).rstrip(".?")
         raise DatabaseStateError(
-            f"Cannot connect to the database{_server_and_database(error)}: {str(error).strip()}. Nothing was changed. "
-            "Check the Airflow Connection: blogger_db, or blogger_db_admin for migrations."
+            f"Cannot connect to the database{_server_and_database(error)}: {reason}. Nothing was changed. Check the "
+            "Airflow Connection blogger_db; for migrations, imports and the removal, blogger_db_admin."
         ) from None
     with connection:
         yield connection

@@ -61,7 +61,7 @@ select
     )
 """
 
-# While an attempt is the newest one, nothing else changes what its allocations reserve or what they are charged for.
+# While an attempt is the newest one, no other transaction changes the reserved and charged numbers of its allocations.
 # Allocations that the attempt has not claimed reserve nothing.
 _SETTLE_ALLOCATIONS = """
 with settled as (

@@ -59,7 +59,7 @@ create or replace view blogger_tracking.legacy_tracked_accounts as
 select
     accounts.id, -- uuid, kept
     accounts.organization_id, -- uuid
-    accounts.user_id, -- uuid of auth.users; null or unknown: nobody
+    accounts.user_id, -- uuid of auth.users; null, or not in auth.users: taken without a user
     accounts.blogger_id, -- uuid, legacy_bloggers.id
     accounts.is_active, -- boolean; null: true
     accounts.daily_videos_count, -- 1 to 500; null: the count of the organization

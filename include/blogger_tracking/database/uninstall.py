@@ -36,7 +36,8 @@ order by usename
 """
 
 # Objects of other schemas that dropping the schema would take along: foreign keys, views, functions, policies. The
-# address of a policy, a trigger, a rule, a constraint or a default begins with the schema of its table.
+# address of a policy, a trigger, a rule, a constraint or a default begins with the schema of its table. A view depends
+# on a table by the view's rewrite rule, and is named instead of the rule.
 _DEPENDENTS = """
 with own as (
     select 'pg_class'::regclass as class_id, oid as object_id
@@ -49,8 +50,15 @@ with own as (
 select distinct outside.type || ' ' || outside.identity as dependent
 from pg_depend
 join own on own.class_id = pg_depend.refclassid and own.object_id = pg_depend.refobjid
-cross join lateral pg_identify_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid) as outside
-cross join lateral pg_identify_object_as_address(pg_depend.classid, pg_depend.objid, pg_depend.objsubid) as address
+left join pg_rewrite on pg_depend.classid = 'pg_rewrite'::regclass and pg_rewrite.oid = pg_depend.objid
+cross join lateral (
+    select
+        case when pg_rewrite.oid is null then pg_depend.classid else 'pg_class'::regclass end as class_id,
+        coalesce(pg_rewrite.ev_class, pg_depend.objid) as object_id,
+        case when pg_rewrite.oid is null then pg_depend.objsubid else 0 end as part_id
+) as named
+cross join lateral pg_identify_object(named.class_id, named.object_id, named.part_id) as outside
+cross join lateral pg_identify_object_as_address(named.class_id, named.object_id, named.part_id) as address
 where pg_depend.deptype in ('n', 'a')
   and coalesce(outside.schema, address.object_names[1]) is distinct from 'blogger_tracking'
   and outside.schema is distinct from 'pg_toast'

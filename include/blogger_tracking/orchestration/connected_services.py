@@ -35,7 +35,7 @@ BLOGGER_DB = "blogger_db"
 """Connection id of the application's database, with the pipeline's role."""
 
 BLOGGER_DB_ADMIN = "blogger_db_admin"
-"""Connection id of the same database, as the owner of the schema. Only migrations use this Connection."""
+"""Connection id of the same database, as the owner of the schema: for migrations, imports and the removal."""
 
 AIRFLOW_API = "airflow_api"
 """Connection id of Airflow's own REST API: host = base URL, login and password of a service account."""

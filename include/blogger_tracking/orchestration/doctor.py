@@ -13,8 +13,6 @@ from importlib.metadata import version
 from airflow.configuration import conf
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.timetables.trigger import CronTriggerTimetable
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from blogger_tracking.domain.checks import Check, export, fault, not_checked, ok, shell, to_do, warning
 from blogger_tracking.domain.errors import BloggerTrackingError
@@ -31,7 +29,7 @@ from blogger_tracking.orchestration.connection_checks import (
     uses_sandbox,
 )
 from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
-from blogger_tracking.settings import Settings
+from blogger_tracking.settings import Settings, invalid_settings
 
 _PREFIX = "BLOGGER_TRACKING_"
 
@@ -42,11 +40,10 @@ def check_everything() -> Iterator[Check]:
     yield check_deferrable()
     yield from check_settings(os.environ)
     yield from check_variables()
-    try:
-        settings = Settings()
-    except (ValidationError, SettingsError):
+    if invalid_settings():
         yield not_checked("connections", "The Connections are checked once the settings are valid.")
         return
+    settings = Settings()
     yield check_schedule(settings)
     yield check_thumbnail_addresses(settings)
     yield check_thumbnail_storage()
@@ -81,7 +78,7 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Check]:
     """Check that each variable `BLOGGER_TRACKING_…` is the name of a setting and has a valid value."""
     given = [name for name in environment if name.startswith(_PREFIX)]
     known = {f"{_PREFIX}{field.upper()}" for field in Settings.model_fields}
-    wrong = dict(_invalid_settings())
+    wrong = invalid_settings()
     for name in sorted(wrong):
         yield fault(name, f"The value is not valid: {wrong[name]}.", shell(f"unset {name}"))
     for name in sorted(set(given) - known):
@@ -90,18 +87,6 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Check]:
         yield warning(name, f"There is no such setting.{meant}", shell(f"unset {name}"))
     if not wrong:
         yield ok("settings", f"{len(known.intersection(given))} of {len(known)} settings differ from the defaults.")
-
-
-def _invalid_settings() -> Iterator[tuple[str, str]]:
-    try:
-        Settings()
-    except ValidationError as error:
-        for each in error.errors():
-            yield f"{_PREFIX}{str(each['loc'][0]).upper()}", each["msg"]
-    except SettingsError as error:
-        # The text names the field, whose value is not JSON.
-        field = str(error).split('"')[1]
-        yield f"{_PREFIX}{field.upper()}", "JSON is expected"
 
 
 def check_schedule(settings: Settings) -> Check:

@@ -27,7 +27,7 @@ INITIAL_FETCH_PARAMS = {name: Param(**schema) for name, schema in message_schema
 
 
 class FetchInitialVideosOperator(FetchBloggersOperator):
-    """Operator that plans and executes the initial fetch of the run conf, in one task to save the start of another.
+    """Operator that plans and makes the initial fetch of the run conf; a second task would start seconds later.
 
     The task is skipped for a duplicate, a paused account and an exhausted limit; it fails, without a retry, for a
     message that contradicts the database. The log has the reason. While another run is fetching the blogger,

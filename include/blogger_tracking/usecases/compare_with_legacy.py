@@ -73,7 +73,7 @@ class Figures:
 
     @property
     def unexplained(self) -> int:
-        """The differences that somebody has to look into: all but missing videos with a known reason."""
+        """Differences that a person has to look into: all except the missing videos with a known reason."""
         missed = self.reasons_only_old[MissingReason.MISSED] + self.reasons_only_new[MissingReason.MISSED]
         return missed + self.addresses_differ + self.dates_differ + self.counts_differ
 

@@ -51,7 +51,7 @@ def check_legacy(connection: Connection) -> ImportReport:
     """
     _require_views(connection)
     with (
-        _explained("The views legacy_… cannot be read. Nothing was changed. Correct the view that Postgres names"),
+        _explained("The views legacy_… cannot be read. Nothing was changed.", "Correct the view that Postgres names"),
         connection.transaction(force_rollback=True),
     ):
         stage(connection)
@@ -70,7 +70,7 @@ def import_legacy(
     """
     _require_views(connection)
     progress("Reading the views")
-    with _explained("The views legacy_… cannot be read. Nothing was imported. Correct the view that Postgres names"):
+    with _explained("The views legacy_… cannot be read. Nothing was imported.", "Correct the view that Postgres names"):
         with connection.transaction():
             import_id = stage(connection)
         rows = count_staged(connection)
@@ -80,7 +80,7 @@ def import_legacy(
             _import_batch(connection, step, import_id, first, last)
             progress(f"{step.label}: {last:,} of {rows[step.view]:,} rows")
     with (
-        _explained("Everything was imported, but there is no report. Import again for one"),
+        _explained("Everything was imported, but there is no report.", "Import again for one"),
         connection.transaction(),
     ):
         require_own_rows(connection, import_id)
@@ -111,18 +111,22 @@ def _require_views(connection: Connection) -> None:
 
 
 @contextmanager
-def _explained(sentence: str) -> Generator[None]:
-    """Raise an error of Postgres as DatabaseStateError that begins with a sentence."""
+def _explained(what: str, remedy: str) -> Generator[None]:
+    """Raise an error of Postgres as DatabaseStateError that says what happened and what to do."""
     try:
         yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        remedy = "Connect as the owner of the schema, and grant that login select on what Postgres names"
+        raise DatabaseStateError(f"{what} {remedy}: {str(error).strip()}") from error
     except psycopg.Error as error:
-        raise DatabaseStateError(f"{sentence}: {str(error).strip()}") from error
+        raise DatabaseStateError(f"{what} {remedy}: {str(error).strip()}") from error
 
 
 def _import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:
     with _explained(
         f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before was "
-        "kept. Remove the cause and import again: the import goes on there. Postgres reports"
+        "kept.",
+        "Remove the cause and import again: the import goes on there. Postgres reports",
     ):
         for _ in range(_LOST_CONFLICTS):
             try:

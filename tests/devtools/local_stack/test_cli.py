@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from devtools.local_stack.airflow_connections import variable_of
+from devtools.local_stack.airflow_connections import http_connection, variable_of
 from devtools.local_stack.cli import main
 from devtools.local_stack.config import LOOPBACK, PROJECT_ROOT, StackConfig
 from devtools.local_stack.leftovers import marked_processes
@@ -189,6 +189,45 @@ def test_verify_checks_the_users_own_database_and_keeps_airflows_files_below_the
     assert "ledger_is_usage" in capfd.readouterr().out
     assert list((folder / "airflow").iterdir())
     assert not (folder / "postgres").exists()
+
+
+@pytest.mark.parametrize("command", ["verify", "queues", "requeue", "doctor"])
+def test_the_stacks_own_database_is_not_used_instead_of_one_whose_owner_alone_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv(variable_of("blogger_db_admin"), "postgresql://me@db.example/bloggers")
+
+    assert main([command, "--folder", str(folder)]) == 1
+
+    assert "Set AIRFLOW_CONN_BLOGGER_DB," in capsys.readouterr().err
+    assert not (folder / "postgres").exists()
+
+
+@pytest.mark.parametrize("command", ["up", "doctor"])
+def test_an_invalid_setting_ends_a_command_before_a_process_is_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_FETCH_THREADS", "many")
+
+    assert main([command, "--folder", str(folder)]) == 1
+
+    assert "BLOGGER_TRACKING_FETCH_THREADS: " in capsys.readouterr().err
+    assert not (folder / "postgres").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_the_sandbox_is_not_fetched_into_a_database_of_the_users_own(
+    databases: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    variable = variable_of("blogger_db")
+    monkeypatch.setenv(variable, databases.environment()[variable])
+    monkeypatch.setenv(variable_of("youtube_api"), http_connection("https://www.googleapis.com/youtube/v3", "KEY"))
+
+    assert main([command, "--folder", str(folder)]) == 1
+
+    refused = capsys.readouterr().err
+    assert "Set AIRFLOW_CONN_TIKTOK_API, AIRFLOW_CONN_INSTAGRAM_API, or unset AIRFLOW_CONN_BLOGGER_DB" in refused
+    assert marked_processes(folder) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -14,7 +14,7 @@ from blogger_tracking.database.run_summaries import OrganizationSummary, Platfor
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.usecases.manage_queues import QueueState
 from devtools.local_stack.adding_over_http import TimedAddition
-from devtools.local_stack.report import Report, print_report, write_report
+from devtools.local_stack.report import Report, print_report, run_result, write_report
 
 _REPORT = Report(
     dag_run_state="success",
@@ -64,6 +64,15 @@ def test_a_report_is_sound_if_the_run_succeeded_and_every_invariant_is_zero() ->
     assert _REPORT.is_sound
     assert not replace(_REPORT, green=False).is_sound
     assert not replace(_REPORT, invariants={"lost": 0, "duplicate_charges": 1}).is_sound
+
+
+def test_the_last_line_of_a_run_says_if_the_run_is_sound_and_names_the_problems_otherwise() -> None:
+    assert run_result(_REPORT) == "The run succeeded, and every invariant holds."
+    failed = replace(_REPORT, green=False, dag_run_state="failed", invariants={"lost": 1, "over_limit": 0})
+    assert run_result(failed) == (
+        "The run ended as failed and violates the invariants lost: docs/operations.md has the remedies."
+    )
+    assert "ended as failed: docs" in run_result(replace(_REPORT, green=False, dag_run_state="failed"))
 
 
 def test_a_written_report_has_the_documented_keys(tmp_path: Path) -> None:
