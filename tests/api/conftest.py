@@ -82,11 +82,17 @@ def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServi
     )
 
 
+@pytest.fixture(scope="module")
+def app_server() -> Iterator[AppServer]:
+    with AppServer() as server:
+        yield server
+
+
 @pytest.fixture
-def url(services: ApiServices) -> Iterator[str]:
+def url(app_server: AppServer, services: ApiServices) -> str:
     """The address of the HTTP API, without `/blogger`."""
-    with AppServer(create_app(lambda: services, [ALLOWED_ORIGIN])) as server:
-        yield server.url
+    app_server.app = create_app(lambda: services, [ALLOWED_ORIGIN])
+    return app_server.url
 
 
 @pytest.fixture

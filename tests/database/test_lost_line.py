@@ -20,7 +20,7 @@ from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 from tests.support.silent_proxy import SilentProxy
 
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 1.2
 """A session that is idle within a transaction is ended after a quarter, a lock is waited for half as long."""
 
 PATIENCE_SECONDS = 60.0

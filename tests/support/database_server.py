@@ -56,8 +56,9 @@ class DatabaseServer:
 class RecycledDatabases:
     """Migrated databases that look freshly migrated: a database that a test gave back is emptied and given to another.
 
-    Emptying takes a fifth of the time of creating and dropping. A database is dropped instead if the test changed
-    anything but rows: an object, a privilege, a policy, a setting of the database, statistics of the planner.
+    Emptying takes a tenth of the time of creating and dropping. Schemas that the test created are dropped with all that
+    depends on them. A database is dropped instead if the test changed anything else than rows: an object, a privilege,
+    a policy, a setting of the database, statistics of the planner.
     """
 
     def __init__(self, server: DatabaseServer) -> None:
@@ -67,6 +68,7 @@ class RecycledDatabases:
         with psycopg.connect(server.conninfo(TEMPLATE), autocommit=True) as connection:
             self._tables = [table for (table,) in connection.execute(_TABLES)]
             self._rows = {table: rows for table in self._tables if (rows := _copy_out(connection, table))}
+            self._schemas = _schemas(connection)
             self._fingerprint, self._size = _fingerprint(connection)
 
     def take(self) -> str:
@@ -92,6 +94,8 @@ class RecycledDatabases:
         """Restore the template's rows. Return False if the database differs from the template in anything else."""
         with psycopg.connect(self._server.conninfo(name), autocommit=True) as connection:
             connection.execute(_END_OTHER_SESSIONS)
+            for schema in _schemas(connection) - self._schemas:
+                connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
             fingerprint, size = _fingerprint(connection)
             if fingerprint != self._fingerprint or size > self._size + _LARGEST_GROWTH:
                 return False
@@ -120,6 +124,8 @@ join pg_namespace on pg_namespace.oid = relnamespace
 where relkind = 'r' and nspname not like 'pg\\_%' and nspname <> 'information_schema'
 order by 1
 """
+
+_SCHEMAS = "select nspname from pg_namespace where nspname not like 'pg\\_%'"
 
 _END_OTHER_SESSIONS = """
 select pg_terminate_backend(pid, 5000)
@@ -172,6 +178,10 @@ def _fingerprint(connection: Connection) -> tuple[str, int]:
     """Return a hash of everything in the database but its rows, and the database's size in bytes."""
     ((fingerprint, size),) = connection.execute(_FINGERPRINT.encode()).fetchall()
     return fingerprint, size
+
+
+def _schemas(connection: Connection) -> set[str]:
+    return {schema for (schema,) in connection.execute(_SCHEMAS)}
 
 
 def _identifier(table: str) -> sql.Identifier:
