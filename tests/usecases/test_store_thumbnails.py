@@ -10,9 +10,10 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.invariants import check_invariants
-from blogger_tracking.domain.errors import StorageError
+from blogger_tracking.domain.errors import StorageError, ThumbnailError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import Settings
+from blogger_tracking.thumbnails.download import Thumbnail, ThumbnailDownloader
 from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
@@ -115,6 +116,40 @@ def test_a_url_without_an_image_is_parked_at_once_with_its_reason(
     assert reason in last_error
     consumer.clock.wait(days=1)
     assert consumer.run() == {}
+
+
+def test_a_message_that_makes_a_parser_raise_is_parked_alone(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = [thumbnail_url(sandbox, name) for name in ("one", "hostile", "two")]
+    queue_thumbnails(build, consumer.pool, urls)
+    download = ThumbnailDownloader.download
+
+    def raising(downloader: ThumbnailDownloader, url: str) -> Thumbnail:
+        if "hostile" in url:
+            raise LookupError(url)
+        return download(downloader, url)
+
+    monkeypatch.setattr(ThumbnailDownloader, "download", raising)
+    assert consumer.run() == {"stored": 2, "skipped": 0, "failed": 1}
+    assert [(parked, error) for _, _, parked, error in states(build)] == [
+        (False, None),
+        (True, "the URL or the response cannot be read (LookupError)"),
+        (False, None),
+    ]
+
+
+def test_a_reason_with_characters_that_postgres_refuses_is_stored_without_them(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
+
+    def raising(_downloader: ThumbnailDownloader, _url: str) -> Thumbnail:
+        raise ThumbnailError("the host \x00\ud800 was not found", final=True)
+
+    monkeypatch.setattr(ThumbnailDownloader, "download", raising)
+    consumer.run()
+    assert [error for *_, error in states(build)] == ["the host ? was not found"]
 
 
 def test_loopback_addresses_are_refused_without_the_setting_for_the_sandbox(

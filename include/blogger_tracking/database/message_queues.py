@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection, sql
 
 from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_values
-from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
 
 VIDEOS_PER_MESSAGE = 50
@@ -344,7 +344,8 @@ def fail_messages(
     """
     parameters = {
         "ids": [failure.message_id for failure in failures],
-        "reasons": [failure.reason for failure in failures],
+        # A reason may quote a header or a host name from outside.
+        "reasons": [storable(failure.reason) for failure in failures],
         "finals": [failure.final for failure in failures],
         "retry_delays": list(RETRY_DELAYS),
         "max_attempts": MAX_ATTEMPTS,

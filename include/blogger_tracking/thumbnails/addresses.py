@@ -84,7 +84,8 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 def _resolve(host: str, resolve: Resolve) -> list[IpAddress]:
     try:
         ips = [ip_address(text.partition("%")[0]) for text in resolve(host)]
-    except UnicodeError:
+    except ValueError:
+        # A host name that no encoding or no resolver accepts, such as one with a NUL.
         raise ThumbnailError(f"{host} is not a valid host name", final=True) from None
     except OSError as error:
         unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME

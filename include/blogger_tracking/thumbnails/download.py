@@ -68,7 +68,7 @@ class ThumbnailDownloader:
             with self._response(target, deadline) as response:
                 if response.status not in _REDIRECT_STATUSES:
                     return self._read(response, deadline)
-                url = urljoin(url, response.headers.get("Location", ""))
+                url = _redirect_target(url, response.headers.get("Location", ""))
         raise ThumbnailError(f"redirected more than {_MAX_REDIRECTS} times", final=True)
 
     @contextmanager
@@ -147,6 +147,13 @@ def _get(target: Target, sock: socket.socket) -> Generator[HTTPResponse]:
     connection.request("GET", target.path, headers=_HEADERS)
     with connection.getresponse() as response:
         yield response
+
+
+def _redirect_target(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ThumbnailError("redirected to a malformed URL", final=True) from None
 
 
 def _shut_down(sock: socket.socket) -> None:

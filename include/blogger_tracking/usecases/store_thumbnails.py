@@ -124,7 +124,6 @@ class ThumbnailStorer:
             return _StoredThumbnail(message.id, thumbnail.id, None)
         try:
             image = self._downloader.download(message.row["thumbnail_url"])
-            path = self._store.write(thumbnail.storage_key(image.extension), image.content)
         except ThumbnailError as error:
             logger.warning(
                 "The thumbnail of %s video %s was not downloaded: %s. Its message is tried again later or parked.",
@@ -133,6 +132,18 @@ class ThumbnailStorer:
                 error,
             )
             return FailedMessage(message.id, str(error), error.final)
+        except Exception as error:  # noqa: BLE001 - an address or a response from outside may make any parser raise anything
+            logger.warning(
+                "The thumbnail of %s video %s was not downloaded: %s. Its message is parked.",
+                thumbnail.platform,
+                thumbnail.external_video_id,
+                type(error).__name__,
+            )
+            return FailedMessage(
+                message.id, f"the URL or the response cannot be read ({type(error).__name__})", final=True
+            )
+        try:
+            path = self._store.write(thumbnail.storage_key(image.extension), image.content)
         except StorageError as error:
             logger.exception(
                 "The thumbnail of %s video %s was not stored. Its message is tried again later or parked.",
