@@ -1,7 +1,7 @@
 """Settings of the system: the numbers and switches that an operator may change without changing code.
 
-Each field is read from the environment variable `BLOGGER_TRACKING_` + its name in capitals. Secrets are not settings,
-but fields of Airflow Connections. `docs/settings.md` is generated from this module.
+Each field is read from the environment variable `BLOGGER_TRACKING_` + its name in capitals; an empty variable counts as
+missing. Secrets are not settings, but fields of Airflow Connections. `docs/settings.md` is generated from this module.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class InstagramPosts(StrEnum):
 class Settings(BaseSettings):
     """Settings of one process. Every comment line in the class is the heading of the fields below it."""
 
-    model_config = SettingsConfigDict(env_prefix="BLOGGER_TRACKING_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BLOGGER_TRACKING_", env_ignore_empty=True, frozen=True)
 
     # Batch run
     deployment: str = Field(

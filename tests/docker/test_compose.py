@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
+from blogger_tracking.settings import Settings
 from devtools.local_stack.config import PROJECT_ROOT
 
 _TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()
@@ -20,7 +21,7 @@ _SERVICES: dict[str, dict[str, Any]] = _COMPOSE["services"]
 _AIRFLOW_SERVICES = {name: service for name, service in _SERVICES.items() if "build" in service}
 _EXAMPLE = (PROJECT_ROOT / ".env.example").read_text()
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:[-?])([^}]*))?\}")
-_SECRET = re.compile(r"PASSWORD|KEY|SECRET|CONNECTION")
+_SECRET = re.compile(r"^(?!BLOGGER_TRACKING_).*(PASSWORD|KEY|SECRET|CONNECTION)")
 _EXAMPLE_LINE = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
 
 
@@ -77,7 +78,8 @@ def test_the_example_file_lists_exactly_the_used_variables() -> None:
 def test_the_example_file_has_the_same_defaults_and_no_secret() -> None:
     defaults = {name: operand for name, uses in _variables().items() for operator, operand in uses if operator == ":-"}
 
-    assert {name: value for name, value in _EXAMPLE_LINE.findall(_EXAMPLE) if value} == defaults
+    assert {name: value for name, value in _EXAMPLE_LINE.findall(_EXAMPLE) if not _SECRET.search(name)} == defaults
+    assert {value for name, value in _EXAMPLE_LINE.findall(_EXAMPLE) if _SECRET.search(name)} == {""}
 
 
 def test_the_example_file_has_a_comment_for_each_variable() -> None:
@@ -117,6 +119,47 @@ def test_every_copied_path_is_in_the_build_context() -> None:
     admitted = re.findall(r"^!(.+)$", (PROJECT_ROOT / ".dockerignore").read_text(), re.MULTILINE)
 
     assert set(admitted) == copied
+
+
+def test_every_setting_is_passed_on_from_the_environment_file() -> None:
+    environment = _SERVICES["scheduler"]["environment"]
+    passed = {name: value for name, value in environment.items() if name.startswith("BLOGGER_TRACKING_")}
+
+    assert passed.keys() == {f"BLOGGER_TRACKING_{name.upper()}" for name in Settings.model_fields}
+    assert [name for name, value in passed.items() if not value.startswith(f"${{{name}:-")] == []
+
+
+def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"BLOGGER_TRACKING_{name.upper()}", "")
+
+    assert Settings() == Settings.model_construct()
+
+
+def test_every_mounted_volume_belongs_to_the_user_of_the_image() -> None:
+    dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
+    [(owner, folders)] = re.findall(r"^RUN install --directory --owner=(\w+) .*?(/.*)$", dockerfile, re.MULTILINE)
+    mounted = {volume.split(":")[1] for service in _AIRFLOW_SERVICES.values() for volume in service["volumes"]}
+
+    assert owner == "airflow"
+    assert mounted == set(folders.split())
+    assert re.findall(r"^USER (\w+)$", dockerfile, re.MULTILINE)[-1] == "airflow"
+
+
+def test_nothing_is_published_beyond_this_machine_by_default() -> None:
+    published = [port for service in _SERVICES.values() for port in service.get("ports", [])]
+
+    assert published == ["${AIRFLOW_ADDRESS:-127.0.0.1}:${AIRFLOW_PORT:-8080}:8080"]
+
+
+@pytest.mark.parametrize("service", _AIRFLOW_SERVICES)
+def test_a_service_has_no_privileges_a_bound_of_memory_and_time_to_stop(service: str) -> None:
+    limits = _SERVICES[service]
+
+    assert limits["cap_drop"] == ["ALL"]
+    assert limits["security_opt"] == ["no-new-privileges:true"]
+    assert limits["mem_limit"]
+    assert limits["stop_grace_period"] == "1m"
 
 
 def test_every_volume_that_is_used_is_declared() -> None:
