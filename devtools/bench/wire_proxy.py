@@ -49,11 +49,11 @@ class WireProxy:
                 return
             server = socket.socket(socket.AF_UNIX)
             server.connect(str(self._server_socket))
-            direction = _Direction()
+            direction = Direction()
             threading.Thread(target=self._to_server, args=(client, server, direction), daemon=True).start()
             threading.Thread(target=self._to_client, args=(server, client, direction), daemon=True).start()
 
-    def _to_server(self, client: socket.socket, server: socket.socket, direction: _Direction) -> None:
+    def _to_server(self, client: socket.socket, server: socket.socket, direction: Direction) -> None:
         while data := client.recv(_CHUNK_BYTES):
             if direction.client_begins():
                 self.round_trips += 1
@@ -62,7 +62,7 @@ class WireProxy:
         server.close()
         client.close()
 
-    def _to_client(self, server: socket.socket, client: socket.socket, direction: _Direction) -> None:
+    def _to_client(self, server: socket.socket, client: socket.socket, direction: Direction) -> None:
         try:
             while data := server.recv(_CHUNK_BYTES):
                 direction.server_answers()
@@ -83,7 +83,7 @@ def proxied(dsn: str, delay_ms: float) -> Generator[tuple[WireProxy, str]]:
         yield proxy, make_conninfo(dsn, host=folder)
 
 
-class _Direction:
+class Direction:
     """Direction of the data between one client and the server."""
 
     def __init__(self) -> None:
