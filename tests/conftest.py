@@ -74,20 +74,20 @@ def server() -> Iterator[DatabaseServer]:
 
 
 @pytest.fixture(scope="session")
-def databases(server: DatabaseServer) -> RecycledDatabases:
+def recycled_databases(server: DatabaseServer) -> RecycledDatabases:
     return RecycledDatabases(server)
 
 
 @pytest.fixture
-def database(databases: RecycledDatabases, request: pytest.FixtureRequest) -> Iterator[str]:
+def database(recycled_databases: RecycledDatabases, request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the name of a migrated database without rows of other tests."""
-    name = databases.take()
+    name = recycled_databases.take()
     yield name
     # A pooler keeps connections to a database, and may give a connection that was ended to the next test.
     if "transaction_pooler" in request.fixturenames or _is_pooled(request):
-        databases.drop(name)
+        recycled_databases.drop(name)
     else:
-        databases.give_back(name)
+        recycled_databases.give_back(name)
 
 
 def _is_pooled(request: pytest.FixtureRequest) -> bool:
