@@ -139,17 +139,17 @@ def test_a_message_that_makes_a_parser_raise_is_parked_alone(
     ]
 
 
-def test_a_reason_with_characters_that_postgres_refuses_is_stored_without_them(
+def test_a_reason_with_a_nul_is_stored_without_it(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
 
     def raising(_downloader: ThumbnailDownloader, _url: str) -> Thumbnail:
-        raise ThumbnailError("the host \x00\ud800 was not found", final=True)
+        raise ThumbnailError("the host a\x00b was not found", final=True)
 
     monkeypatch.setattr(ThumbnailDownloader, "download", raising)
     consumer.run()
-    assert [error for *_, error in states(build)] == ["the host ? was not found"]
+    assert [error for *_, error in states(build)] == ["the host ab was not found"]
 
 
 def test_loopback_addresses_are_refused_without_the_setting_for_the_sandbox(
