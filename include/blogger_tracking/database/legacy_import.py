@@ -185,7 +185,8 @@ def stage(connection: Connection) -> UUID:
     """
     connection.execute(_PREPARE_STAGING)
     queries = read_sections("legacy_staging.sql")
-    for view in (*queries, _IMPORT):
+    # The table that every batch locks first comes first, which prevents deadlocks.
+    for view in (_IMPORT, *queries):
         connection.execute(_for_view(_DROP, view))
     for view, query in queries.items():
         _stage_view(connection, view, query)
@@ -255,7 +256,7 @@ def read_reported_rows(connection: Connection) -> Iterator[ReportedRow]:
 
 def drop_staged(connection: Connection) -> None:
     """Drop the staged rows."""
-    for view in (*COLUMNS, _IMPORT):
+    for view in (_IMPORT, *COLUMNS):
         connection.execute(_for_view(_DROP, view))
 
 

@@ -73,7 +73,8 @@ def import_legacy(
     with _explained("The views legacy_… cannot be read. Nothing was imported.", "Correct the view that Postgres names"):
         with connection.transaction():
             import_id = stage(connection)
-        rows = count_staged(connection)
+            # In the same transaction: another import may replace the staged rows right after it.
+            rows = count_staged(connection)
     for step in STEPS:
         for first in range(1, rows[step.view] + 1, batch_rows):
             last = min(first + batch_rows - 1, rows[step.view])
