@@ -88,8 +88,8 @@ format: $(SETUP) ## Format the code and apply automatic fixes.
 test: $(SETUP) ## Run all tests; arguments for pytest in PYTEST, e.g. PYTEST="-k quotas".
 	$(BIN)/pytest --durations=15 $(or $(PYTEST),$(ALL_TESTS))
 
-test-fast: $(SETUP) ## Run the tests without Airflow and without a pooler, two at a time, in less than two minutes.
-	$(BIN)/pytest --quiet --numprocesses 2 -m "not airflow and not pooled" --durations=15 $(PYTEST)
+test-fast: $(SETUP) ## Run the tests without Airflow and without a pooler, three at a time, in less than two minutes.
+	$(BIN)/pytest --quiet --numprocesses 3 --dist worksteal -m "not airflow and not pooled" --durations=15 $(PYTEST)
 
 docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 	$(BIN)/python -m devtools.docs.settings_page

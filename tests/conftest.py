@@ -74,8 +74,10 @@ def server() -> Iterator[DatabaseServer]:
 
 
 @pytest.fixture(scope="session")
-def recycled_databases(server: DatabaseServer) -> RecycledDatabases:
-    return RecycledDatabases(server)
+def recycled_databases(server: DatabaseServer) -> Iterator[RecycledDatabases]:
+    databases = RecycledDatabases(server)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
@@ -95,12 +97,12 @@ def _is_pooled(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def admin(server: DatabaseServer, database: str) -> Iterator[psycopg.Connection]:
-    """Yield a connection that owns the schema and sees every row."""
-    with psycopg.connect(server.conninfo(database), autocommit=True) as connection:
-        # Statements of tests name tables without their schema; those of the project name the schema.
-        connection.execute("set search_path = blogger_tracking")
-        yield connection
+def admin(recycled_databases: RecycledDatabases, database: str) -> psycopg.Connection:
+    """Return a connection that owns the schema and sees every row."""
+    connection = recycled_databases.connection(database)
+    # Statements of tests name tables without their schema; those of the project name the schema.
+    connection.execute("set search_path = blogger_tracking")
+    return connection
 
 
 @pytest.fixture(scope="session")

