@@ -70,11 +70,13 @@ def import_legacy(
     """
     _require_views(connection)
     progress("Reading the views")
-    with _explained("The views legacy_… cannot be read. Nothing was imported.", "Correct the view that Postgres names"):
-        with connection.transaction():
-            import_id = stage(connection)
-            # In the same transaction: another import may replace the staged rows right after it.
-            rows = count_staged(connection)
+    with (
+        _explained("The views legacy_… cannot be read. Nothing was imported.", "Correct the view that Postgres names"),
+        connection.transaction(),
+    ):
+        import_id = stage(connection)
+        # In the same transaction: another import may replace the staged rows right after it.
+        rows = count_staged(connection)
     for step in STEPS:
         for first in range(1, rows[step.view] + 1, batch_rows):
             last = min(first + batch_rows - 1, rows[step.view])
