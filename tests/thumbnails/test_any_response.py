@@ -15,7 +15,7 @@ from blogger_tracking.domain.errors import ThumbnailError
 from blogger_tracking.thumbnails.download import Thumbnail, ThumbnailDownloader
 
 ONE_SERVER_FOR_ALL_EXAMPLES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -62,12 +62,12 @@ def _in_own_threads(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any
 
 
 # The two dependencies are asynchronous although they await nothing: FastAPI would run plain functions in its threads.
-async def current_services(request: Request) -> ApiServices:  # noqa: RUF029
+async def current_services(request: Request) -> ApiServices:  # noqa: RUF029 - see above
     """Return the dependencies of the API in this process."""
     return _services(request)
 
 
-async def current_user(request: Request) -> UUID:  # noqa: RUF029
+async def current_user(request: Request) -> UUID:  # noqa: RUF029 - see above
     """Return the id of the authenticated user, as set by AuthenticatedRoute."""
     user_id: UUID = request.state.user_id
     return user_id
