@@ -1,15 +1,11 @@
-"""Thumbnails in Airflow's object storage: a local folder, and S3 on a loopback server."""
+"""Thumbnails in a local folder; test_object_storage.py has the storage of clouds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from airflow.sdk import ObjectStoragePath
-from airflow.sdk.io import attach
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 from blogger_tracking.domain.errors import StorageError
 from blogger_tracking.orchestration.thumbnail_store import ObjectThumbnailStore
@@ -17,24 +13,9 @@ from blogger_tracking.orchestration.thumbnail_store import ObjectThumbnailStore
 THUMBNAIL = b"\xff\xd8\xff thumbnail"
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """Yield the URL of a bucket on an S3 server of this test module."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = dict.fromkeys(("key", "secret"), "invented")
-    files = S3FileSystem(**keys, endpoint_url=f"http://{host}:{port}")
-    files.mkdir("thumbnails")
-    attach("s3", alias="s3-loopback", fs=files)
-    yield "s3://loopback@thumbnails"
-    server.stop()
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStoragePath:
-    parent = request.getfixturevalue("bucket") if request.param == "bucket" else "file://"
-    return ObjectStoragePath(f"{parent}{tmp_path}/thumbnails")
+@pytest.fixture
+def root(tmp_path: Path) -> ObjectStoragePath:
+    return ObjectStoragePath(f"file://{tmp_path}/thumbnails")
 
 
 def test_a_thumbnail_is_stored_at_the_returned_path(root: ObjectStoragePath) -> None:

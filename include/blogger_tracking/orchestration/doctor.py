@@ -123,7 +123,7 @@ def check_thumbnail_storage() -> Check:
         return fault(
             "thumbnail_storage",
             f"{str(error).rstrip('.')}.",
-            to_do("Check the Connection in the address, and that the provider of its type is installed, as in:"),
+            to_do("Check the bucket in the address, and the Connection, as in:"),
             export(f"{_PREFIX}THUMBNAIL_STORAGE", "s3://CONNECTION_ID@BUCKET/thumbnails"),
         )
     return ok("thumbnail_storage", f"Thumbnails are stored in {store}.")

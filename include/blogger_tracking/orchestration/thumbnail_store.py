@@ -1,11 +1,12 @@
-"""Storage of thumbnails through Airflow's ObjectStoragePath: a local folder, S3 and others by configuration."""
+"""Storage of thumbnails through Airflow's ObjectStoragePath: a local folder, S3, Google Cloud or Azure."""
 
 from __future__ import annotations
 
 from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import ObjectStoragePath
 
-from blogger_tracking.domain.errors import ConfigurationError, StorageError
+from blogger_tracking.domain.errors import StorageError
+from blogger_tracking.orchestration.object_storage import open_storage_path
 from blogger_tracking.settings import get_settings
 
 
@@ -14,6 +15,8 @@ class ObjectThumbnailStore:
 
     def __init__(self, root: ObjectStoragePath) -> None:
         self._root = root
+        # Object storage has no folders. To make one there would create a missing bucket.
+        self._has_folders = root.protocol in {"", "file", "local"}
         self._folders: set[ObjectStoragePath] = set()
 
     def write(self, key: str, content: bytes) -> str:
@@ -40,7 +43,7 @@ class ObjectThumbnailStore:
         return str(self._root)
 
     def _make_folder(self, folder: ObjectStoragePath) -> None:
-        if folder not in self._folders:
+        if self._has_folders and folder not in self._folders:
             folder.mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
 
@@ -48,13 +51,7 @@ class ObjectThumbnailStore:
 def thumbnail_store() -> ObjectThumbnailStore:
     """Return the store at the configured path, or in a folder below AIRFLOW_HOME without one.
 
-    Raises ConfigurationError for a path of an unknown kind, or without the provider of its kind.
+    Raises ConfigurationError for a path of an unknown kind, or if the Connection is missing or wrong.
     """
     path = get_settings().thumbnail_storage or f"file://{AIRFLOW_HOME}/thumbnails"
-    try:
-        return ObjectThumbnailStore(ObjectStoragePath(path))
-    except (ValueError, ImportError) as error:
-        raise ConfigurationError(
-            f"The setting thumbnail_storage cannot be used: {error}. No thumbnail was stored. Correct the setting, or "
-            "install the provider of that storage."
-        ) from error
+    return ObjectThumbnailStore(open_storage_path(path))
