@@ -103,7 +103,7 @@ def airflow_environment(config: StackConfig, secrets: StackSecrets, endpoints: E
     tuned["AIRFLOW__CORE__PARALLELISM"] = str(config.parallelism)
     tuned[DEPLOYMENT_VARIABLE] = secrets.deployment
     if endpoints.sandbox_url is not None:
-        tuned["BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"] = "true"
+        tuned["BLOGGER_TRACKING_THUMBNAIL_ALLOW_PRIVATE"] = "true"
     return {
         **tuned,
         **_connections(secrets, endpoints),

@@ -197,9 +197,9 @@ class Settings(BaseSettings):
     thumbnail_timeout_seconds: float = Field(
         default=30, gt=0, description="Timeout of the download of one thumbnail, redirects included, in seconds."
     )
-    thumbnail_allow_loopback: bool = Field(
+    thumbnail_allow_private: bool = Field(
         default=False,
-        description="Permission to download thumbnails over http and from loopback addresses, for the sandbox only.",
+        description="Permission to download thumbnails over http and from private addresses, for the sandbox only.",
     )
     thumbnail_storage: str | None = Field(
         default=None,

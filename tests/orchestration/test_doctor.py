@@ -125,7 +125,7 @@ FAULTS = {
     ),
     "a misspelt setting": ("BLOGGER_TRACKING_FETCH_RETRY", {"BLOGGER_TRACKING_FETCH_RETRY": "3"}),
     "an invalid schedule": ("schedule", {"BLOGGER_TRACKING_SCHEDULE": "0 25 * * *"}),
-    "thumbnails from this host": ("thumbnail_addresses", {"BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK": "true"}),
+    "thumbnails from this host": ("thumbnail_addresses", {"BLOGGER_TRACKING_THUMBNAIL_ALLOW_PRIVATE": "true"}),
     "fetches in workers": ("default_deferrable", {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}),
     "a DSN of another kind": ("sentry", {"AIRFLOW_CONN_SENTRY": '{"conn_type": "generic", "password": "a word"}'}),
     "a platform without a key": (

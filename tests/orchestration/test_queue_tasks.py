@@ -47,7 +47,7 @@ def test_the_thumbnail_task_stores_every_thumbnail_and_returns_a_summary(
     build: DatabaseBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BLOGGER_TRACKING_THUMBNAIL_STORAGE", f"file://{tmp_path}")
-    monkeypatch.setenv("BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK", "true")
+    monkeypatch.setenv("BLOGGER_TRACKING_THUMBNAIL_ALLOW_PRIVATE", "true")
     get_settings.cache_clear()
     summary = store_thumbnails.function()
     assert (summary["stored"], summary["failed"], summary["parked"]) == (10, 0, 0)

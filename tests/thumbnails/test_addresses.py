@@ -40,9 +40,9 @@ def resolves_to(*ips: str) -> Resolve:
     return lambda _: ips
 
 
-def refused(url: str, *ips: str, allow_loopback: bool = False) -> ThumbnailError:
+def refused(url: str, *ips: str, allow_private: bool = False) -> ThumbnailError:
     with pytest.raises(ThumbnailError) as caught:
-        resolve_target(url, resolves_to(*ips), allow_loopback=allow_loopback)
+        resolve_target(url, resolves_to(*ips), allow_private=allow_private)
     return caught.value
 
 
@@ -53,7 +53,7 @@ def test_a_host_with_an_address_that_is_not_public_is_permanently_refused(ip: st
 
 @pytest.mark.parametrize("ip", [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
 def test_a_public_address_is_admitted(ip: str) -> None:
-    target = resolve_target("https://images.example/", resolves_to(ip), allow_loopback=False)
+    target = resolve_target("https://images.example/", resolves_to(ip), allow_private=False)
     assert ip_address(target.ip) == ip_address(ip)
 
 
@@ -77,16 +77,18 @@ def test_urls_other_than_https_with_a_host_are_permanently_refused(url: str) -> 
     assert refused(url, PUBLIC).final
 
 
-def test_the_setting_for_the_sandbox_admits_loopback_and_http_and_nothing_else() -> None:
+def test_the_setting_for_the_sandbox_admits_private_addresses_and_http_and_nothing_else() -> None:
     url = "http://localhost:8080/a.jpg"
-    assert resolve_target(url, resolves_to("127.0.0.1"), allow_loopback=True).port == 8080
-    for ip in set(NOT_PUBLIC) - {"127.0.0.1", "::1"}:
-        assert refused(url, ip, allow_loopback=True).final
+    private = {"127.0.0.1", "::1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "fc00::1"}
+    for ip in private:
+        assert resolve_target(url, resolves_to(ip), allow_private=True).port == 8080
+    for ip in set(NOT_PUBLIC) - private:
+        assert refused(url, ip, allow_private=True).final
 
 
 def test_a_target_keeps_path_and_query_and_drops_credentials_and_fragment() -> None:
     url = "https://me:secret@images.example/a b/%C3%A9.jpg?x=1&y=ü#top"
-    target = resolve_target(url, resolves_to(PUBLIC), allow_loopback=False)
+    target = resolve_target(url, resolves_to(PUBLIC), allow_private=False)
     assert target == Target("https", "images.example", 443, PUBLIC, "/a%20b/%C3%A9.jpg?x=1&y=%C3%BC")
 
 
@@ -96,5 +98,5 @@ def test_an_unknown_host_is_permanently_refused_and_a_failing_resolver_is_not(er
         raise socket.gaierror(errno, "no answer")
 
     with pytest.raises(ThumbnailError) as caught:
-        resolve_target("https://images.example/", fail, allow_loopback=False)
+        resolve_target("https://images.example/", fail, allow_private=False)
     assert caught.value.final is final

@@ -56,7 +56,7 @@ def raw_server() -> Iterator[RawServer]:
 
 def download(url: str) -> Thumbnail | ThumbnailError:
     downloader = ThumbnailDownloader(
-        bytes_limit=10_000, seconds=5, allow_loopback=True, resolve=lambda _host: ["127.0.0.1"]
+        bytes_limit=10_000, seconds=5, allow_private=True, resolve=lambda _host: ["127.0.0.1"]
     )
     try:
         return downloader.download(url)

@@ -23,7 +23,7 @@ def host() -> Iterator[ScriptedServer]:
 
 
 def downloader(seconds: float = 10) -> ThumbnailDownloader:
-    return ThumbnailDownloader(bytes_limit=LIMIT, seconds=seconds, allow_loopback=True)
+    return ThumbnailDownloader(bytes_limit=LIMIT, seconds=seconds, allow_private=True)
 
 
 def refused(host: ScriptedServer, *answers: Scripted, seconds: float = 10) -> ThumbnailError:
@@ -124,7 +124,7 @@ def test_the_connection_goes_to_the_checked_address_with_the_host_name_in_tls_an
             resolved.append(name)
             return ["127.0.0.1"]
 
-        trusting = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=resolve, tls=server.trust)
+        trusting = ThumbnailDownloader(LIMIT, 10, allow_private=True, resolve=resolve, tls=server.trust)
         assert trusting.download(f"https://images.example:{server.port}/a").content == JPEG
         assert resolved == ["images.example"]
         assert server.names == ["images.example"]
@@ -133,16 +133,14 @@ def test_the_connection_goes_to_the_checked_address_with_the_host_name_in_tls_an
 
 def test_a_certificate_of_another_host_is_refused() -> None:
     with TlsServer("other.example", JPEG) as server:
-        trusting = ThumbnailDownloader(
-            LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"], tls=server.trust
-        )
+        trusting = ThumbnailDownloader(LIMIT, 10, allow_private=True, resolve=lambda _: ["127.0.0.1"], tls=server.trust)
         with pytest.raises(ThumbnailError, match="certificate"):
             trusting.download(f"https://images.example:{server.port}/a")
 
 
 def test_a_certificate_of_an_untrusted_authority_is_refused() -> None:
     with TlsServer("images.example", JPEG) as server:
-        default = ThumbnailDownloader(LIMIT, 10, allow_loopback=True, resolve=lambda _: ["127.0.0.1"])
+        default = ThumbnailDownloader(LIMIT, 10, allow_private=True, resolve=lambda _: ["127.0.0.1"])
         assert default.tls.verify_mode is ssl.CERT_REQUIRED
         with pytest.raises(ThumbnailError, match="certificate"):
             default.download(f"https://images.example:{server.port}/a")

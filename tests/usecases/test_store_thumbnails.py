@@ -47,7 +47,7 @@ class Consumer:
         self.store = RecordingStore()
 
     def run(self, **changed: object) -> Counter[str]:
-        defaults = {"thumbnail_allow_loopback": True, "thumbnail_threads": 4, "thumbnail_messages": 5}
+        defaults = {"thumbnail_allow_private": True, "thumbnail_threads": 4, "thumbnail_messages": 5}
         settings = Settings.model_validate(defaults | changed)
         return ThumbnailStorer(self.pool, self.store, settings, self.clock.clock).run()
 
@@ -156,7 +156,7 @@ def test_loopback_addresses_are_refused_without_the_setting_for_the_sandbox(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
     queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
-    consumer.run(thumbnail_allow_loopback=False)
+    consumer.run(thumbnail_allow_private=False)
     assert states(build)[0][2]
     assert sandbox.request_count("YouTube", "thumbnail") == 0
 

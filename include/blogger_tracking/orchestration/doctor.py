@@ -103,14 +103,14 @@ def check_schedule(settings: Settings) -> Check:
 
 def check_thumbnail_addresses(settings: Settings) -> Check:
     """Check that thumbnails are downloaded from public addresses alone, unless the sandbox is used."""
-    if not settings.thumbnail_allow_loopback:
+    if not settings.thumbnail_allow_private:
         return ok("thumbnail_addresses", "Thumbnails are downloaded over https from public addresses alone.")
     if uses_sandbox():
         return ok("thumbnail_addresses", "Thumbnails of the sandbox are downloaded from this host.")
     return warning(
         "thumbnail_addresses",
         "Thumbnails may be downloaded from this host, which only the sandbox needs.",
-        shell(f"unset {_PREFIX}THUMBNAIL_ALLOW_LOOPBACK"),
+        shell(f"unset {_PREFIX}THUMBNAIL_ALLOW_PRIVATE"),
     )
 
 

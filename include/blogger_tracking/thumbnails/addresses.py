@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, quote, urlsplit
 
 from blogger_tracking.domain.errors import ThumbnailError
@@ -21,6 +21,12 @@ Resolve = Callable[[str], Sequence[str]]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
 """IPv6 addresses that a NAT64 gateway translates to the IPv4 address in their last 32 bits (RFC 6052)."""
+
+_PRIVATE_NETWORKS = tuple(
+    ip_network(network)
+    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+)
+"""This host and private networks (RFC 1918, RFC 4193); link-local addresses, such as a cloud's metadata, are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +46,19 @@ def resolve_host(host: str) -> list[str]:
     return [str(address[0]) for _, _, _, _, address in sorted(found, key=lambda each: each[0] != socket.AF_INET)]
 
 
-def resolve_target(url: str, resolve: Resolve, *, allow_loopback: bool) -> Target:
+def resolve_target(url: str, resolve: Resolve, *, allow_private: bool) -> Target:
     """Resolve a URL's host once and check the URL: https, and every IP address of the host is public.
 
-    `allow_loopback` also admits http and loopback addresses, for the platform sandbox. Raises ThumbnailError.
+    `allow_private` also admits http, and addresses of this host and of private networks, for the platform sandbox.
+    Raises ThumbnailError.
     """
     parts, port = _split(url)
-    schemes = ("https", "http") if allow_loopback else ("https",)
+    schemes = ("https", "http") if allow_private else ("https",)
     if parts.scheme not in schemes or not parts.hostname:
         raise ThumbnailError(f"the URL is not {' or '.join(schemes)} with a host", final=True)
     ips = _resolve(parts.hostname, resolve)
     for ip in ips:
-        if not (is_public(ip) or (allow_loopback and ip.is_loopback)):
+        if not (is_public(ip) or (allow_private and _is_private(ip))):
             raise ThumbnailError(f"the host {parts.hostname} resolves to {ip}, which is not public", final=True)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{_ascii(parts.query)}" if parts.query else "")
     return Target(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], str(ips[0]), path)
@@ -64,6 +71,10 @@ def is_public(ip: IpAddress) -> bool:
         if embedded is not None:
             return is_public(embedded)
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
+
+
+def _is_private(ip: IpAddress) -> bool:
+    return any(ip in network for network in _PRIVATE_NETWORKS)
 
 
 def _embedded_ipv4(ip: IPv6Address) -> IPv4Address | None:

@@ -56,7 +56,7 @@ class ThumbnailDownloader:
 
     bytes_limit: int
     seconds: float
-    allow_loopback: bool = False
+    allow_private: bool = False
     resolve: Resolve = resolve_host
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
@@ -64,7 +64,7 @@ class ThumbnailDownloader:
         """Download an image. No credentials are sent. Raises ThumbnailError."""
         deadline = time.monotonic() + self.seconds
         for _ in range(1 + _MAX_REDIRECTS):
-            target = resolve_target(url, self.resolve, allow_loopback=self.allow_loopback)
+            target = resolve_target(url, self.resolve, allow_private=self.allow_private)
             with self._response(target, deadline) as response:
                 if response.status not in _REDIRECT_STATUSES:
                     return self._read(response, deadline)

@@ -66,7 +66,7 @@ class ThumbnailStorer:
         self._downloader = ThumbnailDownloader(
             bytes_limit=settings.thumbnail_bytes_limit,
             seconds=settings.thumbnail_timeout_seconds,
-            allow_loopback=settings.thumbnail_allow_loopback,
+            allow_private=settings.thumbnail_allow_private,
         )
 
     def run(self) -> Counter[str]:

@@ -86,7 +86,7 @@ def test_no_variable_is_set_for_a_database_that_the_user_provides() -> None:
 
 
 def test_thumbnails_from_this_machine_are_allowed_only_with_the_sandbox() -> None:
-    variable = "BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK"
+    variable = "BLOGGER_TRACKING_THUMBNAIL_ALLOW_PRIVATE"
     without_sandbox = replace(_ENDPOINTS, sandbox_url=None)
 
     assert _environment()[variable] == "true"
