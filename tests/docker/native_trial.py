@@ -1,0 +1,173 @@
+"""Trial of the Compose file without a container engine, run by test_native_trial.py in namespaces of its own.
+
+The services of the profile demo become healthy, a batch runs with two workers and two triggerers, one of each is killed
+in the middle, a triggerer that hangs is ended and started again, and all services start again with other passwords. The
+result is one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from blogger_tracking.database.invariants import check_invariants
+from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.compose_file import read_services
+from tests.support.containers import Containers
+
+_START_SECONDS = 400
+_RUN_SECONDS = 500
+_FAILING_SINCE = "/tmp/health-check-fails"  # noqa: S108 - of the container alone
+_API = "http://localhost:8080"
+
+_STATES = "select state, count(*) from blogger_tracking.fetches group by state"
+_DATA = """
+select
+    (select count(*) from blogger_tracking.videos) as videos,
+    (select count(*) from blogger_tracking.videos where thumbnail_url is not null and thumbnail_path is null)
+        as without_thumbnail,
+    (select count(*) from blogger_tracking.thumbnail_queue where done_at is null and parked_at is null)
+    + (select count(*) from blogger_tracking.high_priority_queue where done_at is null and parked_at is null)
+        as waiting
+"""
+
+
+class Trial:
+    """One trial; `result` is what has been seen so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.result: dict[str, Any] = {}
+        self._prepare("env")
+
+    def run(self) -> None:
+        """Run all steps."""
+        try:
+            self.result["seconds_to_healthy"] = self._start()
+            self._batch()
+            self._hang()
+            self._containers.stop_all()
+            self._prepare("changed-env")
+            self.result["seconds_to_healthy_again"] = self._start()
+            self._token()
+        finally:
+            self._containers.stop_all()
+
+    def _prepare(self, env_file: str) -> None:
+        services = read_services(PROJECT_ROOT / "docker-compose.yml", self._folder / env_file, ["demo"])
+        self._containers = Containers(services, self._folder)
+        environment = services["init"].environment
+        self._dsn = environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"]
+        self._password = environment["ADMIN_PASSWORD"]
+
+    def _start(self) -> float:
+        began = time.monotonic()
+        self._containers.start_all(_START_SECONDS)
+        return round(time.monotonic() - began, 1)
+
+    def _hang(self) -> None:
+        hanging = "triggerer-2"
+        self._containers.freeze(hanging)
+        self._wait(lambda: not self._containers.is_healthy(hanging), "the health check fails")
+        # As if the check had failed for ten minutes.
+        self._containers.run_in(hanging, ["touch", "--date=10 minutes ago", _FAILING_SINCE])
+        self._containers.is_healthy(hanging)
+        self._wait(lambda: self._containers.running[hanging].starts > 1, "the container was started again")
+        self._wait(lambda: self._containers.is_healthy(hanging), "the triggerer is healthy again")
+
+    def _batch(self) -> None:
+        token = self._token()
+        began = time.monotonic()
+        dag_run = self._trigger(token)
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            self._wait(lambda: _settled(connection) >= 5, "five fetches have ended")
+            self.result["settled_before_kills"] = _settled(connection)
+            self._containers.running["triggerer-1"].kill()
+            self._containers.running["worker-1"].kill()
+            self._wait(lambda: self._state(token, dag_run) in {"success", "failed"}, "the run has ended")
+            self.result["run_state"] = self._state(token, dag_run)
+            self.result["seconds_of_run"] = round(time.monotonic() - began, 1)
+            self._wait(lambda: _data(connection)["waiting"] == 0, "the queues are empty")
+            self._wait(lambda: all(map(self._containers.is_healthy, ("triggerer-1", "worker-1"))), "both are up again")
+            self.result["starts"] = {name: each.starts for name, each in self._containers.running.items()}
+            self.result["states"] = _states(connection)
+            self.result.update(_data(connection))
+            self.result["violations"] = check_invariants(connection)
+        self.result["thumbnails"] = sum(
+            1 for file in self._containers.volume("thumbnails").rglob("*") if file.is_file()
+        )
+
+    def _wait(self, condition: Callable[[], bool], description: str) -> None:
+        deadline = time.monotonic() + _RUN_SECONDS
+        while not condition():
+            self._containers.restart_ended()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {_RUN_SECONDS} s: {description}; so far {self.result}")
+            time.sleep(1)
+
+    def _token(self) -> str:
+        answer = requests.post(f"{_API}/auth/token", json={"username": "admin", "password": self._password}, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def _trigger(self, token: str) -> str:
+        url = f"{_API}/api/v2/dags/blogger_batch_fetch/dagRuns"
+        deadline = time.monotonic() + 120
+        while True:
+            answer = requests.post(
+                url, json={"logical_date": None}, headers={"Authorization": f"Bearer {token}"}, timeout=30
+            )
+            if answer.ok or time.monotonic() > deadline:
+                answer.raise_for_status()
+                return str(answer.json()["dag_run_id"])
+            # The DAG files are parsed after the processor's start.
+            time.sleep(2)
+
+    def _state(self, token: str, dag_run: str) -> str:
+        url = f"{_API}/api/v2/dags/blogger_batch_fetch/dagRuns/{dag_run}"
+        answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        answer.raise_for_status()
+        return str(answer.json()["state"])
+
+
+def _states(connection: psycopg.Connection) -> dict[str, int]:
+    return {str(state): int(count) for state, count in connection.execute(_STATES).fetchall()}
+
+
+def _settled(connection: psycopg.Connection) -> int:
+    return sum(count for state, count in _states(connection).items() if state not in {"planned", "running"})
+
+
+def _data(connection: psycopg.Connection) -> dict[str, int]:
+    cursor = connection.execute(_DATA)
+    [row] = cursor.fetchall()
+    return dict(zip((column.name for column in cursor.description or ()), row, strict=True))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def main(folder: str) -> int:
+    """Run the trial with the files of a folder, and print its result."""
+    _run("ip", "link", "set", "lo", "up")
+    trial = Trial(Path(folder))
+    # The names of the services, as containers know them.
+    _run("mount", "--bind", f"{folder}/hosts", "/etc/hosts")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    trial.run()
+    sys.stdout.write(json.dumps(trial.result) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

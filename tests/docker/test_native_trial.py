@@ -1,0 +1,87 @@
+"""Every service of the Compose file, profile demo, run without a container engine: see native_trial.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.containers import missing_programs
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(scope="module")
+def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write `.env` as the documentation says, in a copy of what its script reads."""
+    folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(PROJECT_ROOT / "docker", folder / "docker")
+    shutil.copy(PROJECT_ROOT / ".env.example", folder)
+    command = ["/bin/sh", "docker/write-demo-env.sh"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder / ".env"
+
+
+@pytest.fixture(scope="module")
+def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if os.geteuid() != 0 or missing_programs():
+        pytest.skip(f"needs root, and the programs {', '.join(missing_programs())}")
+    folder = tmp_path_factory.mktemp("containers")
+    shutil.copy(env_file, folder / "env")
+    # The random passwords are the values of 64 characters.
+    changed = re.sub(r"\b[0-9a-f]{64}\b", lambda match: match[0][::-1], env_file.read_text(encoding="utf-8"))
+    changed = re.sub(r"^(AIRFLOW_(?:WORKERS|TRIGGERERS))=2$", r"\1=1", changed, flags=re.MULTILINE)
+    (folder / "changed-env").write_text(changed, encoding="utf-8")
+    command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable]
+    process = subprocess.Popen(
+        [*command, "-m", "tests.docker.native_trial", str(folder)],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONPATH": f"{PROJECT_ROOT}/include:{PROJECT_ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=1100)
+    finally:
+        # All processes of the trial end with the first one of their namespace.
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == 0, errors[-10_000:]
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def test_one_worker_and_one_triggerer_were_killed_in_the_middle_of_the_run_and_started_again(
+    result: dict[str, Any],
+) -> None:
+    assert 5 <= result["settled_before_kills"] < sum(result["states"].values())
+    assert {name for name, starts in result["starts"].items() if starts > 1} == {"triggerer-1", "worker-1"}
+
+
+def test_the_run_is_green_and_every_fetch_has_ended(result: dict[str, Any]) -> None:
+    assert result["run_state"] == "success"
+    assert result["states"].keys() <= {"succeeded", "partial", "empty", "private", "not_found", "failed", "skipped"}
+    assert result["states"]["succeeded"] >= 20
+
+
+def test_every_thumbnail_is_stored(result: dict[str, Any]) -> None:
+    assert result["without_thumbnail"] == 0
+    assert result["thumbnails"] == result["videos"] > 500
+
+
+def test_the_invariants_are_zero(result: dict[str, Any]) -> None:
+    assert result["violations"]
+    assert set(result["violations"].values()) == {0}
+
+
+def test_the_services_start_again_with_other_passwords(result: dict[str, Any]) -> None:
+    assert result["seconds_to_healthy_again"] < 400
