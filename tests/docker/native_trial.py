@@ -2,25 +2,31 @@
 
 The services of the profile demo become healthy, a batch runs with two workers and two triggerers, one of each is killed
 in the middle, a triggerer that hangs is ended and started again, and all services start again with other passwords. The
-result is one line of JSON.
+result is one line of JSON. TRIAL_BLOGGERS adds so many bloggers, to measure the runs.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import requests
 
+from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.rows import fetch_value
+from devtools.bench.bench_fleets import Fleets
 from devtools.local_stack.config import PROJECT_ROOT
+from devtools.platform_sandbox import World
 from tests.support.compose_file import read_services
 from tests.support.containers import Containers
 
@@ -29,6 +35,13 @@ _RUN_SECONDS = 500
 _FAILING_SINCE = "/tmp/health-check-fails"  # noqa: S108 - of the container alone
 _API = "http://localhost:8080"
 
+_ENDED = {"success", "failed"}
+_FETCHED = """
+select count(*)
+from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
+where runs.dag_run_id = %s and fetches.conclusive_state is not null
+"""
 _STATES = "select state, count(*) from blogger_tracking.fetches group by state"
 _DATA = """
 select
@@ -46,6 +59,8 @@ class Trial:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._bloggers = int(os.environ.get("TRIAL_BLOGGERS", "0"))
+        self._fleets = Fleets(World())
         self.result: dict[str, Any] = {}
         self._prepare("env")
 
@@ -53,12 +68,14 @@ class Trial:
         """Run all steps."""
         try:
             self.result["seconds_to_healthy"] = self._start()
-            self._batch()
+            if self._bloggers:
+                self.result["seconds_undisturbed"] = self._undisturbed_batch()
+            self._disturbed_batch()
             self._hang()
             self._containers.stop_all()
             self._prepare("changed-env")
             self.result["seconds_to_healthy_again"] = self._start()
-            self._token()
+            self.result["seconds_with_one_of_each"] = self._undisturbed_batch()
         finally:
             self._containers.stop_all()
 
@@ -84,18 +101,31 @@ class Trial:
         self._wait(lambda: self._containers.running[hanging].starts > 1, "the container was started again")
         self._wait(lambda: self._containers.is_healthy(hanging), "the triggerer is healthy again")
 
-    def _batch(self) -> None:
+    def _undisturbed_batch(self) -> float:
+        self._track()
         token = self._token()
-        began = time.monotonic()
+        dag_run = self._trigger(token)
+        self._wait(lambda: self._run(token, dag_run)["state"] in _ENDED, "the run has ended")
+        return self._seconds(token, dag_run)
+
+    def _track(self) -> None:
+        """Replace the bloggers of the demo by new ones, if the runs are to be measured."""
+        if self._bloggers:
+            with connect(self._dsn) as connection:
+                self._fleets.track(connection, self._bloggers)
+
+    def _disturbed_batch(self) -> None:
+        self._track()
+        token = self._token()
         dag_run = self._trigger(token)
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            self._wait(lambda: _settled(connection) >= 5, "five fetches have ended")
-            self.result["settled_before_kills"] = _settled(connection)
+            self._wait(lambda: _fetched(connection, dag_run) >= 5, "five fetches have ended")
+            self.result["fetched_before_kills"] = _fetched(connection, dag_run)
             self._containers.running["triggerer-1"].kill()
             self._containers.running["worker-1"].kill()
-            self._wait(lambda: self._state(token, dag_run) in {"success", "failed"}, "the run has ended")
-            self.result["run_state"] = self._state(token, dag_run)
-            self.result["seconds_of_run"] = round(time.monotonic() - began, 1)
+            self._wait(lambda: self._run(token, dag_run)["state"] in _ENDED, "the run has ended")
+            self.result["run_state"] = self._run(token, dag_run)["state"]
+            self.result["seconds_with_kills"] = self._seconds(token, dag_run)
             self._wait(lambda: _data(connection)["waiting"] == 0, "the queues are empty")
             self._wait(lambda: all(map(self._containers.is_healthy, ("triggerer-1", "worker-1"))), "both are up again")
             self.result["starts"] = {name: each.starts for name, each in self._containers.running.items()}
@@ -132,19 +162,25 @@ class Trial:
             # The DAG files are parsed after the processor's start.
             time.sleep(2)
 
-    def _state(self, token: str, dag_run: str) -> str:
+    def _run(self, token: str, dag_run: str) -> dict[str, Any]:
         url = f"{_API}/api/v2/dags/blogger_batch_fetch/dagRuns/{dag_run}"
         answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
         answer.raise_for_status()
-        return str(answer.json()["state"])
+        run: dict[str, Any] = answer.json()
+        return run
+
+    def _seconds(self, token: str, dag_run: str) -> float:
+        run = self._run(token, dag_run)
+        began, ended = (datetime.fromisoformat(run[name]) for name in ("queued_at", "end_date"))
+        return round((ended - began).total_seconds(), 1)
 
 
 def _states(connection: psycopg.Connection) -> dict[str, int]:
     return {str(state): int(count) for state, count in connection.execute(_STATES).fetchall()}
 
 
-def _settled(connection: psycopg.Connection) -> int:
-    return sum(count for state, count in _states(connection).items() if state not in {"planned", "running"})
+def _fetched(connection: psycopg.Connection, dag_run: str) -> int:
+    return int(fetch_value(connection, _FETCHED, (dag_run,)))
 
 
 def _data(connection: psycopg.Connection) -> dict[str, int]:

@@ -56,6 +56,7 @@ def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         # All processes of the trial end with the first one of their namespace.
         process.send_signal(signal.SIGKILL)
     assert process.returncode == 0, errors[-10_000:]
+    sys.stdout.write(output)
     found: dict[str, Any] = json.loads(output.splitlines()[-1])
     return found
 
@@ -63,7 +64,7 @@ def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 def test_one_worker_and_one_triggerer_were_killed_in_the_middle_of_the_run_and_started_again(
     result: dict[str, Any],
 ) -> None:
-    assert 5 <= result["settled_before_kills"] < sum(result["states"].values())
+    assert 5 <= result["fetched_before_kills"] < sum(result["states"].values())
     assert {name for name, starts in result["starts"].items() if starts > 1} == {"triggerer-1", "worker-1"}
 
 
@@ -84,4 +85,4 @@ def test_the_invariants_are_zero(result: dict[str, Any]) -> None:
 
 
 def test_the_services_start_again_with_other_passwords(result: dict[str, Any]) -> None:
-    assert result["seconds_to_healthy_again"] < 400
+    assert result["seconds_with_one_of_each"] > 0
