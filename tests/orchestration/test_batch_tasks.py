@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -12,15 +11,14 @@ from uuid import UUID
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import batch_tasks
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
-from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
-from tests.orchestration.conftest import InstanceStandIn, track
+from tests.orchestration.conftest import InstanceStandIn, run_trigger, track
 from tests.support.database_builder import DatabaseBuilder
 
 NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
@@ -58,18 +56,6 @@ def execute(instance: InstanceStandIn) -> dict[str, Any]:
     """Execute an instance as a worker does."""
     operator = FetchBloggersOperator(task_id=instance.task_id, deferrable=False)
     return operator.execute({"ti": instance})  # type: ignore[typeddict-item] # a stand-in for the task instance
-
-
-def trigger(instance: InstanceStandIn | None) -> TriggerEvent:
-    """Run the trigger of an instance, and return the event that ends the instance."""
-
-    async def run() -> list[TriggerEvent]:
-        return [event async for event in started.run()]
-
-    started = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
-    started.task_instance = instance  # type: ignore[assignment] # a stand-in for the task instance
-    (event,) = asyncio.run(run())
-    return event
 
 
 def test_a_backfill_is_refused_and_charges_nothing(
@@ -150,7 +136,7 @@ def test_the_triggerer_ends_the_instance_with_the_same_summary(
 ) -> None:
     track(build, sandbox, organization, Platform.TIKTOK)
     plan(Platform.TIKTOK)
-    event = trigger(InstanceStandIn("fetch_tiktok"))
+    event = run_trigger(InstanceStandIn("fetch_tiktok"))
     assert isinstance(event, TaskSuccessEvent)
     assert event.xcoms is not None
     assert event.xcoms["return_value"] == {
@@ -181,7 +167,7 @@ def test_one_failed_blogger_fails_a_shared_instance_and_the_videos_of_the_others
     assert build.value(FETCHED) == 2
 
 
-@pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
 def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
 ) -> None:
@@ -199,7 +185,7 @@ def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
     assert build.value(FETCHED) == 1
 
 
-@pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
 def test_an_instance_whose_claims_are_all_refused_is_skipped(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
 ) -> None:
@@ -227,7 +213,7 @@ def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_f
 
     handler = Handler(logging.ERROR)
     logging.getLogger().addHandler(handler)
-    event = trigger(instance)
+    event = run_trigger(instance)
     logging.getLogger().removeHandler(handler)
     assert isinstance(event, TaskFailedEvent)
     ((thread, record),) = logged

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER, starts_in_triggerer
+from blogger_tracking.orchestration.error_reporting import sentry_running
 
 REASONS_SHOWN = 5
 """Maximum number of failed bloggers that the exception of an instance names; the log names all."""
@@ -46,6 +47,7 @@ class FetchBloggersOperator(BaseOperator):
         self.instance_label = instance_label
         self.start_from_trigger = deferrable if start_from_trigger is None else start_from_trigger
 
+    @sentry_running()
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch in this worker, several bloggers at once, and return the summary.
 

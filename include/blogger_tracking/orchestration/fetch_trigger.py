@@ -24,6 +24,7 @@ from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
 from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
 from blogger_tracking.orchestration.connected_services import fetch_services
 from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
 from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
@@ -51,11 +52,7 @@ class FetchBloggersTrigger(BaseTrigger):
         try:
             yield await self._fetch()
         except Exception as error:  # noqa: BLE001 - the instance has to end, whatever the error is
-            message = (
-                "The instance failed before all of its bloggers were fetched. Videos that were saved stay saved; "
-                "the next attempt fetches the remaining bloggers."
-            )
-            await asyncio.to_thread(logger.error, message, exc_info=error)
+            await asyncio.to_thread(_report, error)
             yield TaskFailedEvent()
 
     async def _fetch(self) -> TriggerEvent:
@@ -77,6 +74,15 @@ class FetchBloggersTrigger(BaseTrigger):
         return TaskSuccessEvent(xcoms=summary)
 
 
+def _report(error: Exception) -> None:
+    ensure_sentry()
+    logger.error(
+        "The instance failed before all of its bloggers were fetched. Videos that were saved stay saved; the next "
+        "attempt fetches the remaining bloggers.",
+        exc_info=error,
+    )
+
+
 async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) -> None:
     unfinished = set(map(asyncio.wrap_future, fetches))
     while unfinished:
@@ -87,6 +93,7 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) 
 
 
 def _submit(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
+    ensure_sentry()
     return submit_fetches(_threads(), fetch_services(), key, task_id, map_index)
 
 

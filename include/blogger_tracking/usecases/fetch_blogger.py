@@ -143,11 +143,11 @@ def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> Settl
 
 
 def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, seconds: float) -> None:
-    # A failure is one ERROR record, the first line: each ERROR record becomes an event in Sentry, and the triggerer
-    # writes ERROR records at once but buffers the others.
+    # A failure is a WARNING record, which the triggerer writes at once, and no ERROR record: each of these becomes an
+    # event in Sentry, to which the gate reports the failures of a run by cause.
     failed = outcome.state is FetchState.FAILED
     logger.log(
-        logging.ERROR if failed else logging.INFO,
+        logging.WARNING if failed else logging.INFO,
         "@%s (%s): %s in %.1f s%s.",
         claim.account.username,
         claim.account.external_id,
