@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 from airflow.triggers.base import TriggerEvent
 
 from blogger_tracking.domain.models import Platform
@@ -40,6 +43,31 @@ class InstanceStandIn:
 def last_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the report of errors find a task instance in its last try, as in a worker."""
     monkeypatch.setattr(error_reporting, "get_current_context", lambda: {"ti": InstanceStandIn("any")})
+
+
+class Emitted:
+    """A backend of Airflow's metrics that keeps what is emitted, by name and tags."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, ...], object] = {}
+
+    def incr(self, stat: str, count: int, tags: Mapping[str, str]) -> None:
+        self.values[stat, *tags.values()] = count
+
+    def gauge(self, stat: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        self.values[stat, *(tags or {}).values()] = value
+
+    def timing(self, stat: str, dt: timedelta, tags: Mapping[str, str]) -> None:
+        self.values[stat, *tags.values()] = dt
+
+
+@pytest.fixture
+def emitted() -> Iterator[Emitted]:
+    """The metrics that this process emits."""
+    backend = Emitted()
+    stats.initialize(factory=lambda: backend, export_legacy_names=False)  # type: ignore[arg-type, return-value] # the used methods
+    yield backend
+    stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
 
 
 @pytest.fixture(scope="session")

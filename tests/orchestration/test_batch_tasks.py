@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from blogger_tracking.orchestration import batch_tasks
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
-from tests.orchestration.conftest import InstanceStandIn, run_trigger, track
+from tests.orchestration.conftest import Emitted, InstanceStandIn, run_trigger, track
 from tests.support.database_builder import DatabaseBuilder
 
 NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
@@ -165,6 +166,29 @@ def test_one_failed_blogger_fails_a_shared_instance_and_the_videos_of_the_others
     with pytest.raises(AirflowException, match=rf"1 of 3 bloggers failed: @{broken.username}"):
         execute(InstanceStandIn("fetch_tiktok"))
     assert build.value(FETCHED) == 2
+
+
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
+def test_an_instance_emits_the_metrics_of_its_attempts(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    emitted: Emitted,
+    fetch: Call,
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    fetch(InstanceStandIn("fetch_tiktok"))
+    duration = emitted.values.pop(("blogger_tracking.attempt_duration", "TikTok"))
+    assert isinstance(duration, timedelta)
+    assert timedelta() < duration < timedelta(minutes=1)
+    assert {name: value for name, value in emitted.values.items() if name[0].startswith("blogger_tracking")} == {
+        ("blogger_tracking.fetches", "TikTok", "succeeded"): 1,
+        ("blogger_tracking.requests", "TikTok", "listing"): 1,
+        ("blogger_tracking.videos", "TikTok"): 10,
+        ("blogger_tracking.videos_new", "TikTok"): 10,
+    }
 
 
 @pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])

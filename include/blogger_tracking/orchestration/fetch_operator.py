@@ -55,16 +55,18 @@ class FetchBloggersOperator(BaseOperator):
         """
         from concurrent.futures import ThreadPoolExecutor
 
+        from blogger_tracking.orchestration.airflow_3_3.metrics import emit
         from blogger_tracking.orchestration.connected_services import fetch_services
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
-        from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
+        from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
 
         instance = context["ti"]
         map_index = instance.map_index or 0
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
             fetches = submit_fetches(executor, fetch_services(), run_key(instance), instance.task_id, map_index)
             reports = [fetch.result() for fetch in fetches]
+        emit(measure(reports))
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:
             raise AirflowException(

@@ -21,13 +21,14 @@ from airflow.triggers.base import (
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
+from blogger_tracking.orchestration.airflow_3_3.metrics import emit
 from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
 from blogger_tracking.orchestration.connected_services import fetch_services
 from blogger_tracking.orchestration.run_keys import run_key
 from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
-from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
+from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class FetchBloggersTrigger(BaseTrigger):
         fetches = await asyncio.wrap_future(submitting)
         await _wait_for_all(fetches, log)
         reports = [fetch.result() for fetch in fetches]
+        await asyncio.to_thread(emit, measure(reports))
         summary = {"return_value": summarize(reports)}
         if any(report.failed for report in reports):
             return TaskFailedEvent(xcoms=summary)
