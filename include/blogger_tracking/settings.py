@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         description="Lease of a fetch attempt, in minutes. Afterwards the attempt is presumed dead and its reservation "
         "may be released.",
     )
+    deferral_leases: int = Field(
+        default=12,
+        ge=1,
+        description="Longest time that a fetch task instance may stay deferred, in leases of an attempt. Afterwards "
+        "Airflow fails and retries the instance, because its triggerer presumably hangs.",
+    )
     fetch_retries: int = Field(default=2, ge=0, description="Number of Airflow retries of a fetch task instance.")
     fetch_retry_delay_seconds: float = Field(
         default=60, ge=0, description="Delay before a retry of a fetch task instance, in seconds."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +14,12 @@ from uuid import UUID
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent
+from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration import batch_tasks
+from blogger_tracking.orchestration import batch_tasks, fetch_trigger
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.orchestration.conftest import Emitted, InstanceStandIn, run_trigger, track
@@ -244,6 +247,37 @@ def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_f
     assert record.exc_info is not None
     assert "the next attempt fetches the remaining bloggers" in record.getMessage()
     assert thread != threading.get_ident(), "asyncio.run ran the event loop in this thread"
+
+
+def test_a_cancelled_trigger_begins_no_fetch_that_still_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow cancels a trigger whose deferral timed out; the retry makes the fetches, elsewhere perhaps."""
+    go_on = threading.Event()
+    executor = ThreadPoolExecutor(1)
+    fetches = [executor.submit(go_on.wait), executor.submit(go_on.wait)]
+    submitted = threading.Event()
+
+    def submit(*_: object) -> list[Future[bool]]:
+        submitted.set()
+        return fetches
+
+    async def run() -> TriggerEvent:
+        trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
+        trigger.task_instance = InstanceStandIn("fetch_tiktok")  # type: ignore[assignment] # a stand-in
+        return await anext(trigger.run())
+
+    async def run_and_cancel() -> None:
+        running = asyncio.create_task(run())
+        await asyncio.to_thread(submitted.wait)
+        await asyncio.sleep(0.1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    monkeypatch.setattr(fetch_trigger, "_submit", submit)
+    asyncio.run(run_and_cancel())
+    assert [fetch.cancelled() for fetch in fetches] == [False, True]
+    go_on.set()
+    executor.shutdown()
 
 
 def test_the_gate_finishes_the_run(

@@ -65,7 +65,12 @@ class FetchBloggersTrigger(BaseTrigger):
             log.context().run, _submit, run_key(instance), instance.task_id, instance.map_index
         )
         fetches = await asyncio.wrap_future(submitting)
-        await _wait_for_all(fetches, log)
+        try:
+            await _wait_for_all(fetches, log)
+        finally:
+            # A trigger is cancelled when its instance is ended or started elsewhere: what waits must not begin here.
+            for fetch in fetches:
+                fetch.cancel()
         reports = [fetch.result() for fetch in fetches]
         await asyncio.to_thread(emit, measure(reports))
         summary = {"return_value": summarize(reports)}
