@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -20,6 +18,7 @@ from blogger_tracking.orchestration.webhook_notifier import WebhookNotifier
 from blogger_tracking.settings import get_settings
 from tests.orchestration.conftest import Emitted, InstanceStandIn
 from tests.support.database_builder import DatabaseBuilder
+from tests.support.posted_bodies import PostedBodies
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -30,43 +29,18 @@ values ('TikTok', now() + interval '1 hour', 'invalid_credentials', now())
 WEBHOOK = {"classpath": "blogger_tracking.orchestration.webhook_notifier.WebhookNotifier"}
 
 
-class Channel:
-    """A webhook of a team's channel, which keeps what is posted, or refuses."""
-
-    def __init__(self) -> None:
-        self.posted: list[tuple[str | None, dict[str, Any]]] = []
-        self.status = 200
-        channel = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                channel.posted.append((self.headers["Authorization"], body))
-                self.send_response(channel.status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-                """Write no log."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/services/very-secret"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
-def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
-    channel = Channel()
-    fields = {"conn_type": "http", "host": channel.url, "password": "token"}
-    monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(fields))
-    yield channel
-    channel.stop()
+def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostedBodies]:
+    """The webhook of a team's channel."""
+    with PostedBodies() as channel:
+        url = f"http://127.0.0.1:{channel.port}/services/very-secret"
+        fields = {"conn_type": "http", "host": url, "password": "token"}
+        monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(fields))
+        yield channel
+
+
+def texts(channel: PostedBodies) -> list[str]:
+    return [json.loads(body)["text"] for body in channel.bodies]
 
 
 @pytest.fixture
@@ -98,16 +72,16 @@ class KeepingNotifier(BaseNotifier):
 
 
 def test_the_built_in_notifier_posts_the_beginning_and_the_end(
-    channel: Channel, build: DatabaseBuilder, look: Callable[..., None]
+    channel: PostedBodies, build: DatabaseBuilder, look: Callable[..., None]
 ) -> None:
     build.run(SUSPEND)
     look(WEBHOOK)
     build.run("delete from platform_suspensions")
     look(WEBHOOK)
-    (began, ended) = [body["text"] for _, body in channel.posted]
+    began, ended = texts(channel)
     assert began.startswith("TikTok is suspended until ")
     assert ended == f"Over after 0 minutes: {began}"
-    assert [authorization for authorization, _ in channel.posted] == ["Bearer token"] * 2
+    assert channel.tokens == ["Bearer token"] * 2
 
 
 def test_the_task_emits_the_gauges(build: DatabaseBuilder, look: Callable[..., None], emitted: Emitted) -> None:
@@ -128,7 +102,7 @@ def test_a_notifier_of_a_team_gets_its_arguments_and_the_alert(
 
 
 def test_notifiers_that_cannot_be_loaded_or_reached_do_not_keep_the_others_from_sending(
-    channel: Channel, build: DatabaseBuilder, look: Callable[..., None], caplog: pytest.LogCaptureFixture
+    channel: PostedBodies, build: DatabaseBuilder, look: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     build.run(SUSPEND)
     channel.status = 404
@@ -136,13 +110,13 @@ def test_notifiers_that_cannot_be_loaded_or_reached_do_not_keep_the_others_from_
     assert build.value("select begin_sent_at from alerts") is None
     channel.status = 200
     look({"classpath": "no.such.Notifier"}, WEBHOOK)
-    assert len(channel.posted) == 2
+    assert len(channel.bodies) == 2
     assert build.value("select begin_sent_at from alerts") is not None
     assert caplog.text.count("A notifier did not send the alert platform_suspended: ") == 4
 
 
 def test_the_error_of_a_webhook_names_the_connection_and_not_its_address(
-    channel: Channel, monkeypatch: pytest.MonkeyPatch
+    channel: PostedBodies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel.status = 403
     notifier = WebhookNotifier(text="any")
@@ -174,7 +148,7 @@ def test_the_newest_slot_is_the_last_one_before_the_given_time(
 
 
 def test_a_run_that_was_due_and_never_planned_is_late(
-    channel: Channel, build: DatabaseBuilder, look: Callable[..., None]
+    channel: PostedBodies, build: DatabaseBuilder, look: Callable[..., None]
 ) -> None:
     build.run(
         """
@@ -185,5 +159,5 @@ def test_a_run_that_was_due_and_never_planned_is_late(
         age=str(timedelta(days=2)),
     )
     look(WEBHOOK)
-    ((_, body),) = channel.posted
-    assert body["text"].endswith("was not planned within 3 hours.")
+    (text,) = texts(channel)
+    assert text.endswith("was not planned within 3 hours.")

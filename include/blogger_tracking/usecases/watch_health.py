@@ -90,7 +90,7 @@ def _send(news: AlertNews, notifiers: Sequence[Notify]) -> bool:
 def _gauges(health: Health, found: Sequence[Alert], settings: Settings) -> Iterable[Measurement]:
     suspended = {each.platform for each in health.suspended}
     for platform in Platform:
-        yield Measurement(metrics.PLATFORM_SUSPENDED, platform in suspended, {"platform": platform.value})
+        yield Measurement(metrics.PLATFORM_SUSPENDED, int(platform in suspended), {"platform": platform.value})
     for queue in health.queues:
         oldest = queue.oldest_visible_at or health.moment
         tags = {"queue": str(queue.queue)}

@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.posted_bodies import PostedBodies
 from tests.support.statsd_listener import StatsdListener
 
 SCRIPT = """
@@ -83,32 +81,11 @@ def test_statsd_with_tags_gets_tags(tmp_path: Path) -> None:
     ]
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[int, list[bytes]]]:
-    """An OpenTelemetry collector: its port, and the bodies that it received."""
-    bodies: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-            """Write no log."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port, bodies
-    server.shutdown()
-    server.server_close()
-
-
-def test_opentelemetry_gets_tags_before_the_process_ends(tmp_path: Path, collector: tuple[int, list[bytes]]) -> None:
-    port, bodies = collector
-    run(tmp_path, otel_on=True, otel_host="127.0.0.1", otel_port=port)
+def test_opentelemetry_gets_tags_before_the_process_ends(tmp_path: Path) -> None:
+    with PostedBodies() as collector:
+        run(tmp_path, otel_on=True, otel_host="127.0.0.1", otel_port=collector.port)
     # Protobuf, which keeps texts as they are.
-    received = b"".join(bodies)
+    received = b"".join(collector.bodies)
     for text in ("fetches", "queue_messages", "attempt_duration", "quota_left"):
         assert f"airflow.blogger_tracking.{text}".encode() in received
     for text in ("TikTok", "succeeded", "thumbnail_queue", "a.b c"):
