@@ -128,6 +128,14 @@ FAULTS = {
     "thumbnails from this host": ("thumbnail_addresses", {"BLOGGER_TRACKING_THUMBNAIL_ALLOW_LOOPBACK": "true"}),
     "fetches in workers": ("default_deferrable", {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}),
     "a DSN of another kind": ("sentry", {"AIRFLOW_CONN_SENTRY": '{"conn_type": "generic", "password": "a word"}'}),
+    "a notifier that does not exist": (
+        "alert_notifiers",
+        {"BLOGGER_TRACKING_ALERT_NOTIFIERS": '[{"classpath": "no.such.Notifier"}]'},
+    ),
+    "a class that is no notifier": (
+        "alert_notifiers",
+        {"BLOGGER_TRACKING_ALERT_NOTIFIERS": '[{"classpath": "collections.Counter"}]'},
+    ),
     "a platform without a key": (
         "tiktok_api",
         {"AIRFLOW_CONN_TIKTOK_API": '{"conn_type": "http", "host": "https://platform.example"}'},

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow.sdk import CronTriggerTimetable, get_current_context, task
+from airflow.sdk import BaseNotifier, CronTriggerTimetable, get_current_context, task
 
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.error_reporting import errors_reported
@@ -73,7 +73,6 @@ def notify(context: Context, setting: NotifierSetting, news: AlertNews) -> None:
     """Send news through a notifier, whose templates see the task's context and `alert`. Raises what it raises."""
     from blogger_tracking.usecases.watch_health import describe
 
-    notifier = pkgutil.resolve_name(setting.classpath)(**setting.kwargs)
     alert = {
         "name": news.name,
         "subject": news.subject,
@@ -83,4 +82,12 @@ def notify(context: Context, setting: NotifierSetting, news: AlertNews) -> None:
         "ended_at": news.ended_at,
         "deployment": get_settings().deployment,
     }
-    notifier({**context, "alert": alert})
+    create_notifier(setting)({**context, "alert": alert})
+
+
+def create_notifier(setting: NotifierSetting) -> BaseNotifier:
+    """Return the notifier of a setting. Raises what its import and its constructor raise, and TypeError for others."""
+    notifier = pkgutil.resolve_name(setting.classpath)(**setting.kwargs)
+    if not isinstance(notifier, BaseNotifier):
+        raise TypeError(f"{setting.classpath} is no Airflow notifier.")
+    return notifier
