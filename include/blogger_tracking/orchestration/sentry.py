@@ -35,6 +35,8 @@ RETRY_SECONDS = 60
 REPEAT_SECONDS = 3600
 """Time in which one process sends no second event with the same cause."""
 
+_CAUSES_KEPT = 1000
+
 
 @until_true(RETRY_SECONDS)
 def ensure_sentry() -> bool:
@@ -109,5 +111,7 @@ class _Repetitions:
             now = time.monotonic()
             if now - self._sent_at.get(cause, float("-inf")) < REPEAT_SECONDS:
                 return None
+            if len(self._sent_at) >= _CAUSES_KEPT:
+                self._sent_at.clear()
             self._sent_at[cause] = now
         return event
