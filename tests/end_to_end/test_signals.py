@@ -43,8 +43,8 @@ class Signals:
 
 @pytest.fixture(scope="module")
 def signals() -> Iterator[Signals]:
-    sentry = SentryReceiver()
     with (
+        SentryReceiver() as sentry,
         tempfile.TemporaryDirectory(prefix="bt-stack-") as folder,
         PostedBodies() as metrics,
         PostedBodies() as channel,
@@ -71,7 +71,6 @@ def signals() -> Iterator[Signals]:
             for dag_id in (DAG_ID, WATCH):
                 wait_for_dag(running.client(), dag_id)
             yield Signals(running, sentry, metrics, channel)
-    sentry.stop()
 
 
 def run(signals: Signals, dag_id: str, conf: dict[str, list[str]]) -> str:

@@ -69,10 +69,9 @@ def initial_fetch_context() -> Context:
 def receiver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SentryReceiver]:
     """The endpoint of the Connection `sentry`."""
     request.getfixturevalue("connections")
-    receiver = SentryReceiver()
-    monkeypatch.setenv("AIRFLOW_CONN_SENTRY", json.dumps({"conn_type": "generic", "password": receiver.dsn}))
-    yield receiver
-    receiver.stop()
+    with SentryReceiver() as receiver:
+        monkeypatch.setenv("AIRFLOW_CONN_SENTRY", json.dumps({"conn_type": "generic", "password": receiver.dsn}))
+        yield receiver
 
 
 @pytest.fixture

@@ -26,9 +26,8 @@ logger = logging.getLogger("blogger_tracking.any")
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[SentryReceiver]:
     monkeypatch.delenv("AIRFLOW_CONN_SENTRY", raising=False)
     clear_process_cache()
-    receiver = SentryReceiver()
-    yield receiver
-    receiver.stop()
+    with SentryReceiver() as receiver:
+        yield receiver
     clear_process_cache()
 
 
