@@ -213,6 +213,22 @@ def test_a_condition_that_comes_back_is_sent_again(watch: Watch, build: Database
     assert [is_end for *_, is_end in watch.sent] == [False, True, False, True]
 
 
+def test_the_end_for_one_platform_is_not_the_end_for_another(
+    watch: Watch, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    with pool.connection() as connection:
+        for platform in (Platform.TIKTOK, Platform.YOUTUBE):
+            suspend_platform(connection, platform, datetime.now(UTC) + timedelta(hours=1), "any")
+    watch.look()
+    build.run("delete from platform_suspensions where platform = 'TikTok'")
+    watch.look()
+    assert [(subject, is_end) for _, subject, is_end in watch.sent] == [
+        ("TikTok", False),
+        ("YouTube", False),
+        ("TikTok", True),
+    ]
+
+
 def test_two_deployments_on_one_database_have_alerts_of_their_own(
     watch: Watch, build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
