@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 COLLECTION_THRESHOLDS = (20_000, 20, 20)
@@ -24,6 +24,15 @@ class InstagramPosts(StrEnum):
 
     AS_NEEDED = "as_needed"
     ALWAYS = "always"
+
+
+class NotifierSetting(BaseModel):
+    """An Airflow notifier: the import path of its class, and its keyword arguments."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classpath: str = Field(min_length=1)
+    kwargs: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -57,6 +66,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Lease of a fetch attempt, in minutes. Afterwards the attempt is presumed dead and its reservation "
         "may be released.",
+    )
+    deferral_leases: int = Field(
+        default=12,
+        ge=1,
+        description="Longest time that a fetch task instance may stay deferred, in leases of an attempt. Afterwards "
+        "Airflow fails and retries the instance, because its triggerer presumably hangs.",
     )
     fetch_retries: int = Field(default=2, ge=0, description="Number of Airflow retries of a fetch task instance.")
     fetch_retry_delay_seconds: float = Field(
@@ -233,6 +248,31 @@ class Settings(BaseSettings):
     )
     airflow_api_timeout_seconds: float = Field(
         default=15, gt=0, description="Timeout of one request to Airflow's REST API, in seconds."
+    )
+
+    # Alerts
+    alert_notifiers: tuple[NotifierSetting, ...] = Field(
+        default=(),
+        description="Airflow notifiers that send alerts to people, as a JSON list of objects with classpath and "
+        "kwargs. Secrets belong into the Connection that a notifier reads.",
+    )
+    alert_run_minutes: int = Field(
+        default=180,
+        ge=1,
+        description="Time after its scheduled start within which a batch run should have ended, in minutes. "
+        "Afterwards the run is late.",
+    )
+    alert_queue_minutes: int = Field(
+        default=60, ge=1, description="Longest time that a visible message may wait in a queue, in minutes."
+    )
+    alert_without_fetch_hours: int = Field(
+        default=24, ge=1, description="Longest time without a fetch of any active account, in hours."
+    )
+    alert_youtube_units_share: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Share of YouTube's daily units, from 0 to 1, at which the units count as nearly spent.",
     )
 
     # Comparison with the earlier system

@@ -22,6 +22,7 @@ from blogger_tracking.database.run_summaries import (
 from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim, videos
@@ -196,4 +197,35 @@ def test_a_finished_run_logs_short_lines_per_platform_and_organization(
         "TikTok: 3.0 requests per fetched blogger (1 retry, 2 listing).",
         f"{name}: fetched 12 of 35 granted videos, charged 12.",
         f"{name}: 5 of 40 videos of the period are used without this run's charges.",
+        f"TikTok: 1 fetches of {key.dag_run_id} failed (unfinished). For example: its run has ended",
+    ]
+
+
+def test_a_finished_run_logs_one_error_for_each_platform_and_cause(
+    build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization = build.organization(video_limit=1000)
+    for platform in (Platform.TIKTOK, Platform.TIKTOK, Platform.TIKTOK, Platform.YOUTUBE, Platform.YOUTUBE):
+        build.track(organization, platform=platform)
+    key = new_key()
+    plan(pool, key)
+    fetches = build.rows("select id, platform from fetches order by platform, id")
+    causes = [ErrorKind.UNAVAILABLE, ErrorKind.UNAVAILABLE, None, None]
+    for (fetch_id, platform), kind in zip(fetches, causes, strict=False):
+        error = PlatformError(kind, Platform(platform), "gone") if kind else None
+        outcome = FetchOutcome(FetchState.FAILED, error=error, reason=str(error or "no key"))
+        settle(pool, claim(pool, fetch_id), outcome)
+    finish_run(pool, key, failed_share_limit=1)
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.fingerprint for record in errors] == [  # type: ignore[attr-defined] # `extra` of the call
+        (key.dag_id, "TikTok", "configuration"),
+        (key.dag_id, "TikTok", "unavailable"),
+        (key.dag_id, "YouTube", "configuration"),
+        (key.dag_id, "YouTube", "unfinished"),
+    ]
+    assert [record.getMessage().split(" of ")[0] for record in errors] == [
+        "TikTok: 1 fetches",
+        "TikTok: 2 fetches",
+        "YouTube: 1 fetches",
+        "YouTube: 1 fetches",
     ]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from airflow.triggers.base import TriggerEvent
 
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration import error_reporting
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.connected_services import database_pool
+from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Creator, CreatorKind, SandboxOptions, SandboxServer
@@ -28,6 +35,39 @@ class InstanceStandIn:
     map_index: int = 0
     dag_id: str = BATCH_DAG_ID
     run_id: str = "a_run"
+    try_number: int = 1
+    max_tries: int = 0
+
+
+@pytest.fixture(autouse=True)
+def last_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the report of errors find a task instance in its last try, as in a worker."""
+    monkeypatch.setattr(error_reporting, "get_current_context", lambda: {"ti": InstanceStandIn("any")})
+
+
+class Emitted:
+    """A backend of Airflow's metrics that keeps what is emitted, by name and tags."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, ...], object] = {}
+
+    def incr(self, stat: str, count: int, tags: Mapping[str, str]) -> None:
+        self.values[stat, *tags.values()] = count
+
+    def gauge(self, stat: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        self.values[stat, *(tags or {}).values()] = value
+
+    def timing(self, stat: str, dt: timedelta, tags: Mapping[str, str]) -> None:
+        self.values[stat, *tags.values()] = dt
+
+
+@pytest.fixture
+def emitted() -> Iterator[Emitted]:
+    """The metrics that this process emits."""
+    backend = Emitted()
+    stats.initialize(factory=lambda: backend, export_legacy_names=False)  # type: ignore[arg-type, return-value] # the used methods
+    yield backend
+    stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +133,15 @@ def track(
         )
         build.track(organization, blogger)
     return tracked
+
+
+def run_trigger(instance: InstanceStandIn | None) -> TriggerEvent:
+    """Run the trigger of an instance, and return the event that ends the instance."""
+
+    async def run() -> list[TriggerEvent]:
+        return [event async for event in started.run()]
+
+    started = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
+    started.task_instance = instance  # type: ignore[assignment] # a stand-in for the task instance
+    (event,) = asyncio.run(run())
+    return event

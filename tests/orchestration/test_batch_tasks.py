@@ -6,6 +6,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -15,12 +17,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration import batch_tasks
+from blogger_tracking.orchestration import batch_tasks, fetch_trigger
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
-from tests.orchestration.conftest import InstanceStandIn, track
+from tests.orchestration.conftest import Emitted, InstanceStandIn, run_trigger, track
 from tests.support.database_builder import DatabaseBuilder
 
 NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
@@ -58,18 +60,6 @@ def execute(instance: InstanceStandIn) -> dict[str, Any]:
     """Execute an instance as a worker does."""
     operator = FetchBloggersOperator(task_id=instance.task_id, deferrable=False)
     return operator.execute({"ti": instance})  # type: ignore[typeddict-item] # a stand-in for the task instance
-
-
-def trigger(instance: InstanceStandIn | None) -> TriggerEvent:
-    """Run the trigger of an instance, and return the event that ends the instance."""
-
-    async def run() -> list[TriggerEvent]:
-        return [event async for event in started.run()]
-
-    started = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
-    started.task_instance = instance  # type: ignore[assignment] # a stand-in for the task instance
-    (event,) = asyncio.run(run())
-    return event
 
 
 def test_a_backfill_is_refused_and_charges_nothing(
@@ -150,7 +140,7 @@ def test_the_triggerer_ends_the_instance_with_the_same_summary(
 ) -> None:
     track(build, sandbox, organization, Platform.TIKTOK)
     plan(Platform.TIKTOK)
-    event = trigger(InstanceStandIn("fetch_tiktok"))
+    event = run_trigger(InstanceStandIn("fetch_tiktok"))
     assert isinstance(event, TaskSuccessEvent)
     assert event.xcoms is not None
     assert event.xcoms["return_value"] == {
@@ -181,7 +171,30 @@ def test_one_failed_blogger_fails_a_shared_instance_and_the_videos_of_the_others
     assert build.value(FETCHED) == 2
 
 
-@pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
+def test_an_instance_emits_the_metrics_of_its_attempts(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    emitted: Emitted,
+    fetch: Call,
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    fetch(InstanceStandIn("fetch_tiktok"))
+    duration = emitted.values.pop(("blogger_tracking.attempt_duration", "TikTok"))
+    assert isinstance(duration, timedelta)
+    assert timedelta() < duration < timedelta(minutes=1)
+    assert {name: value for name, value in emitted.values.items() if name[0].startswith("blogger_tracking")} == {
+        ("blogger_tracking.fetches", "TikTok", "succeeded"): 1,
+        ("blogger_tracking.requests", "TikTok", "listing"): 1,
+        ("blogger_tracking.videos", "TikTok"): 10,
+        ("blogger_tracking.videos_new", "TikTok"): 10,
+    }
+
+
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
 def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
 ) -> None:
@@ -199,7 +212,7 @@ def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
     assert build.value(FETCHED) == 1
 
 
-@pytest.mark.parametrize("fetch", [execute, trigger], ids=["in a worker", "in the triggerer"])
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
 def test_an_instance_whose_claims_are_all_refused_is_skipped(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
 ) -> None:
@@ -227,13 +240,44 @@ def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_f
 
     handler = Handler(logging.ERROR)
     logging.getLogger().addHandler(handler)
-    event = trigger(instance)
+    event = run_trigger(instance)
     logging.getLogger().removeHandler(handler)
     assert isinstance(event, TaskFailedEvent)
     ((thread, record),) = logged
     assert record.exc_info is not None
     assert "the next attempt fetches the remaining bloggers" in record.getMessage()
     assert thread != threading.get_ident(), "asyncio.run ran the event loop in this thread"
+
+
+def test_a_cancelled_trigger_begins_no_fetch_that_still_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow cancels a trigger whose deferral timed out; the retry makes the fetches, elsewhere perhaps."""
+    go_on = threading.Event()
+    executor = ThreadPoolExecutor(1)
+    fetches = [executor.submit(go_on.wait), executor.submit(go_on.wait)]
+    submitted = threading.Event()
+
+    def submit(*_: object) -> list[Future[bool]]:
+        submitted.set()
+        return fetches
+
+    async def run() -> TriggerEvent:
+        trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
+        trigger.task_instance = InstanceStandIn("fetch_tiktok")  # type: ignore[assignment] # a stand-in
+        return await anext(trigger.run())
+
+    async def run_and_cancel() -> None:
+        running = asyncio.create_task(run())
+        await asyncio.to_thread(submitted.wait)
+        await asyncio.sleep(0.1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    monkeypatch.setattr(fetch_trigger, "_submit", submit)
+    asyncio.run(run_and_cancel())
+    assert [fetch.cancelled() for fetch in fetches] == [False, True]
+    go_on.set()
+    executor.shutdown()
 
 
 def test_the_gate_finishes_the_run(

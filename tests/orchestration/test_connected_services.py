@@ -148,14 +148,3 @@ def test_connections_are_in_autocommit_mode_and_prepare_nothing(
     with connected_services.database_pool().connection() as connection:
         assert (connection.autocommit, connection.prepare_threshold) == (True, None)
     connected_services.database_pool().close()
-
-
-def test_a_process_that_uses_the_database_sends_its_errors_to_sentry(
-    monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str
-) -> None:
-    started: list[str | None] = []
-    monkeypatch.setattr(connected_services, "start_sentry", started.append)
-    monkeypatch.setenv("AIRFLOW_CONN_SENTRY", '{"conn_type": "generic", "password": "https://k@sentry.example/1"}')
-    set_database(monkeypatch, pipeline_conninfo)
-    connected_services.database_pool().close()
-    assert started == ["https://k@sentry.example/1"]

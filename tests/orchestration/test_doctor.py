@@ -25,7 +25,7 @@ from tests.support.database_server import DatabaseServer
 from tests.support.doctor_output import DoctorOutput, environment_after, printed
 from tests.support.scripted_server import ScriptedServer
 
-DAG_IDS = ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails")
+DAG_IDS = ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails", "health_watch")
 
 
 @pytest.fixture
@@ -128,6 +128,14 @@ FAULTS = {
     "thumbnails from this host": ("thumbnail_addresses", {"BLOGGER_TRACKING_THUMBNAIL_ALLOW_PRIVATE": "true"}),
     "fetches in workers": ("default_deferrable", {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}),
     "a DSN of another kind": ("sentry", {"AIRFLOW_CONN_SENTRY": '{"conn_type": "generic", "password": "a word"}'}),
+    "a notifier that does not exist": (
+        "alert_notifiers",
+        {"BLOGGER_TRACKING_ALERT_NOTIFIERS": '[{"classpath": "no.such.Notifier"}]'},
+    ),
+    "a class that is no notifier": (
+        "alert_notifiers",
+        {"BLOGGER_TRACKING_ALERT_NOTIFIERS": '[{"classpath": "collections.Counter"}]'},
+    ),
     "a platform without a key": (
         "tiktok_api",
         {"AIRFLOW_CONN_TIKTOK_API": '{"conn_type": "http", "host": "https://platform.example"}'},

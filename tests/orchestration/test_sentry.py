@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
-import threading
+import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -15,69 +13,152 @@ import requests
 import sentry_sdk
 
 from blogger_tracking.domain.alerts import alerts
-from blogger_tracking.orchestration.sentry import start_sentry
+from blogger_tracking.orchestration import connected_services, process_cache, sentry
+from blogger_tracking.orchestration.process_cache import clear_process_cache
+from blogger_tracking.orchestration.sentry import ensure_sentry, flush_sentry, start_sentry
 from tests.support.scripted_server import Scripted, ScriptedServer
+from tests.support.sentry_receiver import SentryReceiver
 
-KEY = "0123456789abcdef0123456789abcdef"
-
-
-class Receiver:
-    """A stand-in for Sentry that stores the received events."""
-
-    def __init__(self) -> None:
-        self.bodies: list[str] = []
-        received = self.bodies
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                received.append((gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).decode())
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-                """Write no log."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def text(self) -> str:
-        """Return the received bodies, after all pending events were sent."""
-        sentry_sdk.flush(5)
-        return "\n".join(self.bodies)
-
-    def messages(self) -> list[str]:
-        """Return the messages of the events, without breadcrumbs."""
-        events = [json.loads(line) for line in self.text().splitlines() if '"logentry"' in line]
-        return [event["logentry"]["formatted"] for event in events]
+logger = logging.getLogger("blogger_tracking.any")
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    start_sentry(f"http://{KEY}@127.0.0.1:{receiver.server.server_port}/1")
-    yield receiver
-    sentry_sdk.get_client().close()
-    sentry_sdk.get_global_scope().set_client(None)
-    alerts.handlers.clear()
-    receiver.server.shutdown()
-    receiver.server.server_close()
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[SentryReceiver]:
+    monkeypatch.delenv("AIRFLOW_CONN_SENTRY", raising=False)
+    clear_process_cache()
+    with SentryReceiver() as receiver:
+        yield receiver
+    clear_process_cache()
 
 
-def test_an_alert_is_sent_and_an_ordinary_warning_is_not(receiver: Receiver) -> None:
+@pytest.fixture
+def started(receiver: SentryReceiver) -> SentryReceiver:
+    assert start_sentry(receiver.dsn)
+    return receiver
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The clock of the process cache, in seconds: a test sets `later.now`."""
+    clock = SimpleNamespace(now=1000.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(process_cache, "time", clock)
+    monkeypatch.setattr(sentry, "time", clock)
+    return clock
+
+
+def set_connection(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SENTRY", f'{{"conn_type": "generic", "password": "{dsn}"}}')
+
+
+def test_an_alert_is_sent_and_an_ordinary_warning_is_not(started: SentryReceiver) -> None:
     logging.getLogger("airflow.somewhere").warning("ordinary")
     alerts.warning("%s is suspended", "TikTok")
-    assert receiver.messages() == ["TikTok is suspended"]
+    flush_sentry()
+    assert started.messages() == ["TikTok is suspended"]
 
 
-def test_an_alert_is_sent_once_however_often_sentry_is_started(receiver: Receiver) -> None:
-    start_sentry(f"http://{KEY}@127.0.0.1:{receiver.server.server_port}/1")
+def test_an_alert_is_sent_once_however_often_sentry_is_started(started: SentryReceiver) -> None:
+    start_sentry(started.dsn)
     alerts.warning("only once")
-    assert receiver.messages() == ["only once"]
+    flush_sentry()
+    assert started.messages() == ["only once"]
 
 
-def test_local_variables_are_never_sent(receiver: Receiver) -> None:
-    secret = str(uuid4())
+def test_a_connection_that_appears_later_is_found_within_a_minute_and_looked_for_once_a_minute(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch, later: SimpleNamespace
+) -> None:
+    looked: list[str] = []
+    find = connected_services.find_connection
+
+    def look(connection_id: str) -> object:
+        looked.append(connection_id)
+        return find(connection_id)
+
+    monkeypatch.setattr(connected_services, "find_connection", look)
+    for _ in range(100):
+        ensure_sentry()
+    assert len(looked) == 1
+    set_connection(monkeypatch, receiver.dsn)
+    later.now += 59
+    ensure_sentry()
+    logger.error("not yet")
+    later.now += 1
+    ensure_sentry()
+    logger.error("sent")
+    flush_sentry()
+    assert receiver.messages() == ["sent"]
+    later.now += 3600
+    ensure_sentry()
+    assert len(looked) == 2, "a process that has started Sentry looks no more"
+
+
+def test_a_secrets_backend_that_raises_does_not_end_a_fetch(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch, later: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(connection_id: str) -> None:
+        raise PermissionError(connection_id)
+
+    find = connected_services.find_connection
+    monkeypatch.setattr(connected_services, "find_connection", refuse)
+    ensure_sentry()
+    assert "was not read (PermissionError)" in caplog.text
+    monkeypatch.setattr(connected_services, "find_connection", find)
+    set_connection(monkeypatch, receiver.dsn)
+    later.now += 60
+    ensure_sentry()
+    logger.error("sent")
+    flush_sentry()
+    assert receiver.messages() == ["sent"]
+
+
+def test_a_password_that_is_no_dsn_does_not_end_a_fetch_and_is_not_logged(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    del receiver
+    set_connection(monkeypatch, "very-secret")
+    ensure_sentry()
+    assert "is not a DSN" in caplog.text
+    assert "very-secret" not in caplog.text
+    assert not sentry_sdk.get_client().is_active()
+
+
+def test_one_process_sends_one_event_for_each_cause_in_an_hour(started: SentryReceiver, later: SimpleNamespace) -> None:
+    for blogger in range(300):
+        logger.error("The instance of @%s failed.", blogger, exc_info=ValueError(blogger))
+    logger.error("The instance of @%s failed.", "x", exc_info=TypeError("another cause"))
+    for platform in ("TikTok", "YouTube", "TikTok"):
+        logger.error("%s failed.", platform, extra={"fingerprint": ("failed", platform)})
+    flush_sentry()
+    assert started.messages() == [
+        "The instance of @0 failed.",
+        "The instance of @x failed.",
+        "TikTok failed.",
+        "YouTube failed.",
+    ]
+    assert [event.get("fingerprint") for event in started.events()][2:] == [["failed", "TikTok"], ["failed", "YouTube"]]
+    later.now += 3600
+    logger.error("The instance of @%s failed.", "later", exc_info=ValueError())
+    flush_sentry()
+    assert started.messages()[4:] == ["The instance of @later failed."]
+
+
+def test_every_suspension_is_an_event_also_the_second_within_the_hour(started: SentryReceiver) -> None:
+    for until in ("12:00", "12:15"):
+        alerts.warning("%s is suspended until %s.", "TikTok", until, extra={"fingerprint": ("suspended", "TikTok")})
+    flush_sentry()
+    assert len(started.messages()) == 2
+    assert {tuple(event["fingerprint"]) for event in started.events()} == {("suspended", "TikTok")}
+
+
+def test_local_variables_command_lines_and_addresses_of_requests_are_never_sent(
+    started: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, argument, signature = str(uuid4()), str(uuid4()), str(uuid4())
+    monkeypatch.setattr(sys, "argv", ["airflow", f"--password={argument}"])
+    with ScriptedServer() as host:
+        host.play(Scripted({}))
+        requests.get(f"{host.url}/thumbnail?signature={signature}", timeout=10)
 
     def fail() -> None:
         api_key = secret
@@ -86,18 +167,18 @@ def test_local_variables_are_never_sent(receiver: Receiver) -> None:
     try:
         fail()
     except ValueError:
-        logging.getLogger("blogger_tracking.any").exception("it failed")
-    sent = receiver.text()
-    assert "it failed" in sent
-    assert secret not in sent
+        logger.exception("it failed")
+    flush_sentry()
+    assert "it failed" in started.text()
+    assert not [each for each in (secret, argument, signature) if each in started.text()]
 
 
 def test_without_a_dsn_sentry_is_not_initialised() -> None:
-    start_sentry(None)
+    assert not start_sentry(None)
     assert not sentry_sdk.get_client().is_active()
 
 
-@pytest.mark.usefixtures("receiver")
+@pytest.mark.usefixtures("started")
 def test_outgoing_requests_have_no_headers_of_sentry() -> None:
     with ScriptedServer() as host:
         host.play(Scripted({}))

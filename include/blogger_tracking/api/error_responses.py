@@ -130,6 +130,7 @@ def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
         "Cause: %s: %s",
         type(error).__name__,
         error,
+        extra={"fingerprint": ("api", "unavailable", type(error).__qualname__)},
     )
     return _error_response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable. Try again later.")
 

@@ -28,6 +28,7 @@ class ClaimRefused:
     """A refused attempt: no organization of the fetch is granted a video. The ledger records the attempt as skipped."""
 
     fetch_id: int
+    platform: Platform
     username: str
     reason: str
 
@@ -375,7 +376,7 @@ def _reservation_parameters(decision: _Decision) -> dict[str, list[Any]]:
 def _result(fetch_id: int, decision: _Decision, begun: Cursor[int]) -> Claim | ClaimRefused:
     fetch = decision.fetch
     if decision.refusal_reason is not None:
-        return ClaimRefused(fetch_id, fetch.username, decision.refusal_reason)
+        return ClaimRefused(fetch_id, Platform(fetch.platform), fetch.username, decision.refusal_reason)
     granted = [claim for claim in decision.claims if claim.decision is not QuotaDecision.SKIP]
     return Claim(fetch_id, begun.fetchall()[0], fetch.blogger_id, _account(fetch), granted)
 

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection, sql
 
 from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_values
+from blogger_tracking.domain.health import QueueHealth
 from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
 
@@ -269,6 +270,18 @@ from {queue}
 """
 
 
+# `count(*)` of parked messages reads their partial index alone.
+_HEALTH = """
+select
+    %(queue)s as queue,
+    count(*) filter (where visible_at <= %(moment)s) as visible,
+    (select count(*) from {queue} as message where message.parked_at is not null) as parked,
+    min(visible_at) filter (where visible_at <= %(moment)s) as oldest_visible_at
+from {queue}
+where done_at is null and parked_at is null
+"""
+
+
 def enqueue_video_batches(connection: Connection, fetch_id: int, video_ids: Sequence[str]) -> None:
     """Enqueue messages that ask for the statistics of a fetch's YouTube videos."""
     parameters = {"fetch_id": fetch_id, "ids": list(video_ids), "videos_per_message": VIDEOS_PER_MESSAGE}
@@ -389,6 +402,11 @@ def requeue_parked_messages(
 def count_messages(connection: Connection, queue: Queue) -> QueueCounts:
     """Return the number of messages by state."""
     return fetch_one(connection, QueueCounts, _for_queue(queue, _COUNT))
+
+
+def read_queue_health(connection: Connection, queue: Queue, moment: datetime) -> QueueHealth:
+    """Return the number of visible and parked messages, and the time since which the oldest visible one is visible."""
+    return fetch_one(connection, QueueHealth, _for_queue(queue, _HEALTH), {"queue": queue, "moment": moment})
 
 
 def _for_queue(queue: Queue, statement: str) -> sql.Composed:

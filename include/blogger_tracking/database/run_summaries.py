@@ -37,6 +37,20 @@ class PlatformSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureSummary:
+    """Fetches of one platform in a run that failed for the same cause.
+
+    `cause` is the kind of the platform's error, `configuration` for a wrong Connection, or `unfinished` for fetches
+    that no attempt ended. `example` is the reason of one of the fetches.
+    """
+
+    platform: str
+    cause: str
+    fetches: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrganizationSummary:
     """One organization's part of a run, in videos.
 
@@ -121,6 +135,24 @@ left join requests on requests.platform = states.platform
 order by states.platform
 """
 
+_FAILURES = """
+select
+    fetches.platform,
+    case
+        when fetches.state <> 'failed' then 'unfinished'
+        else coalesce(fetch_attempts.error_kind, 'configuration')
+    end as cause,
+    count(*) as fetches,
+    coalesce(min(fetches.reason), 'no attempt was made') as example
+from blogger_tracking.fetches
+left join blogger_tracking.fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
+where fetches.run_id = %(run_id)s
+  and fetches.conclusive_state is null
+  and fetches.state in ('failed', 'released', 'planned', 'running')
+group by 1, 2
+order by 1, 2
+"""
+
 _ORGANIZATIONS = """
 with allocations as (
     select
@@ -196,6 +228,11 @@ def read_tallies(connection: Connection, run_id: int) -> dict[str, PlatformTally
 def read_platform_summaries(connection: Connection, run_id: int) -> list[PlatformSummary]:
     """Return the summary of each platform that the run fetched from."""
     return fetch_all(connection, PlatformSummary, _PLATFORMS, {"run_id": run_id})
+
+
+def read_failures(connection: Connection, run_id: int) -> list[FailureSummary]:
+    """Return the failed and unfinished fetches of the run by platform and cause."""
+    return fetch_all(connection, FailureSummary, _FAILURES, {"run_id": run_id})
 
 
 def read_organization_summaries(connection: Connection, run_id: int) -> list[OrganizationSummary]:

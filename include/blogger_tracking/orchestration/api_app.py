@@ -47,9 +47,16 @@ def make_app() -> ASGIApp:
     """Return the FastAPI app, whose dependencies are created at the first request and kept."""
     from blogger_tracking.api.app import create_app
     from blogger_tracking.orchestration.process_cache import cached_in_process
+    from blogger_tracking.orchestration.sentry import ensure_sentry
     from blogger_tracking.settings import get_settings
 
-    return create_app(cached_in_process(make_services), get_settings().allowed_origins)
+    kept_services = cached_in_process(make_services)
+
+    def services() -> ApiServices:
+        ensure_sentry()
+        return kept_services()
+
+    return create_app(services, get_settings().allowed_origins)
 
 
 def make_services() -> ApiServices:

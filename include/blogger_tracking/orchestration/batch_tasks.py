@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.error_reporting import errors_reported
 from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
@@ -55,6 +56,7 @@ BATCH_PARAMS = {
 
 
 @task(outlets=QUEUE_ASSETS, **RESTART_TOLERANCE)
+@errors_reported()
 def plan_platform(platform: str) -> list[str]:
     """Plan the whole run, unless the task of another platform has done so; return this platform's instance labels.
 
@@ -76,6 +78,7 @@ def plan_platform(platform: str) -> list[str]:
 
 
 @task(trigger_rule="all_done", **RESTART_TOLERANCE)
+@errors_reported()
 def gate() -> None:
     """Finish the run in the ledger, log its summary, and fail if too many fetches failed."""
     from blogger_tracking.orchestration.connected_services import database_pool

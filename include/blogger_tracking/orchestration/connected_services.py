@@ -1,4 +1,4 @@
-"""Services configured by Airflow Connections: the database, the platforms, Airflow's REST API, Sentry.
+"""Services configured by Airflow Connections: the database, the platforms, Airflow's REST API.
 
 Each service is created at its first use and kept for the life of the process.
 """
@@ -24,7 +24,6 @@ from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.process_cache import cached_in_process
-from blogger_tracking.orchestration.sentry import start_sentry
 from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
@@ -68,11 +67,7 @@ class _Platforms(Mapping[Platform, PlatformService]):
 
 @cached_in_process
 def database_pool() -> ConnectionPool:
-    """Return the pool of connections to the application's database.
-
-    Sentry is started here, because every process that runs code of this project uses the database.
-    """
-    start_sentry(_sentry_dsn())
+    """Return the pool of connections to the application's database."""
     return open_pool(database_opener(BLOGGER_DB))
 
 
@@ -127,7 +122,11 @@ def get_connection(connection_id: str) -> Connection:
 
 
 def find_connection(connection_id: str) -> Connection | None:
-    """Return an Airflow Connection, or None if there is none."""
+    """Return an Airflow Connection, or None if there is none.
+
+    Airflow reports a Connection that it could not read, for example during a restart of the API server, as one that
+    does not exist.
+    """
     try:
         return get_connection(connection_id)
     except ConfigurationError:
@@ -172,8 +171,3 @@ def _connect(connection: Connection, **options: object) -> psycopg.Connection:
             "Airflow's PostgresHook uses psycopg2, but psycopg 3 is required. Install SQLAlchemy 2."
         )
     return opened
-
-
-def _sentry_dsn() -> str | None:
-    connection = find_connection(SENTRY)
-    return connection.password if connection else None

@@ -57,7 +57,7 @@ _WITH_SECRET = '{"conn_type": "http", "host": "https://PROJECT.supabase.co/auth/
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-_DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails")
+_DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails", "health_watch")
 
 _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 

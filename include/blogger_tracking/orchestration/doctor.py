@@ -28,10 +28,14 @@ from blogger_tracking.orchestration.connection_checks import (
     install_airflow,
     uses_sandbox,
 )
+from blogger_tracking.orchestration.health_tasks import create_notifier
 from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
 from blogger_tracking.settings import Settings, invalid_settings
 
 _PREFIX = "BLOGGER_TRACKING_"
+
+WEBHOOK_NOTIFIER = "blogger_tracking.orchestration.webhook_notifier.WebhookNotifier"
+"""Import path of the included notifier."""
 
 
 def check_everything() -> Iterator[Check]:
@@ -52,6 +56,7 @@ def check_everything() -> Iterator[Check]:
     yield from check_platforms()
     yield check_supabase_auth(settings)
     yield check_sentry()
+    yield check_notifiers(settings)
     yield from check_airflow_api()
 
 
@@ -112,6 +117,23 @@ def check_thumbnail_addresses(settings: Settings) -> Check:
         "Thumbnails may be downloaded from this host, which only the sandbox needs.",
         shell(f"unset {_PREFIX}THUMBNAIL_ALLOW_PRIVATE"),
     )
+
+
+def check_notifiers(settings: Settings) -> Check:
+    """Check that the notifiers of alerts can be created. No alert is sent."""
+    if not settings.alert_notifiers:
+        return ok("alert_notifiers", "Not set; alerts are in the log of health_watch and in Sentry.")
+    for notifier in settings.alert_notifiers:
+        try:
+            create_notifier(notifier)
+        except Exception as error:  # noqa: BLE001 - a notifier may raise anything
+            return fault(
+                "alert_notifiers",
+                f"{notifier.classpath} cannot be created ({type(error).__name__}): its alerts do not arrive.",
+                to_do("Correct classpath and kwargs, and install the provider of the notifier, as in:"),
+                export(f"{_PREFIX}ALERT_NOTIFIERS", f'[{{"classpath": "{WEBHOOK_NOTIFIER}"}}]'),
+            )
+    return ok("alert_notifiers", f"{len(settings.alert_notifiers)} notifiers can be created; no alert was sent.")
 
 
 def check_thumbnail_storage() -> Check:

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER, starts_in_triggerer
+from blogger_tracking.orchestration.error_reporting import sentry_running
 
 REASONS_SHOWN = 5
 """Maximum number of failed bloggers that the exception of an instance names; the log names all."""
@@ -46,6 +47,7 @@ class FetchBloggersOperator(BaseOperator):
         self.instance_label = instance_label
         self.start_from_trigger = deferrable if start_from_trigger is None else start_from_trigger
 
+    @sentry_running()
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch in this worker, several bloggers at once, and return the summary.
 
@@ -53,16 +55,18 @@ class FetchBloggersOperator(BaseOperator):
         """
         from concurrent.futures import ThreadPoolExecutor
 
+        from blogger_tracking.orchestration.airflow_3_3.metrics import emit
         from blogger_tracking.orchestration.connected_services import fetch_services
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
-        from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
+        from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
 
         instance = context["ti"]
         map_index = instance.map_index or 0
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
             fetches = submit_fetches(executor, fetch_services(), run_key(instance), instance.task_id, map_index)
             reports = [fetch.result() for fetch in fetches]
+        emit(measure(reports))
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:
             raise AirflowException(

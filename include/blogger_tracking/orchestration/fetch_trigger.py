@@ -21,12 +21,14 @@ from airflow.triggers.base import (
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
+from blogger_tracking.orchestration.airflow_3_3.metrics import emit
 from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
 from blogger_tracking.orchestration.connected_services import fetch_services
 from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
-from blogger_tracking.usecases.fetch_instance import all_skipped, submit_fetches, summarize
+from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +53,7 @@ class FetchBloggersTrigger(BaseTrigger):
         try:
             yield await self._fetch()
         except Exception as error:  # noqa: BLE001 - the instance has to end, whatever the error is
-            message = (
-                "The instance failed before all of its bloggers were fetched. Videos that were saved stay saved; "
-                "the next attempt fetches the remaining bloggers."
-            )
-            await asyncio.to_thread(logger.error, message, exc_info=error)
+            await asyncio.to_thread(_report, error)
             yield TaskFailedEvent()
 
     async def _fetch(self) -> TriggerEvent:
@@ -67,14 +65,29 @@ class FetchBloggersTrigger(BaseTrigger):
             log.context().run, _submit, run_key(instance), instance.task_id, instance.map_index
         )
         fetches = await asyncio.wrap_future(submitting)
-        await _wait_for_all(fetches, log)
+        try:
+            await _wait_for_all(fetches, log)
+        finally:
+            # A trigger is cancelled when its instance is ended or started elsewhere: what waits must not begin here.
+            for fetch in fetches:
+                fetch.cancel()
         reports = [fetch.result() for fetch in fetches]
+        await asyncio.to_thread(emit, measure(reports))
         summary = {"return_value": summarize(reports)}
         if any(report.failed for report in reports):
             return TaskFailedEvent(xcoms=summary)
         if all_skipped(reports):
             return TaskSkippedEvent(xcoms=summary)
         return TaskSuccessEvent(xcoms=summary)
+
+
+def _report(error: Exception) -> None:
+    ensure_sentry()
+    logger.error(
+        "The instance failed before all of its bloggers were fetched. Videos that were saved stay saved; the next "
+        "attempt fetches the remaining bloggers.",
+        exc_info=error,
+    )
 
 
 async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) -> None:
@@ -87,6 +100,7 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) 
 
 
 def _submit(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
+    ensure_sentry()
     return submit_fetches(_threads(), fetch_services(), key, task_id, map_index)
 
 

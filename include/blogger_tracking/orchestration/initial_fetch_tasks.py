@@ -19,6 +19,7 @@ from blogger_tracking.domain.initial_fetch import (
     message_schemas,
 )
 from blogger_tracking.orchestration.batch_tasks import run_scope
+from blogger_tracking.orchestration.error_reporting import errors_reported, sentry_running
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 
@@ -40,6 +41,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - BaseOperator's own arguments
         super().__init__(deferrable=False, **kwargs)
 
+    @errors_reported()
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan, fetch and save. Raises AirflowSkipException, AirflowFailException, AirflowException."""
         from blogger_tracking.orchestration.connected_services import database_pool
@@ -67,6 +69,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         return summary
 
 
+@sentry_running()
 def release_failed_initial_fetch(context: Context) -> None:
     """Release the pending initial fetch of a run that has failed after its last retry."""
     from blogger_tracking.orchestration.connected_services import database_pool
@@ -77,6 +80,7 @@ def release_failed_initial_fetch(context: Context) -> None:
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
+@errors_reported()
 def dispatch_initial_fetches() -> dict[str, int]:
     """Dispatch the pending initial fetches in the run's scope; return their number by state."""
     from blogger_tracking.orchestration.connected_services import airflow_api, database_pool

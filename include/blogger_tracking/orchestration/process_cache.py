@@ -44,6 +44,30 @@ def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
     return cached
 
 
+def until_true(interval_seconds: float) -> Callable[[Callable[[], bool]], Callable[[], None]]:
+    """Return a decorator for a function that is tried until the function returns True, and never again afterwards.
+
+    After a try without success, calls within the interval do nothing. Concurrent calls wait for the try in progress.
+    """
+
+    def decorate(attempt: Callable[[], bool]) -> Callable[[], None]:
+        lock = threading.Lock()
+        due = [float("-inf")]
+        _clear_functions.append(lambda: due.__setitem__(0, float("-inf")))
+
+        @wraps(attempt)
+        def attempt_if_due() -> None:
+            if time.monotonic() < due[0]:
+                return
+            with lock:
+                if time.monotonic() >= due[0]:
+                    due[0] = float("inf") if attempt() else time.monotonic() + interval_seconds
+
+        return attempt_if_due
+
+    return decorate
+
+
 def clear_process_cache() -> None:
     """Empty the cache, so that all values are created again at their next use."""
     for clear in _clear_functions:

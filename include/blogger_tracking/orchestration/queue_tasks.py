@@ -10,6 +10,7 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, task
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue
+from blogger_tracking.orchestration.error_reporting import errors_reported
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
@@ -38,6 +39,7 @@ def consumer_schedule(queue: Asset) -> AssetOrTimeSchedule:
     weight_rule="absolute",
     **RESTART_TOLERANCE,
 )
+@errors_reported()
 def refresh_statistics() -> dict[str, int]:
     """Request the statistics of queued videos from YouTube; return counts of what was done."""
     from blogger_tracking.orchestration.connected_services import database_pool, platform_service
@@ -62,6 +64,7 @@ def refresh_statistics() -> dict[str, int]:
     weight_rule="absolute",
     **RESTART_TOLERANCE,
 )
+@errors_reported()
 def store_thumbnails() -> dict[str, int]:
     """Store queued thumbnails; return counts of what was done."""
     from blogger_tracking.orchestration.connected_services import database_pool

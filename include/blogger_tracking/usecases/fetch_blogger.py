@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from psycopg_pool import ConnectionPool
@@ -20,7 +20,7 @@ from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetc
 from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import ConfigurationError, StaleClaimError
-from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
@@ -45,10 +45,11 @@ class FetchReport:
     """Result of one attempt of a fetch.
 
     `state` is None if a newer attempt took over the fetch. `reason` is None for a succeeded and an empty attempt.
-    `charged` is the sum of the added charges.
+    `charged` is the sum of the added charges. `requests` counts the requests to the platform by purpose.
     """
 
     fetch_id: int
+    platform: Platform
     username: str
     state: FetchState | None
     reason: str | None = None
@@ -56,6 +57,7 @@ class FetchReport:
     videos_new: int = 0
     charged: int = 0
     seconds: float = 0
+    requests: Mapping[RequestUse, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -74,7 +76,7 @@ def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
         claim = claim_fetch(connection, fetch_id, timedelta(minutes=get_settings().lease_minutes), _executor())
     if isinstance(claim, ClaimRefused):
         logger.info("@%s: skipped: %s. Nothing was requested or charged.", claim.username, claim.reason)
-        return FetchReport(fetch_id, claim.username, FetchState.SKIPPED, claim.reason)
+        return FetchReport(fetch_id, claim.platform, claim.username, FetchState.SKIPPED, claim.reason)
     with count_requests() as meter:
         outcome = replace(_request_videos(services, claim), requests=meter.by_use)
     if claim.account.platform is Platform.YOUTUBE and meter.total:
@@ -87,11 +89,20 @@ def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
         logger.warning("@%s: %s", claim.account.username, error)
         with services.pool.connection() as connection:
             record_requests(connection, claim.attempt_id, meter.by_use)
-        return FetchReport(fetch_id, claim.account.username, None, str(error))
+        return FetchReport(
+            fetch_id,
+            claim.account.platform,
+            claim.account.username,
+            None,
+            str(error),
+            seconds=time.monotonic() - started,
+            requests=meter.by_use,
+        )
     seconds = time.monotonic() - started
     _log_outcome(claim, outcome, settled, seconds)
     return FetchReport(
         fetch_id,
+        claim.account.platform,
         claim.account.username,
         outcome.state,
         outcome.reason,
@@ -99,6 +110,7 @@ def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
         videos_new=settled.videos_new,
         charged=sum(settled.charged.values()),
         seconds=seconds,
+        requests=outcome.requests,
     )
 
 
@@ -143,11 +155,11 @@ def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> Settl
 
 
 def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, seconds: float) -> None:
-    # A failure is one ERROR record, the first line: each ERROR record becomes an event in Sentry, and the triggerer
-    # writes ERROR records at once but buffers the others.
+    # A failure is a WARNING record, which the triggerer writes at once, and no ERROR record: each of these becomes an
+    # event in Sentry, to which the gate reports the failures of a run by cause.
     failed = outcome.state is FetchState.FAILED
     logger.log(
-        logging.ERROR if failed else logging.INFO,
+        logging.WARNING if failed else logging.INFO,
         "@%s (%s): %s in %.1f s%s.",
         claim.account.username,
         claim.account.external_id,

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from blogger_tracking.database.runs import RunKey, read_instance_fetches
 from blogger_tracking.domain.errors import UnplannedInstanceError
 from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.metrics import MeasuredAttempt, Measurement, attempt_measurements
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
 
 
@@ -44,6 +45,21 @@ def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
         "videos_new": sum(report.videos_new for report in reports),
         "charged": sum(report.charged for report in reports),
     }
+
+
+def measure(reports: Sequence[FetchReport]) -> list[Measurement]:
+    """Return the measurements of the attempts of an instance."""
+    return attempt_measurements(
+        MeasuredAttempt(
+            platform=report.platform.value,
+            state=report.state.value if report.state else "superseded",
+            videos=report.videos_returned,
+            videos_new=report.videos_new,
+            requests=report.requests,
+            seconds=None if report.state is FetchState.SKIPPED else report.seconds,
+        )
+        for report in reports
+    )
 
 
 def all_skipped(reports: Sequence[FetchReport]) -> bool:

@@ -12,6 +12,7 @@ from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.run_plans import serialize_planning
 from blogger_tracking.database.run_summaries import (
     OrganizationSummary,
+    read_failures,
     read_organization_summaries,
     read_platform_summaries,
     read_tallies,
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> list[str]:
-    """Finish a run, log its summary, and return its problems; a run without problems is green.
+    """Finish a run, log its summary and failures, and return its problems; a run without problems is green.
 
     Finishing a run again changes nothing. The problems may differ if instances were cleared in between.
     """
@@ -38,6 +39,7 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
         _log_platforms(connection, run_id)
         for organization in read_organization_summaries(connection, run_id):
             _log_organization(organization)
+        _log_failures(connection, key, run_id)
         return run_problems(read_tallies(connection, run_id), failed_share_limit)
 
 
@@ -55,6 +57,20 @@ def _log_platforms(connection: Connection, run_id: int) -> None:
         requests = ", ".join(f"{count} {use}" for use, count in summary.requests.items())
         logger.info(
             "%s: %.1f requests per fetched blogger (%s).", summary.platform, summary.requests_per_blogger, requests
+        )
+
+
+def _log_failures(connection: Connection, key: RunKey, run_id: int) -> None:
+    # One ERROR record, and thus one event in Sentry, for each cause: fetches log their failures as warnings.
+    for failure in read_failures(connection, run_id):
+        logger.error(
+            "%s: %s fetches of %s failed (%s). For example: %s",
+            failure.platform,
+            failure.fetches,
+            key.dag_run_id,
+            failure.cause,
+            failure.example,
+            extra={"fingerprint": (key.dag_id, failure.platform, failure.cause)},
         )
 
 

@@ -19,5 +19,11 @@ def suspend_after(connection: Connection, error: PlatformError, now: datetime, s
     """
     until = suspended_until(error, now, settings)
     if until and suspend_platform(connection, error.platform, until, str(error)):
-        alerts.warning("%s is suspended until %s: %s.", error.platform, until.isoformat(), error)
+        alerts.warning(
+            "%s is suspended until %s: %s.",
+            error.platform,
+            until.isoformat(),
+            error,
+            extra={"fingerprint": ("suspended", error.platform.value, error.kind.value)},
+        )
     return until

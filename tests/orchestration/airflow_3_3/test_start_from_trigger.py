@@ -6,6 +6,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -16,8 +17,9 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.triggers.base import BaseTrigger
 
-from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER
+from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER, deferral_timeout
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.settings import get_settings
 from devtools.local_stack.config import PROJECT_ROOT
 
 
@@ -39,6 +41,22 @@ def test_the_scheduler_defers_a_mapped_instance_to_the_fetch_trigger() -> None:
     assert isinstance(trigger, Trigger)
     assert trigger.classpath == FETCH_TRIGGER.trigger_cls
     assert instance.state == "deferred"
+
+
+def test_a_deferral_ends_after_twelve_leases() -> None:
+    before = datetime.now(UTC)
+    instance = mapped_instance(start_from_trigger=True)
+    instance.defer_task(session=MagicMock())
+    assert instance.trigger_timeout is not None
+    assert timedelta() <= instance.trigger_timeout - before - timedelta(minutes=12 * 15) < timedelta(minutes=1)
+
+
+def test_the_bound_of_a_deferral_follows_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_LEASE_MINUTES", "20")
+    monkeypatch.setenv("BLOGGER_TRACKING_DEFERRAL_LEASES", "3")
+    get_settings.cache_clear()
+    assert deferral_timeout() == timedelta(hours=1)
+    get_settings.cache_clear()
 
 
 def test_the_scheduler_does_not_defer_a_mapped_instance_that_is_not_deferrable() -> None:

@@ -52,6 +52,7 @@ alter table blogger_tracking.fetches enable row level security;
 alter table blogger_tracking.fetch_allocations enable row level security;
 alter table blogger_tracking.fetch_attempts enable row level security;
 alter table blogger_tracking.platform_suspensions enable row level security;
+alter table blogger_tracking.alerts enable row level security;
 alter table blogger_tracking.videos enable row level security;
 alter table blogger_tracking.organization_videos enable row level security;
 alter table blogger_tracking.video_statistics enable row level security;
@@ -79,6 +80,7 @@ grant select, insert, update, delete on blogger_tracking.fetches to blogger_pipe
 grant select, insert, update, delete on blogger_tracking.fetch_allocations to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.fetch_attempts to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.platform_suspensions to blogger_pipeline;
+grant select, insert, update, delete on blogger_tracking.alerts to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.videos to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.organization_videos to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.video_statistics to blogger_pipeline;
@@ -108,6 +110,7 @@ create policy pipeline on blogger_tracking.fetches to blogger_pipeline using (tr
 create policy pipeline on blogger_tracking.fetch_allocations to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.fetch_attempts to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.platform_suspensions to blogger_pipeline using (true) with check (true);
+create policy pipeline on blogger_tracking.alerts to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.videos to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.organization_videos to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.video_statistics to blogger_pipeline using (true) with check (true);

@@ -1,0 +1,59 @@
+"""Report of the errors that end a task or a request, for every entry point of the project's code.
+
+DAG files import this module: modules that only a running task needs are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowException
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def sentry_running() -> Generator[None]:
+    """Start Sentry for the task in the block, and send the events at the end of the block."""
+    from blogger_tracking.orchestration.sentry import ensure_sentry, flush_sentry
+
+    ensure_sentry()
+    try:
+        yield
+    finally:
+        flush_sentry()
+
+
+@contextmanager
+def errors_reported() -> Generator[None]:
+    """Start Sentry for the task in the block, and report the error that fails the task for good.
+
+    Airflow logs an exception of a task outside Python's `logging`, so that Sentry does not see the exception. An error
+    that a retry follows is not reported, and neither is an AirflowException, with which a task reports an outcome.
+    """
+    with sentry_running():
+        try:
+            yield
+        except AirflowException:
+            raise
+        except Exception as error:
+            _report_if_final(error)
+            raise
+
+
+def _report_if_final(error: Exception) -> None:
+    instance: RuntimeTaskInstanceProtocol = get_current_context()["ti"]
+    if instance.try_number > instance.max_tries:
+        logger.error(
+            "The task %s failed.",
+            instance.task_id,
+            exc_info=error,
+            extra={"fingerprint": (instance.dag_id, instance.task_id, type(error).__qualname__)},
+        )

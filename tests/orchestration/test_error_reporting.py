@@ -1,0 +1,191 @@
+"""Events of every entry point of the project's code, which a local endpoint receives from the real SDK.
+
+A process that a signal ends runs no exit handlers: an entry point of a worker has to send its events before it returns,
+so the tests of workers never flush.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.triggers.base import TaskFailedEvent
+
+from blogger_tracking.domain.errors import DatabaseStateError
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration import batch_tasks, error_reporting, initial_fetch_tasks
+from blogger_tracking.orchestration.api_app import LazyApp
+from blogger_tracking.orchestration.batch_tasks import gate, plan_platform
+from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
+from blogger_tracking.orchestration.initial_fetch_tasks import FetchInitialVideosOperator, dispatch_initial_fetches
+from blogger_tracking.orchestration.process_cache import clear_process_cache
+from blogger_tracking.orchestration.queue_tasks import refresh_statistics, store_thumbnails
+from blogger_tracking.orchestration.sentry import flush_sentry
+from blogger_tracking.settings import get_settings
+from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
+from tests.orchestration.conftest import InstanceStandIn, run_trigger, track
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.sentry_receiver import SentryReceiver
+
+NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
+
+TASKS: dict[str, Callable[[], object]] = {
+    "plan_tiktok": lambda: plan_platform.function(Platform.TIKTOK.value),
+    "gate": gate.function,
+    "dispatch_initial_fetches": dispatch_initial_fetches.function,
+    "refresh_statistics": refresh_statistics.function,
+    "store_thumbnails": store_thumbnails.function,
+    "fetch": lambda: FetchInitialVideosOperator(task_id="fetch").execute(initial_fetch_context()),
+}
+"""The tasks outside the fan-out, as a worker calls them."""
+
+
+def initial_fetch_context() -> Context:
+    conf = {
+        "type": "blogger_initial_fetch",
+        "bloggerId": str(uuid4()),
+        "secUid": None,
+        "externalId": "1",
+        "platform": "TikTok",
+        "videoCount": 30,
+        "organizationId": str(uuid4()),
+        "userId": str(uuid4()),
+        "requestId": "request-1",
+        "videoStatus": "tracking",
+        "timestamp": "2026-05-05T12:00:00+00:00",
+    }
+    return cast("Context", {"ti": InstanceStandIn("fetch"), "dag_run": SimpleNamespace(conf=conf)})
+
+
+@pytest.fixture
+def receiver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SentryReceiver]:
+    """The endpoint of the Connection `sentry`."""
+    request.getfixturevalue("connections")
+    with SentryReceiver() as receiver:
+        monkeypatch.setenv("AIRFLOW_CONN_SENTRY", json.dumps({"conn_type": "generic", "password": receiver.dsn}))
+        yield receiver
+
+
+@pytest.fixture
+def unreachable(receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nothing listen where the Connection `blogger_db` points to."""
+    del receiver
+    with monkeypatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_BLOGGER_DB", "postgresql://x:very-secret@127.0.0.1:1/x")
+        clear_process_cache()
+        yield
+    clear_process_cache()
+
+
+def call(monkeypatch: pytest.MonkeyPatch, task_id: str, *, try_number: int = 1, max_tries: int = 0) -> object:
+    """Call a task as a worker does, in one of its tries."""
+    instance = InstanceStandIn(task_id, try_number=try_number, max_tries=max_tries)
+    dag_run = SimpleNamespace(run_type="manual", conf={})
+    context = {"ti": instance, "params": NO_RESTRICTION, "dag_run": dag_run}
+    for module in (batch_tasks, initial_fetch_tasks, error_reporting):
+        monkeypatch.setattr(module, "get_current_context", lambda: context)
+    return TASKS[task_id]()
+
+
+@pytest.mark.usefixtures("unreachable")
+@pytest.mark.parametrize("task_id", TASKS)
+def test_a_task_reports_the_error_of_its_last_try_and_sends_the_event_before_it_returns(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch, task_id: str
+) -> None:
+    for try_number in (1, 2):
+        with pytest.raises(DatabaseStateError):
+            call(monkeypatch, task_id, try_number=try_number, max_tries=2)
+    assert receiver.events() == []
+    with pytest.raises(DatabaseStateError):
+        call(monkeypatch, task_id, try_number=3, max_tries=2)
+    (event,) = receiver.events()
+    assert event["logentry"]["formatted"] == f"The task {task_id} failed."
+    assert event["exception"]["values"][-1]["type"] == "DatabaseStateError"
+    assert event["fingerprint"] == ["blogger_batch_fetch", task_id, "DatabaseStateError"]
+    assert "very-secret" not in receiver.text()
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_the_triggerer_reports_the_error_of_an_instance_once_for_300_instances(receiver: SentryReceiver) -> None:
+    for map_index in range(300):
+        assert isinstance(run_trigger(InstanceStandIn("fetch_tiktok", map_index)), TaskFailedEvent)
+    flush_sentry()
+    (event,) = receiver.events()
+    assert event["exception"]["values"][-1]["type"] == "DatabaseStateError"
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_the_api_server_reports_a_cause_once_for_many_requests(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SUPABASE_AUTH", '{"conn_type": "http", "host": "https://example.org/auth/v1"}')
+    with AppServer(LazyApp()) as server:
+        for _ in range(20):
+            headers = {"Authorization": "Bearer very-secret"}
+            assert requests.get(f"{server.url}/blogger/{uuid4()}", headers=headers, timeout=30).status_code == 503
+    flush_sentry()
+    (event,) = receiver.events()
+    assert "got a 503" in event["logentry"]["formatted"]
+    assert "very-secret" not in receiver.text()
+
+
+@pytest.fixture
+def planned(
+    request: pytest.FixtureRequest,
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> int:
+    """Plan a run of TikTok with 300 bloggers in one instance; return the number of bloggers."""
+    request.getfixturevalue("receiver")
+    monkeypatch.setenv("BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE", "300")
+    get_settings.cache_clear()
+    build.run("update subscriptions set video_limit = 100000")
+    track(build, sandbox, organization, Platform.TIKTOK, 300)
+    assert isinstance(labels := call(monkeypatch, "plan_tiktok"), list)
+    assert len(labels) == 1
+    return 300
+
+
+def test_300_bloggers_that_fail_for_the_same_cause_are_one_event_with_the_count(
+    planned: int, receiver: SentryReceiver, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.add_fault(Fault(FaultKind.SERVER_ERROR))
+    assert isinstance(run_trigger(InstanceStandIn("fetch_tiktok")), TaskFailedEvent)
+    with pytest.raises(AirflowFailException):
+        call(monkeypatch, "gate")
+    (event,) = receiver.events()
+    assert event["logentry"]["formatted"].startswith(f"TikTok: {planned} fetches of a_run failed (unavailable).")
+    assert event["fingerprint"] == ["blogger_batch_fetch", "TikTok", "unavailable"]
+
+
+def test_a_suspended_platform_is_one_event_and_the_fetches_that_it_fails_are_none(
+    planned: int, receiver: SentryReceiver, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.add_fault(Fault(FaultKind.INVALID_CREDENTIALS))
+    with pytest.raises(AirflowException, match=rf"\d+ of {planned} bloggers failed"):
+        execute(InstanceStandIn("fetch_tiktok"))
+    suspensions = [each for each in receiver.messages() if "is suspended until" in each]
+    assert len(suspensions) == len(receiver.messages()) == 1
+    with pytest.raises(AirflowFailException):
+        call(monkeypatch, "gate")
+    causes = {tuple(event["fingerprint"]) for event in receiver.events()}
+    assert causes == {
+        ("suspended", "TikTok", "invalid_credentials"),
+        ("blogger_batch_fetch", "TikTok", "invalid_credentials"),
+    }
+    assert len(receiver.events()) == 2
+
+
+def execute(instance: InstanceStandIn) -> dict[str, Any]:
+    operator = FetchBloggersOperator(task_id=instance.task_id, deferrable=False)
+    return operator.execute({"ti": instance})  # type: ignore[typeddict-item] # a stand-in for the task instance
