@@ -33,6 +33,7 @@ filled \
     AIRFLOW_DATABASE_PASSWORD="$(secret)" \
     REDIS_PASSWORD="$(secret)" \
     AIRFLOW_ADMIN_PASSWORD="$(secret)" \
+    AIRFLOW_SERVICE_PASSWORD="$(secret)" \
     AIRFLOW_FERNET_KEY="$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')" \
     AIRFLOW_SECRET_KEY="$(secret)" \
     AIRFLOW_JWT_SECRET="$(secret)" \

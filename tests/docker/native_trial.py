@@ -68,6 +68,7 @@ class Trial:
         """Run all steps."""
         try:
             self.result["seconds_to_healthy"] = self._start()
+            self.result["service_account"] = self._try_service_account()
             if self._bloggers:
                 self.result["seconds_undisturbed"] = self._undisturbed_batch()
             self._disturbed_batch()
@@ -85,11 +86,34 @@ class Trial:
         environment = services["init"].environment
         self._dsn = environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"]
         self._password = environment["ADMIN_PASSWORD"]
+        self._service_password = environment["SERVICE_PASSWORD"]
 
     def _start(self) -> float:
         began = time.monotonic()
         self._containers.start_all(_START_SECONDS)
         return round(time.monotonic() - began, 1)
+
+    def _try_service_account(self) -> dict[str, int]:
+        """Return the status of requests of the service account, by what they ask for."""
+        self._wait(lambda: self._knows_dags(self._token()), "the DAG files are parsed")
+        token = self._token("blogger_tracking", self._service_password)
+        headers = {"Authorization": f"Bearer {token}"}
+        runs = {
+            dag_id: requests.post(
+                f"{_API}/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None}, headers=headers, timeout=30
+            ).status_code
+            for dag_id in ("blogger_batch_fetch", "blogger_initial_fetch")
+        }
+        others = {
+            path: requests.get(f"{_API}/api/v2/{path}", headers=headers, timeout=30).status_code
+            for path in ("connections", "variables", "dags/blogger_initial_fetch/dagRuns")
+        }
+        return runs | others
+
+    def _knows_dags(self, token: str) -> bool:
+        headers = {"Authorization": f"Bearer {token}"}
+        dags = ("blogger_batch_fetch", "blogger_initial_fetch")
+        return all(requests.get(f"{_API}/api/v2/dags/{dag}", headers=headers, timeout=30).ok for dag in dags)
 
     def _hang(self) -> None:
         hanging = "triggerer-2"
@@ -144,8 +168,9 @@ class Trial:
                 raise TimeoutError(f"not within {_RUN_SECONDS} s: {description}; so far {self.result}")
             time.sleep(1)
 
-    def _token(self) -> str:
-        answer = requests.post(f"{_API}/auth/token", json={"username": "admin", "password": self._password}, timeout=30)
+    def _token(self, name: str = "admin", password: str | None = None) -> str:
+        login = {"username": name, "password": password or self._password}
+        answer = requests.post(f"{_API}/auth/token", json=login, timeout=30)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 

@@ -86,3 +86,12 @@ def test_the_invariants_are_zero(result: dict[str, Any]) -> None:
 
 def test_the_services_start_again_with_other_passwords(result: dict[str, Any]) -> None:
     assert result["seconds_with_one_of_each"] > 0
+
+
+def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result: dict[str, Any]) -> None:
+    statuses = result["service_account"]
+
+    # Without a message the run is refused for its conf, and not for the account.
+    assert statuses.pop("blogger_initial_fetch") in {400, 422}
+    assert statuses.pop("dags/blogger_initial_fetch/dagRuns") == 200
+    assert set(statuses.values()) == {403}

@@ -57,7 +57,7 @@ _WITH_SECRET = '{"conn_type": "http", "host": "https://PROJECT.supabase.co/auth/
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-_DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails", "health_watch")
+DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails", "health_watch")
 
 _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
@@ -147,7 +147,7 @@ def check_airflow_api() -> Iterator[Check]:
         yield _check_running_version(api)
         yield _check_processes(api)
         yield _check_plugin(api)
-        for dag_id in _DAG_IDS:
+        for dag_id in DAG_IDS:
             yield _check_dag(api, dag_id)
     except AirflowApiError as error:
         yield fault(AIRFLOW_API, _first_sentence(error), shell("airflow api-server"), set_connection(AIRFLOW_API))
