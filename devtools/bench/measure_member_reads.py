@@ -32,8 +32,15 @@ _IDS_OF_THE_GUIDE = {
 
 _STATEMENT = re.compile(r"^```sql\n-- (?P<title>[^\n]+)\n(?P<sql>select [^;]+);\n```$", re.MULTILINE)
 
+_MONTH = re.compile(r"_(\d{4}_\d\d|default)$")
+
 # Without triggers: the rows refer to each other correctly, and checking ten million foreign keys takes minutes.
 _WITHOUT_TRIGGERS = "set local session_replication_role = replica"
+
+_CREATE_PARTITIONS = """
+select blogger_tracking.create_statistics_partition((now() - number * interval '1 day')::date)
+from generate_series(0, %(runs)s) as number
+"""
 
 _INSERT_ORGANIZATIONS = """
 with organization as (
@@ -144,6 +151,7 @@ cross join blogger_tracking.videos
 """
 
 _BUILD = (
+    _CREATE_PARTITIONS,
     _INSERT_ORGANIZATIONS,
     _INSERT_ACCOUNTS,
     _INSERT_RUNS,
@@ -167,7 +175,10 @@ vacuum (analyze)
 _LARGE_TABLES = """
 select relname
 from pg_class
-where relnamespace = 'blogger_tracking'::regnamespace and relkind = 'r' and reltuples >= %s
+where relnamespace = 'blogger_tracking'::regnamespace
+  and relkind in ('r', 'p')
+  and not relispartition
+  and reltuples >= %s
 """
 
 _SIGN_IN = "select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, true)"
@@ -213,23 +224,32 @@ def measure_member_reads(connection: Connection) -> dict[str, MemberRead]:
     return {title: _measure(connection, query, large) for title, query in documented_queries().items()}
 
 
-def scanned_tables(connection: Connection, query: str) -> set[str]:
+def scanned_tables(connection: Connection, query: str, *, as_pipeline: bool = False) -> set[str]:
     """Return the tables that the plan of a query reads from end to end, for the member of the first organization.
 
     An index that is read without a condition counts, too: with a limit it is only read until enough rows pass the
-    policies, which may be at its end.
+    policies, which may be at its end. A partition counts as its table.
     """
+    return set(_full_scans(_plan(connection, query, as_pipeline=as_pipeline)))
+
+
+def read_partitions(connection: Connection, query: str, *, as_pipeline: bool = False) -> set[str]:
+    """Return the partitions of the statistics that a query reads; Postgres prunes the others, some when it executes."""
+    plan = _plan(connection, query, as_pipeline=as_pipeline)
+    return {name for name in _relations(plan) if name.startswith("video_statistics_")}
+
+
+def _plan(connection: Connection, query: str, *, as_pipeline: bool) -> Any:  # noqa: ANN401 - JSON
     with connection.transaction():
-        _sign_in(connection)
-        plan = fetch_value(connection, b"explain (format json) " + query.encode())
-    return set(_full_scans(plan))
+        sign_in(connection, as_pipeline=as_pipeline)
+        return fetch_value(connection, b"explain (format json) " + query.encode())
 
 
 def _measure(connection: Connection, query: str, large: set[str]) -> MemberRead:
     seconds, rows = [], 0
     for _ in range(_REPETITIONS):
         with connection.transaction():
-            _sign_in(connection)
+            sign_in(connection)
             begin = time.monotonic()
             rows = len(connection.execute(query.encode()).fetchall())
             seconds.append(time.monotonic() - begin)
@@ -237,11 +257,25 @@ def _measure(connection: Connection, query: str, large: set[str]) -> MemberRead:
     return MemberRead(round(median(seconds) * 1000, 1), rows, tuple(scanned))
 
 
-def _sign_in(connection: Connection) -> None:
-    """Become a member until the end of the transaction, as Supabase's Data API does for a request."""
+def sign_in(connection: Connection, *, as_pipeline: bool = False) -> None:
+    """Become a member until the end of the transaction, as Supabase's Data API does for a request; or the pipeline."""
+    if as_pipeline:
+        connection.execute("set local role blogger_pipeline")
+        return
     connection.execute("set local role authenticated")
     # A member has the id of the organization.
     connection.execute(_SIGN_IN, (_ORGANIZATION,))
+
+
+def _relations(plan: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(plan, list):
+        for part in plan:
+            yield from _relations(part)
+    elif isinstance(plan, dict):
+        if "Relation Name" in plan:
+            yield str(plan["Relation Name"])
+        for part in plan.values():
+            yield from _relations(part)
 
 
 def _full_scans(plan: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
@@ -250,7 +284,7 @@ def _full_scans(plan: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
             yield from _full_scans(part)
     elif isinstance(plan, dict):
         if "Relation Name" in plan and plan["Node Type"] != "Bitmap Heap Scan" and "Index Cond" not in plan:
-            yield str(plan["Relation Name"])
+            yield _MONTH.sub("", str(plan["Relation Name"]))
         for part in plan.values():
             yield from _full_scans(part)
 
