@@ -24,10 +24,15 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_QUEUE, consumer_schedule, store_thumbnails
+from blogger_tracking.orchestration.queue_tasks import (
+    THUMBNAIL_DAG_ID,
+    THUMBNAIL_QUEUE,
+    consumer_schedule,
+    store_thumbnails,
+)
 
 with DAG(
-    dag_id="video_thumbnails",
+    dag_id=THUMBNAIL_DAG_ID,
     schedule=consumer_schedule(THUMBNAIL_QUEUE),
     catchup=False,
     is_paused_upon_creation=False,

@@ -27,10 +27,15 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from blogger_tracking.orchestration.queue_tasks import HIGH_PRIORITY_QUEUE, consumer_schedule, refresh_statistics
+from blogger_tracking.orchestration.queue_tasks import (
+    HIGH_PRIORITY_QUEUE,
+    VIDEO_BATCH_DAG_ID,
+    consumer_schedule,
+    refresh_statistics,
+)
 
 with DAG(
-    dag_id="youtube_video_batch",
+    dag_id=VIDEO_BATCH_DAG_ID,
     schedule=consumer_schedule(HIGH_PRIORITY_QUEUE),
     catchup=False,
     is_paused_upon_creation=False,

@@ -17,7 +17,13 @@ from tests.support.fleet import Fleet
 
 def wait_for_dags(stack: Stack) -> None:
     """Return once every DAG can be triggered."""
-    for dag_id in ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails"):
+    for dag_id in (
+        "blogger_batch_fetch",
+        "blogger_initial_fetch",
+        "youtube_video_batch",
+        "video_thumbnails",
+        "maintenance",
+    ):
         wait_for_dag(stack.client(), dag_id)
 
 

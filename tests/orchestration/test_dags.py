@@ -16,6 +16,7 @@ from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+from blogger_tracking.orchestration.maintenance_tasks import MAINTENANCE_DAG_ID
 from blogger_tracking.orchestration.queue_tasks import HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE
 
 ROOT = Path(__file__).parents[2]
@@ -100,3 +101,15 @@ def test_both_queues_are_announced_by_a_task_that_runs_in_a_worker(
     assert task.outlets == [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
     # An instance that starts in the triggerer emits no asset event.
     assert not task.start_from_trigger
+
+
+def test_the_maintenance_runs_once_a_day_between_the_batch_runs(dags: dict[str, DAG]) -> None:
+    timetable = dags[MAINTENANCE_DAG_ID].timetable
+    assert isinstance(timetable, CronTriggerTimetable)
+    assert timetable.expression == "0 6 * * *"
+    assert dags[MAINTENANCE_DAG_ID].max_active_runs == 1
+
+
+def test_a_failed_task_of_the_maintenance_keeps_no_other_from_its_work(dags: dict[str, DAG]) -> None:
+    for task in dags[MAINTENANCE_DAG_ID].tasks:
+        assert not task.upstream_task_ids or task.trigger_rule == "all_done"

@@ -25,7 +25,7 @@ from tests.support.database_server import DatabaseServer
 from tests.support.doctor_output import DoctorOutput, environment_after, printed
 from tests.support.scripted_server import ScriptedServer
 
-DAG_IDS = ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails")
+DAG_IDS = ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails", "maintenance")
 
 
 @pytest.fixture

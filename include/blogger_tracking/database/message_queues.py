@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection, sql
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_values
 from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
@@ -260,6 +261,19 @@ returning id
 """,
 }
 
+# In the order of the primary key, at whose beginning the oldest messages are.
+_REMOVE = """
+delete from {queue}
+where id in (
+    select id
+    from {queue}
+    where done_at < %(done_before)s or parked_at < %(parked_before)s
+    order by id
+    limit %(limit)s
+    for update skip locked
+)
+"""
+
 _COUNT = """
 select
     count(*) filter (where done_at is null and parked_at is null) as waiting,
@@ -384,6 +398,15 @@ def requeue_parked_messages(
     """Make parked messages (None: all) visible with no attempts counted; return the ids of the requeued messages."""
     parameters = {"moment": moment, "ids": None if message_ids is None else list(message_ids)}
     return sorted(fetch_values(connection, _REQUEUE[queue].encode(), parameters))
+
+
+def remove_messages(
+    connection: Connection, queue: Queue, *, done_before: datetime, parked_before: datetime, limit: int
+) -> int:
+    """Remove up to `limit` messages that were finished or parked before these moments; return their number."""
+    parameters = {"done_before": done_before, "parked_before": parked_before, "limit": limit}
+    with bounded_transaction(connection):
+        return connection.execute(_for_queue(queue, _REMOVE), parameters).rowcount
 
 
 def count_messages(connection: Connection, queue: Queue) -> QueueCounts:

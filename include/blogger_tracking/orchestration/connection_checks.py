@@ -36,6 +36,8 @@ from blogger_tracking.orchestration.connected_services import (
     find_connection,
     platform_config,
 )
+from blogger_tracking.orchestration.maintenance_tasks import MAINTENANCE_DAG_ID
+from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_DAG_ID, VIDEO_BATCH_DAG_ID
 from blogger_tracking.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ _WITH_SECRET = '{"conn_type": "http", "host": "https://PROJECT.supabase.co/auth/
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-_DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails")
+_DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, VIDEO_BATCH_DAG_ID, THUMBNAIL_DAG_ID, MAINTENANCE_DAG_ID)
 
 _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 

@@ -16,6 +16,9 @@ from blogger_tracking.settings import get_settings
 HIGH_PRIORITY_QUEUE = Asset(Queue.VIDEO_BATCHES.value)
 THUMBNAIL_QUEUE = Asset(Queue.THUMBNAILS.value)
 
+VIDEO_BATCH_DAG_ID = "youtube_video_batch"
+THUMBNAIL_DAG_ID = "video_thumbnails"
+
 QUEUE_ASSETS = [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
 """Outlets of a task before or in which fetches enqueue messages: a consumer that starts early waits for the fetches."""
 
