@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     dag_run_days: int = Field(
         default=30, ge=1, description="Days for which Airflow's runs of this project's DAGs are kept."
     )
-    empty_run_days: int = Field(
+    consumer_run_days: int = Field(
         default=1, ge=1, description="Days for which Airflow's successful runs of the queues' consumers are kept."
     )
     log_days: int = Field(

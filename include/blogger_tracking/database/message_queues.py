@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection, sql
 
 from blogger_tracking.database.connections import bounded_transaction
-from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_values
+from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_value, fetch_values
 from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
 
@@ -261,6 +261,21 @@ returning id
 """,
 }
 
+_IS_DUE = """
+select
+    exists (
+        select from {queue} where done_at is null and parked_at is null and visible_at <= %(moment)s
+    )
+    and not exists (
+        select
+        from blogger_tracking.platform_suspensions
+        where platform = %(platform)s and suspended_until > %(moment)s
+    )
+"""
+
+_PLATFORM = {Queue.VIDEO_BATCHES: Platform.YOUTUBE}
+"""The platform that a queue's consumer calls; thumbnails come from servers that no suspension is about."""
+
 # In the order of the primary key, at whose beginning the oldest messages are.
 _REMOVE = """
 delete from {queue}
@@ -302,6 +317,12 @@ def read_backlog(connection: Connection, queue: Queue, moment: datetime) -> Back
     """Return the work that waits in a queue."""
     statement = sql.SQL(_BACKLOG[queue]).format(live_fetches=_LIVE_FETCHES)
     return fetch_one(connection, Backlog, statement, {"moment": moment})
+
+
+def has_due_messages(connection: Connection, queue: Queue, moment: datetime) -> bool:
+    """Return True if a consumer has something to do now: a visible message, and no suspension of its platform."""
+    parameters = {"moment": moment, "platform": _PLATFORM.get(queue)}
+    return bool(fetch_value(connection, _for_queue(queue, _IS_DUE), parameters))
 
 
 def take_messages(

@@ -66,7 +66,8 @@ def remove_old_dag_runs() -> dict[str, int]:
 
     now, settings = datetime.now(UTC), get_settings()
     finished_consumers = [
-        OldRuns(dag_id, now - timedelta(days=settings.empty_run_days), [DagRunState.SUCCESS]) for dag_id in _CONSUMERS
+        OldRuns(dag_id, now - timedelta(days=settings.consumer_run_days), [DagRunState.SUCCESS])
+        for dag_id in _CONSUMERS
     ]
     dag_ids = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, *_CONSUMERS, MAINTENANCE_DAG_ID)
     others = [OldRuns(dag_id, now - timedelta(days=settings.dag_run_days)) for dag_id in dag_ids]
