@@ -17,7 +17,8 @@ from devtools.bench.measure_member_reads import (
     scanned_tables,
 )
 
-LARGE = {"tracked_accounts", "blogger_information", "videos", "organization_videos", "video_statistics", "fetches"}
+LARGE = ("tracked_accounts", "blogger_information", "videos", "organization_videos", "video_statistics", "fetches")
+"""Beginnings of the names of large tables and their partitions."""
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_no_query_of_the_guide_needs_to_read_a_table_from_end_to_end(history: Co
     # Postgres reads a small table from end to end unless told otherwise. With this setting it does so only if no index
     # can be used.
     history.execute("set enable_seqscan = off")
-    assert scanned_tables(history, documented_queries()[title]) & LARGE == set()
+    assert not {name for name in scanned_tables(history, documented_queries()[title]) if name.startswith(LARGE)}
 
 
 @pytest.mark.parametrize("role", ["member", "pipeline"])
