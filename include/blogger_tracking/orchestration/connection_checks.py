@@ -19,7 +19,7 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 from blogger_tracking.airflow_api import AirflowApi, AirflowApiError
 from blogger_tracking.database.readiness import check_database, check_owner, count_active_accounts
-from blogger_tracking.domain.checks import Check, Remedy, export, fault, ok, shell, to_do, warning
+from blogger_tracking.domain.checks import Check, Remedy, export, fault, not_checked, ok, shell, to_do, warning
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
@@ -111,6 +111,25 @@ def check_platforms() -> Iterator[Check]:
         accounts = None
     for platform in Platform:
         yield _check_platform(platform, None if accounts is None else accounts.get(platform.value, 0))
+
+
+def check_youtube_statistics(settings: Settings) -> Check:
+    """Check that the operator has decided how long YouTube's statistics are kept, if YouTube is tracked."""
+    name = "youtube_statistics_days"
+    if settings.youtube_statistics_days is not None:
+        return ok(name, f"YouTube's statistics are kept for {settings.youtube_statistics_days} days.")
+    try:
+        is_tracked = bool(count_active_accounts(database_opener(BLOGGER_DB)).get(Platform.YOUTUBE))
+    except (BloggerTrackingError, psycopg.Error):
+        return not_checked(name, "The tracked accounts cannot be read.")
+    if not is_tracked or uses_sandbox():
+        return ok(name, "No real account of YouTube is tracked.")
+    return warning(
+        name,
+        "YouTube's statistics are kept for ever; its terms allow 30 days unless another period was agreed.",
+        to_do("Set the days that were agreed, or 30. The next maintenance removes older statistics for good:"),
+        export("BLOGGER_TRACKING_YOUTUBE_STATISTICS_DAYS", "30"),
+    )
 
 
 def uses_sandbox() -> bool:
