@@ -216,7 +216,10 @@ class Settings(BaseSettings):
         default=90, ge=1, description="Days for which parked queue messages are kept and can be requeued."
     )
     dag_run_days: int = Field(
-        default=30, ge=1, description="Days for which Airflow's runs of this project's DAGs are kept."
+        default=30,
+        ge=1,
+        description="Days for which Airflow's runs of this project's DAGs are kept; those of initial fetches at least "
+        "as long as the ledger.",
     )
     consumer_run_days: int = Field(
         default=1, ge=1, description="Days for which Airflow's successful runs of the queues' consumers are kept."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
@@ -376,6 +376,33 @@ def test_statistics_that_another_transaction_has_locked_are_left_to_the_next_mai
         assert remove_old_statistics(pool, limits, LATER.date())["rows"] == 0
     assert remove_old_statistics(pool, limits, LATER.date())["rows"] > 0
     assert days(build, Platform.TIKTOK) == []
+
+
+def test_a_connection_is_held_for_one_step_because_the_pool_closes_one_that_is_held_for_long(
+    build: DatabaseBuilder, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(build, pool, runs=10)
+    monkeypatch.setattr(maintain_database, "ROWS_PER_STEP", 5)
+    monkeypatch.setattr(maintain_database, "FETCHES_PER_STEP", 5)
+    get, taken = pool.getconn, 0
+
+    def count(timeout: float | None = None) -> Connection:
+        nonlocal taken
+        taken += 1
+        return get(timeout)
+
+    monkeypatch.setattr(pool, "getconn", count)
+    # Each step removes five rows at most.
+    removals: tuple[Callable[[], int], ...] = (
+        lambda: remove_old_messages(pool, SETTINGS, LATER)["thumbnail_queue"],
+        lambda: remove_old_runs(pool, SETTINGS, LATER)["fetches"],
+        lambda: remove_old_statistics(pool, Settings(tiktok_statistics_days=30), LATER.date())["rows"],
+    )
+    for remove in removals:
+        taken = 0
+        removed = remove()
+        assert removed > 0
+        assert taken > removed / 5
 
 
 def test_a_maintenance_stops_when_its_time_is_spent_and_the_next_one_continues(

@@ -69,9 +69,12 @@ def remove_old_dag_runs() -> dict[str, int]:
         OldRuns(dag_id, now - timedelta(days=settings.consumer_run_days), [DagRunState.SUCCESS])
         for dag_id in _CONSUMERS
     ]
-    dag_ids = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, *_CONSUMERS, MAINTENANCE_DAG_ID)
+    dag_ids = (BATCH_DAG_ID, *_CONSUMERS, MAINTENANCE_DAG_ID)
     others = [OldRuns(dag_id, now - timedelta(days=settings.dag_run_days)) for dag_id in dag_ids]
-    return remove_dag_runs(airflow_api(), [*finished_consumers, *others])
+    # A deleted run could be triggered with the same id again, while the ledger still has the old run's decision.
+    initial_days = max(settings.dag_run_days, settings.ledger_days + 1)
+    initial = OldRuns(INITIAL_FETCH_DAG_ID, now - timedelta(days=initial_days))
+    return remove_dag_runs(airflow_api(), [*finished_consumers, *others, initial])
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)

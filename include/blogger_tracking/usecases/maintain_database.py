@@ -2,14 +2,15 @@
 
 Everything is done in steps of one short transaction each, so that a maintenance that is killed at any moment has
 finished some steps and loses none, and two at once share the work. A step passes over rows that others have locked; the
-next maintenance takes them. Each use case ends when nothing is left or its time is spent, and returns its counts.
+next maintenance takes them. A connection is taken from the pool for each step, because the pool closes one that is held
+for long. Each use case ends when nothing is left or its time is spent, and returns its counts.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
@@ -34,6 +35,7 @@ from blogger_tracking.database.youtube_units import remove_units
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue, TimeBudget
 from blogger_tracking.domain.retention import (
+    Month,
     OldStatistics,
     droppable_months,
     months_ahead,
@@ -62,16 +64,8 @@ def prepare_partitions(pool: ConnectionPool, today: date) -> dict[str, int]:
     counts: Counter[str] = Counter(created=0, postponed=0)
     with pool.connection() as connection:
         waiting = read_default_months(connection)
-        for month in sorted({*months_ahead(today), *waiting}):
-            try:
-                counts["created"] += create_partition(connection, month)
-            except LockNotAvailable:
-                counts["postponed"] += 1
-                logger.warning(
-                    "The partition for %s was not created, because the tables are in use. Rows of the month go to the "
-                    "default partition; the next maintenance creates the partition.",
-                    month.first_day,
-                )
+    for month in sorted({*months_ahead(today), *waiting}):
+        counts.update(_change_partition(pool, create_partition, month, "created"))
     return _report("Partitions of video_statistics", counts)
 
 
@@ -85,18 +79,13 @@ def remove_old_statistics(
     with pool.connection() as connection:
         for platform, cutoff in cutoffs.items():
             mark_removed(connection, platform, datetime.combine(cutoff, time_of_day(), UTC))
-        for month in droppable_months(read_partition_months(connection), cutoffs):
-            try:
-                counts["months"] += drop_partition(connection, month)
-            except LockNotAvailable:
-                counts["postponed"] += 1
-                logger.warning(
-                    "The month %s was not dropped, because its table is in use. The next maintenance drops the month.",
-                    month.first_day,
-                )
+        months = read_partition_months(connection)
+    for month in droppable_months(months, cutoffs):
+        counts.update(_change_partition(pool, drop_partition, month, "months"))
+    with pool.connection() as connection:
         months = sorted({*read_partition_months(connection), *read_default_months(connection)})
-        for old in old_statistics(months, cutoffs):
-            counts["rows"] += _remove_statistics(connection, old, time_budget)
+    for old in old_statistics(months, cutoffs):
+        counts["rows"] += _remove_statistics(pool, old, time_budget)
     return _report("Old statistics", counts)
 
 
@@ -108,11 +97,12 @@ def remove_old_messages(
     counts: Counter[str] = Counter()
     done_before = now - timedelta(days=settings.finished_message_days)
     parked_before = now - timedelta(days=settings.parked_message_days)
-    with pool.connection() as connection:
-        for queue in Queue:
+    for queue in Queue:
+        with pool.connection() as connection:
             mark_removed(connection, queue, max(done_before, parked_before))
-            remove = partial(remove_messages, connection, queue, done_before=done_before, parked_before=parked_before)
-            counts[queue.value] = _in_steps(remove, time_budget)
+        remove = partial(remove_messages, queue=queue, done_before=done_before, parked_before=parked_before)
+        counts[queue.value] = _in_steps(pool, remove, time_budget)
+    with pool.connection() as connection:
         counts["idempotency_keys"] = remove_expired_keys(connection)
     return _report("Old messages and keys", counts)
 
@@ -126,11 +116,27 @@ def remove_old_runs(
     counts: Counter[str] = Counter()
     with pool.connection() as connection:
         mark_removed(connection, None, cutoff)
-        counts["fetches"] = _remove_fetches(connection, cutoff, time_budget)
-        counts["run_accounts"] = _in_steps(partial(remove_run_accounts, connection, cutoff), time_budget)
-        counts["youtube_units"] = _in_steps(partial(remove_units, connection, cutoff), time_budget)
-        counts["runs"] = _in_steps(partial(remove_runs, connection, cutoff), time_budget)
+    counts["fetches"] = _remove_fetches(pool, cutoff, time_budget)
+    counts["run_accounts"] = _in_steps(pool, partial(remove_run_accounts, cutoff=cutoff), time_budget)
+    counts["youtube_units"] = _in_steps(pool, partial(remove_units, cutoff=cutoff), time_budget)
+    counts["runs"] = _in_steps(pool, partial(remove_runs, cutoff=cutoff), time_budget)
     return _report("Old runs", counts)
+
+
+def _change_partition(
+    pool: ConnectionPool, change: Callable[[Connection, Month], bool], month: Month, count: str
+) -> Counter[str]:
+    """Create or drop a partition, and return what to count; the next maintenance does so if the table is in use."""
+    try:
+        with pool.connection() as connection:
+            return Counter({count: change(connection, month)})
+    except LockNotAvailable:
+        logger.warning(
+            "The partition for %s was not changed, because the tables are in use. Rows of a month without a partition "
+            "go to the default partition. The next maintenance tries again.",
+            month.first_day,
+        )
+        return Counter(postponed=1)
 
 
 def _statistics_days(settings: Settings) -> Mapping[Platform, int | None]:
@@ -141,10 +147,11 @@ def _statistics_days(settings: Settings) -> Mapping[Platform, int | None]:
     }
 
 
-def _remove_statistics(connection: Connection, old: OldStatistics, time_budget: TimeBudget) -> int:
+def _remove_statistics(pool: ConnectionPool, old: OldStatistics, time_budget: TimeBudget) -> int:
     count, after = 0, 0
     while not time_budget.is_spent():
-        step = remove_statistics(connection, old, after, videos=VIDEOS_PER_STEP, limit=ROWS_PER_STEP)
+        with pool.connection() as connection:
+            step = remove_statistics(connection, old, after, videos=VIDEOS_PER_STEP, limit=ROWS_PER_STEP)
         count += step.count
         if step.last_id is None:
             break
@@ -153,10 +160,11 @@ def _remove_statistics(connection: Connection, old: OldStatistics, time_budget: 
     return count
 
 
-def _remove_fetches(connection: Connection, cutoff: datetime, time_budget: TimeBudget) -> int:
+def _remove_fetches(pool: ConnectionPool, cutoff: datetime, time_budget: TimeBudget) -> int:
     count, after = 0, 0
     while not time_budget.is_spent():
-        step = remove_fetches(connection, cutoff, after, FETCHES_PER_STEP)
+        with pool.connection() as connection:
+            step = remove_fetches(connection, cutoff, after, FETCHES_PER_STEP)
         count += step.count
         if step.last_id is None:
             break
@@ -167,14 +175,15 @@ def _remove_fetches(connection: Connection, cutoff: datetime, time_budget: TimeB
 class _Remove(Protocol):
     """A function that removes up to `limit` rows and returns their number."""
 
-    def __call__(self, *, limit: int) -> int: ...
+    def __call__(self, connection: Connection, *, limit: int) -> int: ...
 
 
-def _in_steps(remove: _Remove, time_budget: TimeBudget) -> int:
+def _in_steps(pool: ConnectionPool, remove: _Remove, time_budget: TimeBudget) -> int:
     """Remove step by step until a step removes less than it may; return the number of removed rows."""
     count = 0
     while not time_budget.is_spent():
-        removed = remove(limit=ROWS_PER_STEP)
+        with pool.connection() as connection:
+            removed = remove(connection, limit=ROWS_PER_STEP)
         count += removed
         if removed < ROWS_PER_STEP:
             break
