@@ -6,15 +6,16 @@ and writes one object per video to object storage, with the key `platform/video 
 format are checked. `BLOGGER_TRACKING_THUMBNAIL_STORAGE` sets the storage, for example
 `s3://connection_id@bucket/thumbnails`.
 
-**Schedule.** When a run was planned or an initial fetch ended, and every five minutes for messages whose retry
-delay is over. The task waits for new messages while fetches are in progress, at most four minutes by default.
+**Schedule.** When a run was planned or an initial fetch ended; within a minute when messages are due, for example
+because their retry delay is over; and every hour, in case the triggerer, which looks for due messages, does not run.
+The task waits for new messages while fetches are in progress, at most four minutes by default.
 
 **When a run is red.** The database cannot be reached, or a Connection or setting is missing or wrong: the error in the
 task's log says which. No message is lost: messages that the task had taken become visible again after the visibility
 timeout (15 minutes by default). A thumbnail that cannot be downloaded or stored does not make the run red: its message
 is tried again after 1, 5, 15 and 60 minutes, and parked after five attempts, or at once if the URL can never succeed.
 
-**What to do.** Correct what the error names; the next run, within five minutes, continues with the queue. The task's
+**What to do.** Correct what the error names; the next run, within minutes, continues with the queue. The task's
 log names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their
 reasons; `python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *was
 not written*, check the storage and its Connection.
@@ -24,10 +25,15 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_QUEUE, consumer_schedule, store_thumbnails
+from blogger_tracking.orchestration.queue_tasks import (
+    THUMBNAIL_DAG_ID,
+    THUMBNAIL_QUEUE,
+    consumer_schedule,
+    store_thumbnails,
+)
 
 with DAG(
-    dag_id="video_thumbnails",
+    dag_id=THUMBNAIL_DAG_ID,
     schedule=consumer_schedule(THUMBNAIL_QUEUE),
     catchup=False,
     is_paused_upon_creation=False,

@@ -33,9 +33,14 @@ _IDS_OF_THE_GUIDE = {
 _STATEMENT = re.compile(r"^```sql\n-- (?P<title>[^\n]+)\n(?P<sql>select [^;]+);\n```$", re.MULTILINE)
 
 # Without triggers: the rows refer to each other correctly, and checking ten million foreign keys takes minutes.
-_WITHOUT_TRIGGERS = "set local session_replication_role = replica"
+WITHOUT_TRIGGERS = "set local session_replication_role = replica"
 
-_INSERT_ORGANIZATIONS = """
+_CREATE_PARTITIONS = """
+select blogger_tracking.create_statistics_partition((now() - number * interval '1 day')::date)
+from generate_series(0, %(runs)s) as number
+"""
+
+INSERT_ORGANIZATIONS = """
 with organization as (
     insert into blogger_tracking.organizations (id, name)
     select md5('organization ' || number)::uuid, 'Organization ' || number
@@ -53,7 +58,7 @@ select id, id, 'member'
 from member
 """
 
-_INSERT_ACCOUNTS = """
+INSERT_ACCOUNTS = """
 with blogger as (
     insert into blogger_tracking.blogger_information (id, platform, username, external_id)
     select
@@ -144,8 +149,9 @@ cross join blogger_tracking.videos
 """
 
 _BUILD = (
-    _INSERT_ORGANIZATIONS,
-    _INSERT_ACCOUNTS,
+    _CREATE_PARTITIONS,
+    INSERT_ORGANIZATIONS,
+    INSERT_ACCOUNTS,
     _INSERT_RUNS,
     _INSERT_FETCHES,
     _INSERT_VIDEOS,
@@ -167,7 +173,9 @@ vacuum (analyze)
 _LARGE_TABLES = """
 select relname
 from pg_class
-where relnamespace = 'blogger_tracking'::regnamespace and relkind = 'r' and reltuples >= %s
+where relnamespace = 'blogger_tracking'::regnamespace
+  and relkind = 'r'
+  and reltuples >= %s
 """
 
 _SIGN_IN = "select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, true)"
@@ -201,7 +209,7 @@ def build_history(connection: Connection, accounts: int, videos: int, runs: int)
         "organizations": 1 + (accounts - 1) // ACCOUNTS_PER_ORGANIZATION,
     }
     with connection.transaction():
-        connection.execute(_WITHOUT_TRIGGERS)
+        connection.execute(WITHOUT_TRIGGERS)
         for statement in _BUILD:
             connection.execute(statement, sizes)
     connection.execute(_VACUUM)
@@ -209,39 +217,63 @@ def build_history(connection: Connection, accounts: int, videos: int, runs: int)
 
 def measure_member_reads(connection: Connection) -> dict[str, MemberRead]:
     """Execute the guide's queries as a member of the first organization, and return the figures by title."""
+    return {title: measure_query(connection, query) for title, query in documented_queries().items()}
+
+
+def measure_query(connection: Connection, query: str, *, as_pipeline: bool = False) -> MemberRead:
+    """Execute a query several times, as a member of the first organization or as the pipeline."""
     large = {name for (name,) in connection.execute(_LARGE_TABLES, (_LARGE_TABLE_ROWS,))}
-    return {title: _measure(connection, query, large) for title, query in documented_queries().items()}
-
-
-def scanned_tables(connection: Connection, query: str) -> set[str]:
-    """Return the tables that the plan of a query reads from end to end, for the member of the first organization.
-
-    An index that is read without a condition counts, too: with a limit it is only read until enough rows pass the
-    policies, which may be at its end.
-    """
-    with connection.transaction():
-        _sign_in(connection)
-        plan = fetch_value(connection, b"explain (format json) " + query.encode())
-    return set(_full_scans(plan))
-
-
-def _measure(connection: Connection, query: str, large: set[str]) -> MemberRead:
     seconds, rows = [], 0
     for _ in range(_REPETITIONS):
         with connection.transaction():
-            _sign_in(connection)
+            _sign_in(connection, as_pipeline=as_pipeline)
             begin = time.monotonic()
             rows = len(connection.execute(query.encode()).fetchall())
             seconds.append(time.monotonic() - begin)
-    scanned = sorted(scanned_tables(connection, query) & large)
+    scanned = sorted(scanned_tables(connection, query, as_pipeline=as_pipeline) & large)
     return MemberRead(round(median(seconds) * 1000, 1), rows, tuple(scanned))
 
 
-def _sign_in(connection: Connection) -> None:
-    """Become a member until the end of the transaction, as Supabase's Data API does for a request."""
+def scanned_tables(connection: Connection, query: str, *, as_pipeline: bool = False) -> set[str]:
+    """Return the tables that the plan of a query reads from end to end, for the member of the first organization.
+
+    An index that is read without a condition counts, too: with a limit it is only read until enough rows pass the
+    policies, which may be at its end. A partition has its own name.
+    """
+    return set(_full_scans(_plan(connection, query, as_pipeline=as_pipeline)))
+
+
+def read_partitions(connection: Connection, query: str, *, as_pipeline: bool = False) -> set[str]:
+    """Return the partitions of the statistics that a query reads; Postgres prunes the others, some when it executes."""
+    plan = _plan(connection, query, as_pipeline=as_pipeline)
+    return {name for name in _relations(plan) if name.startswith("video_statistics_")}
+
+
+def _plan(connection: Connection, query: str, *, as_pipeline: bool) -> Any:  # noqa: ANN401 - JSON
+    with connection.transaction():
+        _sign_in(connection, as_pipeline=as_pipeline)
+        return fetch_value(connection, b"explain (format json) " + query.encode())
+
+
+def _sign_in(connection: Connection, *, as_pipeline: bool = False) -> None:
+    """Become a member until the end of the transaction, as Supabase's Data API does for a request; or the pipeline."""
+    if as_pipeline:
+        connection.execute("set local role blogger_pipeline")
+        return
     connection.execute("set local role authenticated")
     # A member has the id of the organization.
     connection.execute(_SIGN_IN, (_ORGANIZATION,))
+
+
+def _relations(plan: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(plan, list):
+        for part in plan:
+            yield from _relations(part)
+    elif isinstance(plan, dict):
+        if "Relation Name" in plan:
+            yield str(plan["Relation Name"])
+        for part in plan.values():
+            yield from _relations(part)
 
 
 def _full_scans(plan: Any) -> Iterator[str]:  # noqa: ANN401 - JSON

@@ -8,13 +8,14 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from blogger_tracking.database.connections import connect
+from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
 from devtools.bench.figures import REQUEST_KINDS, batch_figures, request_figures, script_figures
 from devtools.bench.measure_batch import batch_bench
+from devtools.bench.measure_history import build_year, measure_history
 from devtools.bench.measure_member_reads import build_history, measure_member_reads
 from devtools.bench.measure_planning import measure_planning
 from devtools.bench.measure_requests import measure_listings, measure_youtube
@@ -82,6 +83,20 @@ def member_reads(bench: Bench) -> dict[str, Any]:
     if scanned:
         raise StackError(f"A member's queries read large tables from end to end. Correct the policies: {scanned}.")
     return {title: asdict(read) for title, read in reads.items()}
+
+
+def history(bench: Bench) -> dict[str, Any]:
+    """Measure reading and removing a year of statistics, as a member and as the pipeline."""
+    sizes = bench.conditions.sizes
+    with Stack(bench.conditions.databases()) as stack, connect(stack.admin_dsn) as connection:
+        rows = build_year(connection, sizes.year_accounts, sizes.year_videos, sizes.year_days)
+        bench.progress(f"{sizes.year_accounts} tracked accounts, {rows} rows of statistics")
+        with open_pool(stack.pipeline_dsn, connections=1) as pool:
+            measured = measure_history(connection, pool, rows)
+    for title, readers in measured.milliseconds.items():
+        bench.progress(f"{title}: {', '.join(f'{each} ms as {reader}' for reader, each in readers.items())}")
+    bench.progress(f"A month of {measured.dropped_rows} rows dropped in {measured.drop_milliseconds} ms")
+    return asdict(measured) | {"accounts": sizes.year_accounts}
 
 
 def requests(bench: Bench) -> dict[str, Any]:
@@ -237,6 +252,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "saving": saving,
     "planning": planning,
     "member_reads": member_reads,
+    "history": history,
     "requests": requests,
     "script": script,
     "line": line,

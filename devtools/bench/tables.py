@@ -32,6 +32,8 @@ def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, 
         yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
     if reads := measurements.get("member_reads"):
         yield _reads_table(reads)
+    if history := measurements.get("history"):
+        yield _history_table(history)
     if requests := measurements.get("requests"):
         yield _requests_table(requests)
     if pairs := measurements.get("pairs"):
@@ -105,6 +107,24 @@ def _reads_table(reads: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="right")
     for title, read in reads.items():
         table.add_row(title, f"{read['rows']:,}", f"{read['milliseconds']:,}", ", ".join(read["scanned"]) or "none")
+    return table
+
+
+def _history_table(history: Mapping[str, Any]) -> Table:
+    table = titled_table(
+        f"A year of statistics: {history['rows']:,} rows of {history['accounts']:,} accounts, "
+        f"{history['megabytes']:,} MB in {history['partitions']} partitions",
+        "",
+    )
+    table.add_column("ms", justify="right")
+    for title, readers in history["milliseconds"].items():
+        for reader, milliseconds in readers.items():
+            table.add_row(f"{title}, {reader}", f"{milliseconds:,}")
+    table.add_row(f"dropping a month of {history['dropped_rows']:,} rows", f"{history['drop_milliseconds']:,}")
+    table.add_row(
+        f"removing {history['removed_rows']:,} rows of a platform in steps",
+        f"{round(history['removal_seconds'] * 1000):,}",
+    )
     return table
 
 

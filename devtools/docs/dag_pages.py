@@ -98,15 +98,17 @@ def _tasks(dag: DAG) -> Iterator[str]:
 
 
 def _schedule(dag: DAG) -> str:
-    from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415 - see read_dags
+    from airflow.sdk import Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415 - see read_dags
 
     timetable = dag.timetable
     if isinstance(timetable, CronTriggerTimetable):
         return f"`{timetable.expression}`, {timetable.timezone}"
     if isinstance(timetable, AssetOrTimeSchedule):
         cron, asset = timetable.timetable, timetable.asset_condition
-        if isinstance(cron, CronTriggerTimetable) and isinstance(asset, Asset):
-            return f"asset `{asset.name}`, or `{cron.expression}`, {cron.timezone}"
+        assets = asset.objects if isinstance(asset, AssetAny) else [asset]
+        if isinstance(cron, CronTriggerTimetable) and all(isinstance(each, Asset) for each in assets):
+            names = " or ".join(f"asset `{each.name}`" for each in assets if isinstance(each, Asset))
+            return f"{names}, or `{cron.expression}`, {cron.timezone}"
     if not timetable.can_be_scheduled:
         return "none: runs are triggered"
     raise ValueError(f"{dag.dag_id} has a schedule of an unknown kind: {timetable!r}.")

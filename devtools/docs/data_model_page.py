@@ -63,7 +63,7 @@ class Reference:
     optional: bool
 
 
-# The schema of the project. `auth`, which it refers to, is left out.
+# The schema of the project. `auth`, which it refers to, is left out, and so are the partitions of a table.
 _TABLES = """
 select
     pg_class.relname as name,
@@ -71,6 +71,7 @@ select
     obj_description(pg_class.oid, 'pg_class') as comment
 from pg_class
 where pg_class.relkind in ('r', 'p', 'v')
+  and not pg_class.relispartition
   and pg_class.relnamespace = 'blogger_tracking'::regnamespace
 order by pg_class.relname
 """
@@ -92,6 +93,7 @@ select
 from pg_class
 join pg_attribute on pg_attribute.attrelid = pg_class.oid
 where pg_class.relkind in ('r', 'p', 'v')
+  and not pg_class.relispartition
   and pg_class.relnamespace = 'blogger_tracking'::regnamespace
   and pg_attribute.attnum > 0
   and not pg_attribute.attisdropped
@@ -113,6 +115,7 @@ join pg_class as referenced on referenced.oid = pg_constraint.confrelid
 cross join unnest(pg_constraint.conkey) with ordinality as key (number, position)
 join pg_attribute on pg_attribute.attrelid = pg_class.oid and pg_attribute.attnum = key.number
 where pg_constraint.contype = 'f'
+  and not pg_class.relispartition
   and pg_class.relnamespace = 'blogger_tracking'::regnamespace
 group by pg_constraint.oid, pg_class.relname, pg_class.relnamespace, referenced.relname, referenced.relnamespace
 order by 1, 2, 3
@@ -204,11 +207,13 @@ def _section(table: Table, columns: Sequence[Column], references: Sequence[Refer
 
 def _keys(column: Column, references: Sequence[Reference]) -> list[str]:
     primary = ["primary"] if column.in_primary_key else []
-    return primary + [
+    referenced = [
         f"→ {reference.referenced}"
         for reference in references
         if reference.table == column.table and column.name in reference.columns
     ]
+    # Two references to one table may have a column in common.
+    return primary + list(dict.fromkeys(referenced))
 
 
 def _short_type(name: str) -> str:

@@ -1,11 +1,12 @@
-"""Client of Airflow's public REST API: triggering DAG runs and reading their state."""
+"""Client of Airflow's public REST API: triggering DAG runs, reading their state, deleting old runs."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
@@ -87,6 +88,30 @@ class AirflowApi:
             return DagRunState(json.loads(body)["state"])
         except (ValueError, KeyError, TypeError):
             raise AirflowApiError("Airflow's response about a DAG run has no known state.") from None
+
+    def runs_ended_before(
+        self, dag_id: str, moment: datetime, states: Collection[DagRunState], limit: int
+    ) -> list[str]:
+        """Return the ids of up to `limit` runs that ended before a moment in one of these states, oldest first."""
+        call = partial(
+            self._client().get_dag_runs_without_preload_content,
+            end_date_lt=moment,
+            state=[state.value for state in states],
+            order_by=["end_date"],
+            limit=limit,
+        )
+        try:
+            return [str(run["dag_run_id"]) for run in self._read(partial(call, dag_id))["dag_runs"]]
+        except (KeyError, TypeError):
+            raise AirflowApiError("Airflow's response about DAG runs has no list of runs.") from None
+
+    def delete_run(self, dag_id: str, dag_run_id: str) -> bool:
+        """Delete a DAG run with its task instances; return False if Airflow has no such run or the run is running."""
+        status, _ = self._send(self._client().delete_dag_run_without_preload_content, dag_id, dag_run_id)
+        if status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+            return False
+        _require_status(status, HTTPStatus.NO_CONTENT)
+        return True
 
     def version(self) -> str:
         """Return the version of the running Airflow."""

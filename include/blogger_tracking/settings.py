@@ -205,6 +205,44 @@ class Settings(BaseSettings):
         default=32, ge=1, description="Maximum number of concurrent downloads of thumbnails in one consumer."
     )
 
+    # Retention
+    maintenance_schedule: str = Field(
+        default="0 6 * * *", description="Cron expression of the DAG maintenance, in UTC: an hour without a batch run."
+    )
+    tiktok_statistics_days: int | None = Field(
+        default=None, ge=1, description="Days for which TikTok's statistics are kept. Without a value for ever."
+    )
+    instagram_statistics_days: int | None = Field(
+        default=None, ge=1, description="Days for which Instagram's statistics are kept. Without a value for ever."
+    )
+    youtube_statistics_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days for which YouTube's statistics are kept. Without a value for ever, which YouTube's terms "
+        "only allow by agreement; they name 30 days.",
+    )
+    ledger_days: int = Field(
+        default=90,
+        ge=7,
+        description="Days for which the ledger's runs, fetches, allocations, attempts and units are kept.",
+    )
+    finished_message_days: int = Field(default=7, ge=1, description="Days for which finished queue messages are kept.")
+    parked_message_days: int = Field(
+        default=90, ge=1, description="Days for which parked queue messages are kept and can be requeued."
+    )
+    dag_run_days: int = Field(
+        default=30,
+        ge=1,
+        description="Days for which Airflow's runs of this project's DAGs are kept; those of initial fetches at least "
+        "as long as the ledger.",
+    )
+    consumer_run_days: int = Field(
+        default=1, ge=1, description="Days for which Airflow's successful runs of the queues' consumers are kept."
+    )
+    log_days: int = Field(
+        default=30, ge=1, description="Days for which files below Airflow's base_log_folder are kept."
+    )
+
     # Thumbnails
     thumbnail_bytes_limit: int = Field(
         default=10 * 2**20, ge=1, description="Maximum size of a thumbnail, in bytes. A larger thumbnail is rejected."

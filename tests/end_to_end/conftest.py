@@ -23,6 +23,7 @@ def wait_for_dags(stack: Stack) -> None:
         "youtube_video_batch",
         "video_thumbnails",
         "health_watch",
+        "maintenance",
     ):
         wait_for_dag(stack.client(), dag_id)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
@@ -16,6 +16,7 @@ from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+from blogger_tracking.orchestration.maintenance_tasks import MAINTENANCE_DAG_ID
 from blogger_tracking.orchestration.queue_tasks import HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE
 
 ROOT = Path(__file__).parents[2]
@@ -80,16 +81,40 @@ def test_each_platform_has_a_mapped_task_and_the_gate_comes_after_all_of_them(da
 @pytest.mark.parametrize(
     ("name", "queue"), [("youtube_video_batch", HIGH_PRIORITY_QUEUE), ("video_thumbnails", THUMBNAIL_QUEUE)]
 )
-def test_a_consumer_starts_when_its_queue_is_announced_and_every_five_minutes_before_other_work(
+def test_a_consumer_starts_when_its_queue_is_announced_or_due_and_every_hour_before_other_work(
     dags: dict[str, DAG], name: str, queue: Asset
 ) -> None:
     schedule = dags[name].timetable
     assert isinstance(schedule, AssetOrTimeSchedule)
-    assert schedule.asset_condition == queue
-    assert schedule.timetable == CronTriggerTimetable("*/5 * * * *", timezone="UTC")
+    assert isinstance(schedule.asset_condition, AssetAny)
+    announced, due = schedule.asset_condition.objects
+    assert announced == queue
+    assert isinstance(due, Asset)
+    (watcher,) = due.watchers
+    assert watcher.trigger.serialize()[1] == {"queue": queue.name}
+    assert schedule.timetable == CronTriggerTimetable("30 * * * *", timezone="UTC")
     (task,) = dags[name].tasks
     others = [other for dag in dags.values() for other in dag.tasks if dag.dag_id == BATCH_DAG_ID]
     assert task.priority_weight > max(other.priority_weight for other in others)
+
+
+def test_only_one_dag_file_has_the_watchers_of_an_asset(dags: dict[str, DAG]) -> None:
+    # Airflow takes the watchers of an asset from each file that names the asset, and removes those of other files.
+    named = [
+        (asset, dag_id)
+        for dag_id, dag in dags.items()
+        for asset in {*_scheduled_by(dag), *(outlet for task in dag.tasks for outlet in task.outlets)}
+    ]
+    for asset, dag_id in named:
+        if isinstance(asset, Asset) and asset.watchers:
+            assert [other for same, other in named if same == asset] == [dag_id]
+
+
+def _scheduled_by(dag: DAG) -> list[object]:
+    schedule = dag.timetable
+    if not isinstance(schedule, AssetOrTimeSchedule) or not isinstance(schedule.asset_condition, AssetAny):
+        return []
+    return list(schedule.asset_condition.objects)
 
 
 @pytest.mark.parametrize(("name", "task_id"), [(BATCH_DAG_ID, "plan_tiktok"), (INITIAL_FETCH_DAG_ID, "fetch")])
@@ -100,3 +125,15 @@ def test_both_queues_are_announced_by_a_task_that_runs_in_a_worker(
     assert task.outlets == [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
     # An instance that starts in the triggerer emits no asset event.
     assert not task.start_from_trigger
+
+
+def test_the_maintenance_runs_once_a_day_between_the_batch_runs(dags: dict[str, DAG]) -> None:
+    timetable = dags[MAINTENANCE_DAG_ID].timetable
+    assert isinstance(timetable, CronTriggerTimetable)
+    assert timetable.expression == "0 6 * * *"
+    assert dags[MAINTENANCE_DAG_ID].max_active_runs == 1
+
+
+def test_a_failed_task_of_the_maintenance_keeps_no_other_from_its_work(dags: dict[str, DAG]) -> None:
+    for task in dags[MAINTENANCE_DAG_ID].tasks:
+        assert not task.upstream_task_ids or task.trigger_rule == "all_done"

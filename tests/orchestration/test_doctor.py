@@ -25,7 +25,14 @@ from tests.support.database_server import DatabaseServer
 from tests.support.doctor_output import DoctorOutput, environment_after, printed
 from tests.support.scripted_server import ScriptedServer
 
-DAG_IDS = ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails", "health_watch")
+DAG_IDS = (
+    "blogger_batch_fetch",
+    "blogger_initial_fetch",
+    "youtube_video_batch",
+    "video_thumbnails",
+    "health_watch",
+    "maintenance",
+)
 
 
 @pytest.fixture
@@ -125,6 +132,10 @@ FAULTS = {
     ),
     "a misspelt setting": ("BLOGGER_TRACKING_FETCH_RETRY", {"BLOGGER_TRACKING_FETCH_RETRY": "3"}),
     "an invalid schedule": ("schedule", {"BLOGGER_TRACKING_SCHEDULE": "0 25 * * *"}),
+    "an invalid schedule of the maintenance": (
+        "maintenance_schedule",
+        {"BLOGGER_TRACKING_MAINTENANCE_SCHEDULE": "at night"},
+    ),
     "thumbnails from this host": ("thumbnail_addresses", {"BLOGGER_TRACKING_THUMBNAIL_ALLOW_PRIVATE": "true"}),
     "fetches in workers": ("default_deferrable", {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}),
     "a DSN of another kind": ("sentry", {"AIRFLOW_CONN_SENTRY": '{"conn_type": "generic", "password": "a word"}'}),
@@ -312,3 +323,15 @@ def test_the_command_prints_every_check_and_has_an_exit_code(
     assert "canary" in capsys.readouterr().out
     monkeypatch.setenv("BLOGGER_TRACKING_SCHEDULE", "never")
     assert cli.main(["doctor"]) == 1
+
+
+def test_the_retention_of_youtubes_statistics_is_to_be_decided_once_youtube_is_tracked(
+    deployment: Deployment, build: DatabaseBuilder
+) -> None:
+    assert deployment.examine().checks["youtube_statistics_days"].status == "ok"
+    build.track(build.organization(), platform="YouTube")
+    found = deployment.examine()
+    assert (found.not_ok, found.code) == (["youtube_statistics_days"], 0)
+    (command,) = found.checks["youtube_statistics_days"].commands("shell")
+    deployment.run(command)
+    assert deployment.examine().not_ok == []

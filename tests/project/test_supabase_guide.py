@@ -29,7 +29,7 @@ def test_every_statement_of_the_owner_runs(admin: psycopg.Connection) -> None:
 
 
 def test_every_query_of_a_member_runs_as_a_member(admin: psycopg.Connection) -> None:
-    assert len(MEMBER_STATEMENTS) == 5
+    assert len(MEMBER_STATEMENTS) == 6
     for statement in MEMBER_STATEMENTS:
         with signed_in(admin, UUID(int=1)) as member:
             assert member.execute(statement.encode()).fetchall() == []

@@ -1,4 +1,4 @@
-"""Stand-in for Airflow's REST API: login, triggering a run, the state of a run, version, health, paused DAGs.
+"""Stand-in for Airflow's REST API: login, runs (trigger, state, list, deletion), version, health, paused DAGs.
 
 Tests can make the stand-in unavailable, delay and redirect its responses, and let it forget its access tokens.
 """
@@ -10,10 +10,11 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import jsonschema
 
@@ -26,13 +27,16 @@ PASSWORD = "s3rvice-acc0unt"  # noqa: S105 - of this stand-in alone
 class AirflowStandIn:
     """A server that stores triggered runs and executes none. `states` and `confs` are keyed by `dag_run_id`.
 
-    `paused` has the state of each DAG, `running` the processes that are healthy, and `plugin_status` the response of
+    `ended` has for each DAG the time at which each of its runs ended; runs in `undeletable` cannot be deleted. `paused`
+    has the state of each DAG, `running` the processes that are healthy, and `plugin_status` the response of
     /blogger.
     """
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.confs: dict[str, dict[str, Any]] = {}
+        self.ended: dict[str, dict[str, datetime]] = {}
+        self.undeletable: set[str] = set()
         self.tokens: set[str] = set()
         self.paused: dict[str, bool] = {}
         self.running = {"scheduler", "triggerer", "dag_processor"}
@@ -74,6 +78,22 @@ class AirflowStandIn:
             self.confs[dag_run_id] = conf
         return HTTPStatus.OK, {"dag_run_id": dag_run_id, "state": "queued"}
 
+    def list_runs(self, dag_id: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
+        before = datetime.fromisoformat(query["end_date_lt"][0])
+        found = sorted(
+            (moment, dag_run_id)
+            for dag_run_id, moment in self.ended.get(dag_id, {}).items()
+            if moment < before and self.states[dag_run_id] in query["state"]
+        )
+        return {"dag_runs": [{"dag_run_id": dag_run_id} for _, dag_run_id in found[: int(query["limit"][0])]]}
+
+    def delete_run(self, dag_id: str, dag_run_id: str) -> HTTPStatus:
+        if dag_run_id in self.undeletable:
+            return HTTPStatus.INTERNAL_SERVER_ERROR
+        if self.ended.get(dag_id, {}).pop(dag_run_id, None) is None:
+            return HTTPStatus.NOT_FOUND
+        return HTTPStatus.NO_CONTENT
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -108,24 +128,35 @@ class _Handler(BaseHTTPRequestHandler):
         airflow = self.server.owner
         airflow.reads += 1
         time.sleep(airflow.read_delay_seconds)
-        name = unquote(self.path.rsplit("/", 1)[1])
-        state = airflow.states.get(name)
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         elif self.path.startswith("/blogger/"):
             self._answer(airflow.plugin_status, {})
         elif not self._authorized():
             self._answer(HTTPStatus.UNAUTHORIZED, {})
-        elif name == "version":
-            self._answer(HTTPStatus.OK, {"version": airflow.version})
-        elif name == "health":
-            self._answer(HTTPStatus.OK, {each: {"status": "healthy"} for each in airflow.running})
-        elif name in airflow.paused:
-            self._answer(HTTPStatus.OK, {"dag_id": name, "is_paused": airflow.paused[name]})
-        elif state is None:
-            self._answer(HTTPStatus.NOT_FOUND, {})
         else:
-            self._answer(HTTPStatus.OK, {"state": state})
+            body = self._found(airflow, urlsplit(self.path))
+            self._answer(HTTPStatus.NOT_FOUND if body is None else HTTPStatus.OK, body or {})
+
+    def _found(self, airflow: AirflowStandIn, url: SplitResult) -> dict[str, Any] | None:
+        name = unquote(url.path.rsplit("/", 1)[1])
+        if name == "dagRuns":
+            return airflow.list_runs(url.path.split("/")[4], parse_qs(url.query))
+        if name == "version":
+            return {"version": airflow.version}
+        if name == "health":
+            return {each: {"status": "healthy"} for each in airflow.running}
+        if name in airflow.paused:
+            return {"dag_id": name, "is_paused": airflow.paused[name]}
+        return {"state": airflow.states[name]} if name in airflow.states else None
+
+    def do_DELETE(self) -> None:
+        airflow = self.server.owner
+        if not self._authorized():
+            self._answer(HTTPStatus.UNAUTHORIZED, {})
+        else:
+            *_, dag_id, _, dag_run_id = self.path.split("/")
+            self._answer(airflow.delete_run(dag_id, unquote(dag_run_id)), {})
 
     def _authorized(self) -> bool:
         return self.headers.get("Authorization", "").removeprefix("Bearer ") in self.server.owner.tokens

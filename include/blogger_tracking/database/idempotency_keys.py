@@ -50,7 +50,7 @@ class _Entry:
     body: dict[str, Any] | None
 
 
-_PURGE = "delete from blogger_tracking.idempotency_keys where started_at < clock_timestamp() - %(kept_for)s"
+_REMOVE_EXPIRED = "delete from blogger_tracking.idempotency_keys where started_at < clock_timestamp() - %(kept_for)s"
 
 # A concurrent request with the same key makes this statement wait until the other one has inserted its row.
 _BEGIN = """
@@ -89,8 +89,8 @@ def begin_request(connection: Connection, key: RequestKey) -> KeptResponse | UUI
     Raises KeyReusedError if the first request had another body, InProgressError if it has no response yet.
     """
     receipt = uuid4()
-    times = {"receipt": receipt, "kept_for": KEPT_FOR, "abandoned_after": ABANDONED_AFTER}
-    connection.execute(_PURGE, times)
+    times = {"receipt": receipt, "abandoned_after": ABANDONED_AFTER}
+    remove_expired_keys(connection)
     if connection.execute(_BEGIN, {**key.parameters(), **times}).fetchone():
         return receipt
     entry = fetch_optional(connection, _Entry, _READ, key.parameters())
@@ -112,3 +112,8 @@ def save_response(connection: Connection, key: RequestKey, receipt: UUID, respon
 def forget_request(connection: Connection, key: RequestKey, receipt: UUID) -> None:
     """Delete the key, so that a repetition is processed as a new request."""
     connection.execute(_FORGET, {**key.parameters(), "receipt": receipt})
+
+
+def remove_expired_keys(connection: Connection) -> int:
+    """Delete the keys whose lifetime is over; return their number. Each first request with a key does so, too."""
+    return connection.execute(_REMOVE_EXPIRED, {"kept_for": KEPT_FOR}).rowcount

@@ -8,6 +8,8 @@ from psycopg import Connection
 
 from blogger_tracking.database.rows import fetch_value
 
+# Rows before a retention mark may have been removed, so that nothing is expected of what refers to them.
+
 # Planning counted active_accounts in its snapshot, by a query that is independent of the planner's own query.
 _LOST = """
 select coalesce(sum(abs(runs.active_accounts - decided.accounts)), 0)
@@ -16,6 +18,9 @@ cross join lateral (
     select count(*) as accounts from blogger_tracking.run_accounts where run_accounts.run_id = runs.id
 ) as decided
 where runs.ended_at is not null
+  and runs.planned_at >= coalesce(
+      (select removed_before from blogger_tracking.retention_marks where subject = 'ledger'), '-infinity'
+  )
 """
 
 # A fetch that was cleared after its run had ended may run for as long as its lease lasts.
@@ -36,7 +41,7 @@ where fetches.state in ('planned', 'running')
   )
 """
 
-# Links without a fetch were imported, and paid for before adoption.
+# Links without a fetch were imported, and paid for before adoption. A fetch that retention has removed proves nothing.
 _DUPLICATE_CHARGES = """
 select
     (
@@ -51,8 +56,8 @@ select
         from (
             select
             from blogger_tracking.organization_videos
+            join blogger_tracking.fetches on fetches.id = organization_videos.fetch_id
             left join blogger_tracking.fetch_allocations using (fetch_id, organization_id)
-            where fetch_id is not null
             group by fetch_id, organization_id
             having count(*) > coalesce(max(fetch_allocations.charged), 0)
         ) as beyond_charge
@@ -64,7 +69,7 @@ _OVER_LIMIT = """
 select count(*)
 from blogger_tracking.subscription_usage as usage
 cross join lateral (
-    select max(fetch_allocations.charged_at) as at
+    select greatest(max(fetch_allocations.charged_at), usage.removed_charged_at) as at
     from blogger_tracking.fetch_allocations
     where fetch_allocations.organization_id = usage.organization_id
       and fetch_allocations.period_start = usage.period_start
@@ -90,7 +95,8 @@ left join (
     from blogger_tracking.fetch_allocations
     group by organization_id, period_start
 ) as ledger using (organization_id, period_start)
-where usage.videos_fetched <> coalesce(ledger.charged, 0) or usage.reserved <> coalesce(ledger.reserved, 0)
+where usage.videos_fetched <> coalesce(ledger.charged, 0) + usage.removed_charges
+   or usage.reserved <> coalesce(ledger.reserved, 0)
 """
 
 # Excludes imported values, which are older than the row.
@@ -98,6 +104,9 @@ _UNPROVEN_LAST_SCRAPED_AT = """
 select count(*)
 from blogger_tracking.tracked_accounts
 where tracked_accounts.last_scraped_at > tracked_accounts.created_at
+  and tracked_accounts.last_scraped_at >= coalesce(
+      (select removed_before from blogger_tracking.retention_marks where subject = 'ledger'), '-infinity'
+  )
   and not exists (
       select
       from blogger_tracking.fetch_allocations
@@ -114,6 +123,14 @@ select
         select count(*)
         from blogger_tracking.videos
         where platform = 'YouTube'
+          and first_seen_at >= coalesce(
+              (
+                  select max(removed_before)
+                  from blogger_tracking.retention_marks
+                  where subject in ('YouTube statistics', 'high_priority_queue')
+              ),
+              '-infinity'
+          )
           and not exists (select from blogger_tracking.video_statistics where video_statistics.video_id = videos.id)
           and not exists (
               select
@@ -129,6 +146,10 @@ select
         from blogger_tracking.videos
         where thumbnail_url is not null
           and thumbnail_path is null
+          and first_seen_at >= coalesce(
+              (select removed_before from blogger_tracking.retention_marks where subject = 'thumbnail_queue'),
+              '-infinity'
+          )
           and not exists (select from blogger_tracking.thumbnail_queue where thumbnail_queue.video_id = videos.id)
     )
 """

@@ -21,9 +21,10 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from blogger_tracking.database.legacy_views import COLUMNS
-from blogger_tracking.database.rows import fetch_one, fetch_value
+from blogger_tracking.database.rows import fetch_one, fetch_value, fetch_values
 from blogger_tracking.database.sql_files import read_sections, split_statements
 from blogger_tracking.domain.errors import DatabaseStateError
+from blogger_tracking.domain.retention import Month, month_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,13 @@ set checksum = excluded.checksum, imported_id = excluded.imported_id, imported_a
 where imported_rows.checksum <> excluded.checksum
 """
 
+_STAGED_MONTHS = """
+select distinct date_trunc('month', captured_at at time zone 'UTC')::date as first_day
+from {staged}
+where outcome = 'imported'
+order by first_day
+"""
+
 _COUNT_ROWS = "select count(*) from {staged}"
 
 _COUNT_OUTCOMES = """
@@ -210,6 +218,11 @@ def _stage_view(connection: Connection, view: str, query: LiteralString) -> None
 def count_staged(connection: Connection) -> dict[str, int]:
     """Return the number of staged rows of each view."""
     return {view: int(fetch_value(connection, _for_view(_COUNT_ROWS, view))) for view in COLUMNS}
+
+
+def read_staged_months(connection: Connection) -> list[Month]:
+    """Return the months of the staged statistics that are to be imported, in order."""
+    return [month_of(day) for day in fetch_values(connection, _for_view(_STAGED_MONTHS, "statistics"))]
 
 
 def require_own_rows(connection: Connection, import_id: UUID) -> None:

@@ -16,7 +16,8 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection, sql
 
-from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_values
+from blogger_tracking.database.connections import bounded_transaction
+from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_value, fetch_values
 from blogger_tracking.domain.health import QueueHealth
 from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
@@ -261,6 +262,34 @@ returning id
 """,
 }
 
+_IS_DUE = """
+select
+    exists (
+        select from {queue} where done_at is null and parked_at is null and visible_at <= %(moment)s
+    )
+    and not exists (
+        select
+        from blogger_tracking.platform_suspensions
+        where platform = %(platform)s and suspended_until > %(moment)s
+    )
+"""
+
+_PLATFORM = {Queue.VIDEO_BATCHES: Platform.YOUTUBE}
+"""The platform that a queue's consumer calls; thumbnails come from servers that no suspension is about."""
+
+# In the order of the primary key, at whose beginning the oldest messages are.
+_REMOVE = """
+delete from {queue}
+where id in (
+    select id
+    from {queue}
+    where done_at < %(done_before)s or parked_at < %(parked_before)s
+    order by id
+    limit %(limit)s
+    for update skip locked
+)
+"""
+
 _COUNT = """
 select
     count(*) filter (where done_at is null and parked_at is null) as waiting,
@@ -301,6 +330,12 @@ def read_backlog(connection: Connection, queue: Queue, moment: datetime) -> Back
     """Return the work that waits in a queue."""
     statement = sql.SQL(_BACKLOG[queue]).format(live_fetches=_LIVE_FETCHES)
     return fetch_one(connection, Backlog, statement, {"moment": moment})
+
+
+def has_due_messages(connection: Connection, queue: Queue, moment: datetime) -> bool:
+    """Return True if a consumer has something to do now: a visible message, and no suspension of its platform."""
+    parameters = {"moment": moment, "platform": _PLATFORM.get(queue)}
+    return bool(fetch_value(connection, _for_queue(queue, _IS_DUE), parameters))
 
 
 def take_messages(
@@ -397,6 +432,15 @@ def requeue_parked_messages(
     """Make parked messages (None: all) visible with no attempts counted; return the ids of the requeued messages."""
     parameters = {"moment": moment, "ids": None if message_ids is None else list(message_ids)}
     return sorted(fetch_values(connection, _REQUEUE[queue].encode(), parameters))
+
+
+def remove_messages(
+    connection: Connection, queue: Queue, *, done_before: datetime, parked_before: datetime, limit: int
+) -> int:
+    """Remove up to `limit` messages that were finished or parked before these moments; return their number."""
+    parameters = {"done_before": done_before, "parked_before": parked_before, "limit": limit}
+    with bounded_transaction(connection):
+        return connection.execute(_for_queue(queue, _REMOVE), parameters).rowcount
 
 
 def count_messages(connection: Connection, queue: Queue) -> QueueCounts:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from psycopg import Connection
 
+from blogger_tracking.database.connections import bounded_transaction
+from blogger_tracking.database.rows import fetch_one
 from blogger_tracking.domain.models import Platform, VideoStatistics
+from blogger_tracking.domain.retention import OldStatistics
 
 # If a fetch is repeated, a known number is kept where the new response has none.
 _SAVE = """
@@ -30,6 +34,42 @@ set
     reposts = coalesce(excluded.reposts, video_statistics.reposts)
 """
 
+# The bounds of one month lead to one partition, in which a ctid names one row.
+_REMOVE = """
+with chunk as (
+    select id
+    from blogger_tracking.videos
+    where id > %(after)s and platform = %(platform)s
+    order by id
+    limit %(videos)s
+),
+removed as (
+    delete from blogger_tracking.video_statistics
+    where fetched_on >= %(first_day)s
+      and fetched_on < %(end)s
+      and ctid = any(array(
+          select old.ctid
+          from blogger_tracking.video_statistics as old
+          where old.fetched_on >= %(first_day)s
+            and old.fetched_on < %(end)s
+            and old.video_id in (select chunk.id from chunk)
+          order by old.video_id
+          limit %(limit)s
+          for update skip locked
+      ))
+    returning 1
+)
+select (select count(*) from removed) as count, (select max(chunk.id) from chunk) as last_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedStatistics:
+    """Number of removed rows of one step, and the last video that the step looked at; None: no video was left."""
+
+    count: int
+    last_id: int | None
+
 
 def save_statistics(
     connection: Connection, platform: Platform, captured: Sequence[tuple[int, VideoStatistics]]
@@ -50,3 +90,22 @@ def save_statistics(
         "reposts": [each.reposts for each in statistics],
     }
     connection.execute(_SAVE, parameters)
+
+
+def remove_statistics(
+    connection: Connection, old: OldStatistics, after: int, *, videos: int, limit: int
+) -> RemovedStatistics:
+    """Remove up to `limit` rows of the next `videos` videos with ids above `after`.
+
+    Uses one transaction, and passes over rows that another transaction has locked.
+    """
+    parameters = {
+        "platform": old.platform,
+        "first_day": old.first_day,
+        "end": old.end,
+        "after": after,
+        "videos": videos,
+        "limit": limit,
+    }
+    with bounded_transaction(connection):
+        return fetch_one(connection, RemovedStatistics, _REMOVE, parameters)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from psycopg import Connection, sql
 
-from blogger_tracking.database.connections import pipelined_transaction
+from blogger_tracking.database.connections import bounded_transaction, pipelined_transaction
 from blogger_tracking.database.message_queues import WAITING_VIDEOS
 from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.ledger import RequestUse
@@ -48,6 +48,18 @@ select
 """
 
 _UNITS_OF_RUN = "select call, sum(units) from blogger_tracking.youtube_units where run_id = %(run_id)s group by call"
+
+_REMOVE = """
+delete from blogger_tracking.youtube_units
+where id in (
+    select id
+    from blogger_tracking.youtube_units
+    where pacific_day < %(day)s
+    order by pacific_day
+    limit %(limit)s
+    for update skip locked
+)
+"""
 
 
 def reserve_unit(connection: Connection, moment: datetime, budget: int, fetch_id: int) -> bool:
@@ -92,3 +104,9 @@ def units_left(connection: Connection, moment: datetime, budget: int) -> int:
 def read_run_units(connection: Connection, run_id: int) -> dict[RequestUse, int]:
     """Return the units spent so far on a run's fetches and their statistics."""
     return {RequestUse(call): int(units) for call, units in connection.execute(_UNITS_OF_RUN, {"run_id": run_id})}
+
+
+def remove_units(connection: Connection, cutoff: datetime, limit: int) -> int:
+    """Remove up to `limit` rows of Pacific days before that of `cutoff`; return their number."""
+    with bounded_transaction(connection):
+        return connection.execute(_REMOVE, {"day": quota_day(cutoff), "limit": limit}).rowcount

@@ -19,7 +19,7 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 from blogger_tracking.airflow_api import AirflowApi, AirflowApiError
 from blogger_tracking.database.readiness import check_database, check_owner, count_active_accounts
-from blogger_tracking.domain.checks import Check, Remedy, export, fault, ok, shell, to_do, warning
+from blogger_tracking.domain.checks import Check, Remedy, export, fault, not_checked, ok, shell, to_do, warning
 from blogger_tracking.domain.errors import BloggerTrackingError
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.domain.models import Platform
@@ -36,6 +36,8 @@ from blogger_tracking.orchestration.connected_services import (
     find_connection,
     platform_config,
 )
+from blogger_tracking.orchestration.maintenance_tasks import MAINTENANCE_DAG_ID
+from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_DAG_ID, VIDEO_BATCH_DAG_ID
 from blogger_tracking.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +59,15 @@ _WITH_SECRET = '{"conn_type": "http", "host": "https://PROJECT.supabase.co/auth/
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-DAG_IDS = (BATCH_DAG_ID, INITIAL_FETCH_DAG_ID, "youtube_video_batch", "video_thumbnails", "health_watch")
+DAG_IDS = (
+    BATCH_DAG_ID,
+    INITIAL_FETCH_DAG_ID,
+    VIDEO_BATCH_DAG_ID,
+    THUMBNAIL_DAG_ID,
+    "health_watch",
+    MAINTENANCE_DAG_ID,
+)
+"""Ids of this project's DAGs."""
 
 _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
@@ -109,6 +119,25 @@ def check_platforms() -> Iterator[Check]:
         accounts = None
     for platform in Platform:
         yield _check_platform(platform, None if accounts is None else accounts.get(platform.value, 0))
+
+
+def check_youtube_statistics(settings: Settings) -> Check:
+    """Check that the operator has decided how long YouTube's statistics are kept, if YouTube is tracked."""
+    name = "youtube_statistics_days"
+    if settings.youtube_statistics_days is not None:
+        return ok(name, f"YouTube's statistics are kept for {settings.youtube_statistics_days} days.")
+    try:
+        is_tracked = bool(count_active_accounts(database_opener(BLOGGER_DB)).get(Platform.YOUTUBE))
+    except (BloggerTrackingError, psycopg.Error):
+        return not_checked(name, "The tracked accounts cannot be read.")
+    if not is_tracked or uses_sandbox():
+        return ok(name, "No real account of YouTube is tracked.")
+    return warning(
+        name,
+        "YouTube's statistics are kept for ever; its terms allow 30 days unless another period was agreed.",
+        to_do("Set the days that were agreed, or 30. The next maintenance removes older statistics for good:"),
+        export("BLOGGER_TRACKING_YOUTUBE_STATISTICS_DAYS", "30"),
+    )
 
 
 def uses_sandbox() -> bool:

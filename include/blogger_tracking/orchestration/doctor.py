@@ -25,6 +25,7 @@ from blogger_tracking.orchestration.connection_checks import (
     check_sentry,
     check_supabase_auth,
     check_variables,
+    check_youtube_statistics,
     install_airflow,
     uses_sandbox,
 )
@@ -48,12 +49,14 @@ def check_everything() -> Iterator[Check]:
         yield not_checked("connections", "The Connections are checked once the settings are valid.")
         return
     settings = Settings()
-    yield check_schedule(settings)
+    yield check_schedule("schedule", settings.schedule)
+    yield check_schedule("maintenance_schedule", settings.maintenance_schedule)
     yield check_thumbnail_addresses(settings)
     yield check_thumbnail_storage()
     yield from check_pipeline_database(settings)
     yield check_owner_connection()
     yield from check_platforms()
+    yield check_youtube_statistics(settings)
     yield check_supabase_auth(settings)
     yield check_sentry()
     yield check_notifiers(settings)
@@ -94,16 +97,14 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Check]:
         yield ok("settings", f"{len(known.intersection(given))} of {len(known)} settings differ from the defaults.")
 
 
-def check_schedule(settings: Settings) -> Check:
-    """Check the cron expression of the batch run."""
+def check_schedule(setting: str, schedule: str) -> Check:
+    """Check the cron expression of a setting."""
     try:
-        CronTriggerTimetable(settings.schedule, timezone="UTC").validate()
+        CronTriggerTimetable(schedule, timezone="UTC").validate()
     except AirflowTimetableInvalid as error:
-        default = Settings.model_fields["schedule"].default
-        return fault(
-            "schedule", f"{settings.schedule!r} is no schedule: {error}.", export(f"{_PREFIX}SCHEDULE", default)
-        )
-    return ok("schedule", f"{settings.schedule} (UTC).")
+        default = Settings.model_fields[setting].default
+        return fault(setting, f"{schedule!r} is no schedule: {error}.", export(f"{_PREFIX}{setting.upper()}", default))
+    return ok(setting, f"{schedule} (UTC).")
 
 
 def check_thumbnail_addresses(settings: Settings) -> Check:

@@ -5,31 +5,40 @@ DAG files import this module: modules that only a running task needs are importe
 
 from __future__ import annotations
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, task
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, task
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.orchestration.error_reporting import errors_reported
+from blogger_tracking.orchestration.queue_watcher import QueueWatcher
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
 HIGH_PRIORITY_QUEUE = Asset(Queue.VIDEO_BATCHES.value)
 THUMBNAIL_QUEUE = Asset(Queue.THUMBNAILS.value)
 
+VIDEO_BATCH_DAG_ID = "youtube_video_batch"
+THUMBNAIL_DAG_ID = "video_thumbnails"
+
 QUEUE_ASSETS = [HIGH_PRIORITY_QUEUE, THUMBNAIL_QUEUE]
 """Outlets of a task before or in which fetches enqueue messages: a consumer that starts early waits for the fetches."""
 
-POLLING_CRON = "*/5 * * * *"
-"""Schedule on which consumers look for messages whose retry delay is over (docs/contracts.md#queues)."""
+FALLBACK_CRON = "30 * * * *"
+"""Schedule on which consumers start whether there is work or not, in case the triggerer or a watcher does not run."""
 
 CONSUMER_PRIORITY = 1000
 """Priority weight of the consumers: the few tasks that complete the fetches' work start before all other tasks."""
 
 
 def consumer_schedule(queue: Asset) -> AssetOrTimeSchedule:
-    """Return the schedule of a queue's consumer: when messages are announced, and every five minutes."""
-    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(POLLING_CRON, timezone="UTC"), assets=queue)
+    """Return the schedule of a queue's consumer: when messages are announced, when messages are due, and every hour.
+
+    Due messages have an asset of their own, because only one DAG file may declare the watchers of an asset: Airflow
+    keeps those of the file that it parsed last.
+    """
+    due = Asset(f"{queue.name}_due", watchers=[AssetWatcher(name=queue.name, trigger=QueueWatcher(queue.name))])
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(FALLBACK_CRON, timezone="UTC"), assets=queue | due)
 
 
 @task(

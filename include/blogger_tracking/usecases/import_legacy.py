@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
@@ -22,10 +22,12 @@ from blogger_tracking.database.legacy_import import (
     drop_staged,
     import_batch,
     read_reported_rows,
+    read_staged_months,
     require_own_rows,
     stage,
 )
 from blogger_tracking.database.legacy_views import find_problems
+from blogger_tracking.database.statistics_partitions import create_partition
 from blogger_tracking.domain.errors import DatabaseStateError
 
 BATCH_ROWS = 5_000
@@ -77,6 +79,7 @@ def import_legacy(
         import_id = stage(connection)
         # In the same transaction: another import may replace the staged rows right after it.
         rows = count_staged(connection)
+    _create_partitions(connection, import_id)
     for step in STEPS:
         for first in range(1, rows[step.view] + 1, batch_rows):
             last = min(first + batch_rows - 1, rows[step.view])
@@ -123,6 +126,20 @@ def _explained(what: str, remedy: str) -> Generator[None]:
         raise DatabaseStateError(f"{what} {remedy}: {str(error).strip()}") from error
     except psycopg.Error as error:
         raise DatabaseStateError(f"{what} {remedy}: {str(error).strip()}") from error
+
+
+def _create_partitions(connection: Connection, import_id: UUID) -> None:
+    """Create the partitions for the months of the staged statistics, which may be years old.
+
+    The default partition takes the rows of a month whose partition cannot be created while the tables are in use.
+    """
+    with _explained("Nothing was imported.", "Remove the cause and import again. Postgres reports"):
+        with connection.transaction():
+            require_own_rows(connection, import_id)
+            months = read_staged_months(connection)
+        for month in months:
+            with suppress(psycopg.errors.LockNotAvailable):
+                create_partition(connection, month)
 
 
 def _import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:

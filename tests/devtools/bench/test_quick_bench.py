@@ -14,7 +14,19 @@ from devtools.bench.__main__ import main
 from devtools.bench.figures import REQUEST_KINDS
 
 # The remaining scenarios are the batch with other numbers and settings.
-MEASURED = ("saving", "planning", "member_reads", "requests", "script", "line", "batch", "workers", "pairs", "initial")
+MEASURED = (
+    "saving",
+    "planning",
+    "member_reads",
+    "history",
+    "requests",
+    "script",
+    "line",
+    "batch",
+    "workers",
+    "pairs",
+    "initial",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +82,16 @@ def test_saving_takes_one_round_trip_and_row_by_row_several_per_video(figures: d
 
 def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:
     reads = figures["measurements"]["member_reads"]
-    assert len(reads) == 5
+    assert len(reads) == 6
     assert all(read["rows"] > 0 for read in reads.values())
+
+
+def test_a_year_is_read_as_a_member_and_as_the_pipeline_and_a_month_is_dropped(figures: dict[str, Any]) -> None:
+    history = figures["measurements"]["history"]
+    assert history["rows"] == 3 * 3 * 100 * 2
+    assert [set(readers) for readers in history["milliseconds"].values()] == [{"member", "pipeline"}] * 2
+    assert history["dropped_rows"] > 0
+    assert history["removed_rows"] > 0
 
 
 def test_requests_are_measured_by_platform_and_target_with_their_purposes(figures: dict[str, Any]) -> None:

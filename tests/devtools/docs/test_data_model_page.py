@@ -44,7 +44,7 @@ def test_tables_columns_comments_and_references_are_on_the_page(admin: Connectio
 def test_a_composite_key_is_one_reference_and_a_nullable_one_is_optional(admin: Connection) -> None:
     page = data_model_page.read_page(admin)
     assert '"subscription_usage" ||--o{ fetch_allocations : "organization_id, period_start"' in page
-    assert '"fetch_attempts" |o--o{ fetches : "conclusive_attempt_id"' in page
+    assert '"fetch_attempts" |o--o{ fetches : "id, conclusive_attempt_id"' in page
 
 
 @pytest.mark.parametrize("table", LEDGER_TABLES)

@@ -118,6 +118,8 @@ create table blogger_tracking.subscription_usage (
     opening bigint not null default 0 check (opening >= 0),
     videos_fetched bigint not null default 0 check (videos_fetched >= 0),
     reserved bigint not null default 0 check (reserved >= 0),
+    removed_charges bigint not null default 0 check (removed_charges >= 0),
+    removed_charged_at timestamptz,
     primary key (organization_id, period_start)
 );
 
@@ -126,6 +128,10 @@ comment on table blogger_tracking.subscription_usage is
 comment on column blogger_tracking.subscription_usage.opening is
     'Videos of this period that were charged before this project was adopted, imported at that time.';
 comment on column blogger_tracking.subscription_usage.videos_fetched is
-    'Sum of charged over the fetch_allocations of this period.';
+    'Sum of charged over the fetch_allocations of this period, and removed_charges.';
 comment on column blogger_tracking.subscription_usage.reserved is
     'Sum of reserved over the fetch_allocations of this period.';
+comment on column blogger_tracking.subscription_usage.removed_charges is
+    'Sum of charged over the allocations of this period that retention has removed.';
+comment on column blogger_tracking.subscription_usage.removed_charged_at is
+    'The latest charged_at of the allocations that retention has removed.';

@@ -150,6 +150,7 @@ create table blogger_tracking.fetch_attempts (
     videos_new integer not null default 0 check (videos_new >= 0),
     entries_skipped jsonb not null default '{}',
     requests jsonb not null default '{}',
+    unique (fetch_id, id),
     check ((outcome is null) = (finished_at is null))
 );
 
@@ -167,11 +168,10 @@ comment on column blogger_tracking.fetch_attempts.entries_skipped is
 comment on column blogger_tracking.fetch_attempts.requests is
     'Requests to the platform: number by purpose (listing, profile, retry).';
 
-create index fetch_attempts_by_fetch on blogger_tracking.fetch_attempts (fetch_id, finished_at);
-
+-- With the fetch in the key: the attempts are those of this fetch, and removing one looks the fetch up by its id.
 alter table blogger_tracking.fetches
-add foreign key (current_attempt_id) references blogger_tracking.fetch_attempts (id),
-add foreign key (conclusive_attempt_id) references blogger_tracking.fetch_attempts (id);
+add foreign key (id, current_attempt_id) references blogger_tracking.fetch_attempts (fetch_id, id),
+add foreign key (id, conclusive_attempt_id) references blogger_tracking.fetch_attempts (fetch_id, id);
 
 create function blogger_tracking.require_unchanged(holds boolean) returns void
 language plpgsql set search_path = ''
@@ -192,3 +192,6 @@ add column initial_fetch_run_id bigint references blogger_tracking.runs (id) on 
 
 comment on column blogger_tracking.tracked_accounts.initial_fetch_run_id is
     'The run that owns the pending initial fetch and may resume it at any time.';
+
+create index tracked_accounts_by_initial_fetch_run on blogger_tracking.tracked_accounts (initial_fetch_run_id)
+where initial_fetch_run_id is not null;

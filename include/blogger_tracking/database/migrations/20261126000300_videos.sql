@@ -39,7 +39,7 @@ create index videos_by_blogger on blogger_tracking.videos (blogger_id, published
 create table blogger_tracking.organization_videos (
     organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
     video_id bigint not null references blogger_tracking.videos (id) on delete cascade,
-    fetch_id bigint references blogger_tracking.fetches (id),
+    fetch_id bigint,
     status text not null default 'tracking' check (status in ('tracking')),
     linked_at timestamptz not null default now(),
     primary key (organization_id, video_id)
@@ -47,14 +47,14 @@ create table blogger_tracking.organization_videos (
 
 comment on table blogger_tracking.organization_videos is 'Videos that an organization has paid for.';
 comment on column blogger_tracking.organization_videos.fetch_id is
-    'First fetch that linked the video to the organization. Null: the link was imported, and paid for before adoption.';
+    'First fetch that linked the video to the organization; retention may have removed the fetch. Null: the link was imported, and paid for before adoption.';
 
 create index organization_videos_by_video on blogger_tracking.organization_videos (video_id);
 create index organization_videos_by_fetch on blogger_tracking.organization_videos (fetch_id, organization_id);
 
 create table blogger_tracking.video_statistics (
     video_id bigint not null references blogger_tracking.videos (id) on delete cascade,
-    fetch_id bigint not null references blogger_tracking.fetches (id),
+    fetch_id bigint not null,
     fetched_on date not null,
     captured_at timestamptz not null,
     views bigint check (views >= 0),
@@ -62,11 +62,13 @@ create table blogger_tracking.video_statistics (
     comments bigint check (comments >= 0),
     reposts bigint check (reposts >= 0),
     primary key (video_id, fetch_id, fetched_on)
-);
+) partition by range (fetched_on);
 
 comment on table blogger_tracking.video_statistics is
-    'Statistics, one row per video and fetch. A null number: the platform hides or lacks the number.';
+    'Statistics, one row per video and fetch. A null number: the platform hides or lacks the number. Partitioned by month.';
+comment on column blogger_tracking.video_statistics.fetch_id is
+    'Fetch that the numbers belong to; later fetches have larger ids. Retention may have removed the fetch.';
 comment on column blogger_tracking.video_statistics.fetched_on is
-    'fetches.fetched_on of the fetch. Part of the key, so that the table can be partitioned by month.';
+    'fetches.fetched_on of the fetch, by whose month the table is partitioned.';
 comment on column blogger_tracking.video_statistics.captured_at is
     'Time of the platform''s response that the numbers come from.';

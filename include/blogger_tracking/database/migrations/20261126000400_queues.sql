@@ -1,7 +1,7 @@
 -- Queues of the work that follows a fetch: statistics from YouTube, and thumbnails.
 --
 -- The transaction that saves a fetch inserts the messages. Consumers lock messages with SKIP LOCKED. Finished and
--- parked messages stay as rows.
+-- parked messages stay as rows until retention removes them.
 
 create table blogger_tracking.high_priority_queue (
     id bigint generated always as identity primary key,
@@ -76,5 +76,6 @@ create index thumbnail_queue_waiting on blogger_tracking.thumbnail_queue (visibl
 where done_at is null and parked_at is null;
 create unique index thumbnail_queue_one_open on blogger_tracking.thumbnail_queue (video_id)
 where done_at is null and parked_at is null;
+create index thumbnail_queue_by_fetch on blogger_tracking.thumbnail_queue (fetch_id);
 create index thumbnail_queue_by_video on blogger_tracking.thumbnail_queue (video_id);
 create index thumbnail_queue_parked on blogger_tracking.thumbnail_queue (parked_at) where parked_at is not null;

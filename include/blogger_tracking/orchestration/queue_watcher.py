@@ -1,0 +1,71 @@
+"""Watcher of a queue: an event trigger that starts a consumer for due messages, and for nothing else.
+
+The watcher is assigned to an asset (Airflow's event-driven scheduling), so it runs in the triggerer as long as the
+consumer's DAG is not paused. Each event of the asset starts a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from blogger_tracking.domain.queues import Queue
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+"""Time between two looks at an empty queue: a message starts a consumer at most this long after its retry delay."""
+
+EVENT_SECONDS = 300.0
+"""Time between two events: a long queue gets one more consumer every five minutes."""
+
+
+class QueueWatcher(BaseEventTrigger):
+    """Trigger that yields an event while a queue has due messages; a look costs one query."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's signature has no types
+        self._queue = Queue(queue)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the name of the queue."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"queue": self._queue.value}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield events without end; an error of the database is logged, and the next look is made as usual."""
+        while True:
+            is_due = await asyncio.get_running_loop().run_in_executor(_threads(), self._is_due)
+            if is_due:
+                yield TriggerEvent({"queue": self._queue.value})  # type: ignore[no-untyped-call] # as above
+            await asyncio.sleep(EVENT_SECONDS if is_due else LOOK_SECONDS)
+
+    def _is_due(self) -> bool:
+        # Imported here: DAG files import this module to declare the watchers.
+        from blogger_tracking.database.message_queues import has_due_messages
+        from blogger_tracking.orchestration.connected_services import database_pool
+
+        try:
+            with database_pool().connection() as connection:
+                return has_due_messages(connection, self._queue, datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 - a watcher that raises would end, and Airflow does not restart it
+            logger.warning(
+                "The queue %s cannot be looked at: %s. The next look is in %.0f seconds; the consumer also starts "
+                "every hour.",
+                self._queue,
+                error,
+                LOOK_SECONDS,
+            )
+            return False
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return threads of the watchers' own: a database that does not answer must not hold the event loop's threads."""
+    return ThreadPoolExecutor(len(Queue), thread_name_prefix="watcher")
