@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from psycopg import Connection
@@ -22,7 +21,6 @@ from rich.console import Console
 from blogger_tracking import cli
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import INVARIANTS
-from blogger_tracking.database.legacy_import import ReportedRow
 from blogger_tracking.database.migrate import known_migrations
 from blogger_tracking.domain.errors import ConfigurationError
 from devtools.local_stack.config import PROJECT_ROOT
@@ -246,41 +244,15 @@ def test_a_tolerance_that_is_no_share_is_refused(tolerance: str, capsys: pytest.
     assert "--tolerance" in capsys.readouterr().err
 
 
-def test_names_in_brackets_are_printed_as_they_are(
+def test_a_name_in_brackets_is_printed_as_it_is(
     admin: Connection, pipeline: Connection, screen: Screen, tmp_path: Path
 ) -> None:
-    rows = [
-        ReportedRow("tags", f"organization/{name}", "left out", f"{name} is empty", None)
-        for name in ("[/red]", "[bold]")
-    ]
-    screen.console.print(cli.import_tables([], rows, "imported"))
-    assert "organization/[/red]" in screen.text
-    assert "organization/[bold]" in screen.text
     old = OldSystem(admin)
     blogger = old.blogger()
     admin.execute("update old.creators set handle = '[/red]'")
     old.video(blogger, "video-1", [(datetime.now(UTC), 1)])
     assert cli.compare(pipeline, screen.console, output=tmp_path) == 0
     assert "@[/red]" in screen.text
-
-
-def test_a_reported_reason_has_its_number_of_rows_and_one_example_on_a_line_that_can_be_copied(screen: Screen) -> None:
-    keys = [f"{uuid4()}/{uuid4()}" for _ in range(3)]
-    rows = [
-        ReportedRow("members", keys[0], "adjusted", "the role 'guest' is unknown: taken as viewer", None),
-        ReportedRow("members", keys[1], "adjusted", "the role 'boss' is unknown: taken as viewer", None),
-        ReportedRow("members", keys[2], "left out", "auth.users has no such user", None),
-    ]
-
-    screen.console.print(cli.import_tables([], rows, "imported"))
-
-    printed = [line.strip() for line in screen.text.splitlines()]
-    assert "legacy_members, 2 rows adjusted: the role … is unknown: taken as viewer" in printed
-    assert f"for example {keys[0]}: the role 'guest' is unknown: taken as viewer" in " ".join(printed)
-    assert any(line.startswith(f"for example {keys[0]}") for line in printed)
-    assert printed[printed.index("legacy_members, 1 row left out: auth.users has no such user") + 1] == (
-        f"for example {keys[2]}"
-    )
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from blogger_tracking.cli import terminal
 from blogger_tracking.settings import COLLECTION_THRESHOLDS
+from blogger_tracking.terminal_tables import terminal
 from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import BENCH_SETTINGS, QUICK_SIZES, Conditions, Sizes
 from devtools.bench.figures import read_measurements, write_figures

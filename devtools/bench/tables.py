@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from blogger_tracking.cli import titled_table
 from blogger_tracking.domain.ledger import RequestUse
+from blogger_tracking.terminal_tables import titled_table
 from devtools.bench.figures import REQUEST_KINDS, Measurements, headline
 
 _SPECIAL = {

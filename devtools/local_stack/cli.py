@@ -11,8 +11,8 @@ from types import FrameType
 
 from rich.console import Console
 
-from blogger_tracking.cli import terminal
 from blogger_tracking.domain.errors import BloggerTrackingError
+from blogger_tracking.terminal_tables import terminal
 from devtools.local_stack import commands
 from devtools.local_stack.config import SandboxConfig, StackConfig
 

@@ -11,7 +11,6 @@ from psycopg import Connection
 from rich.console import Console
 from rich.table import Table
 
-from blogger_tracking.cli import invariant_table, queue_tables, titled_table
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.message_queues import QueueCounts
 from blogger_tracking.database.run_summaries import (
@@ -21,6 +20,7 @@ from blogger_tracking.database.run_summaries import (
     read_platform_summaries,
 )
 from blogger_tracking.database.youtube_units import read_run_units
+from blogger_tracking.terminal_tables import invariant_table, queue_tables, titled_table
 from blogger_tracking.usecases.manage_queues import QueueState, read_queues
 from devtools.local_stack.adding_over_http import TimedAddition
 from devtools.local_stack.batch_run import count_states

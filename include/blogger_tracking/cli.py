@@ -6,7 +6,6 @@ The Airflow Connection `blogger_db` is the pipeline's login, `blogger_db_admin` 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,17 +15,13 @@ from pathlib import Path
 
 import psycopg
 from psycopg import Connection
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
-from rich.markup import escape
-from rich.padding import Padding
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from blogger_tracking.comparison_report import comparison_tables, write_json, write_page
 from blogger_tracking.database.connections import OpenConnection, connect, require_ready
-from blogger_tracking.database.invariants import INVARIANTS, check_invariants
-from blogger_tracking.database.legacy_import import ReportedRow, ViewCounts
+from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.legacy_views import TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
 from blogger_tracking.database.uninstall import read_contents, uninstall
@@ -34,12 +29,12 @@ from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
 from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
 from blogger_tracking.settings import describe_invalid_settings, get_settings, invalid_settings
+from blogger_tracking.terminal_tables import import_tables, invariant_table, number_of_rows, queue_tables, terminal
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
-from blogger_tracking.usecases.manage_queues import QueueState, read_queues
+from blogger_tracking.usecases.manage_queues import read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
 
-_COLUMNS = 120
 _INTERRUPTED = 130
 _DEFAULT_WINDOW = timedelta(days=7)
 
@@ -260,7 +255,7 @@ def _save_import_report(report: ImportReport, console: Console) -> int:
         _print_write_error(error)
         return 1
     console.print(
-        f"{IMPORT_REPORT} has a line for each of the {_rows(len(report.rows))} that are not taken as they are.",
+        f"{IMPORT_REPORT} has a line for each of the {number_of_rows(len(report.rows))} that are not taken unchanged.",
         highlight=False,
     )
     return 0
@@ -368,83 +363,6 @@ def _share(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1, such as 0.1")
     return given
 
-
-def terminal() -> Console:
-    """Return a console for the standard output."""
-    # Without a terminal, rich assumes 80 columns, too few for the tables.
-    return Console() if sys.stdout.isatty() else Console(width=_COLUMNS)
-
-
-def titled_table(title: str, first_column: str) -> Table:
-    """Return an empty table with its first column."""
-    return Table(first_column, title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-
-
-def invariant_table(violations: Mapping[str, int]) -> Table:
-    """Return a table of the invariants with their violations (by name) and their sentences."""
-    table = titled_table("Invariants", "invariant")
-    table.add_column("violations", justify="right")
-    table.add_column("rule")
-    for invariant in INVARIANTS:
-        count = violations.get(invariant.name)
-        if count is not None:
-            table.add_row(invariant.name, f"{count:,}", invariant.sentence, style="bold red" if count else None)
-    return table
-
-
-def queue_tables(states: Sequence[QueueState]) -> Group:
-    """Return a table of the counts, and one of the parked messages if there are any."""
-    counts = titled_table("Queues", "queue")
-    for column in ("waiting", "done", "parked"):
-        counts.add_column(column, justify="right")
-    parked = titled_table("Parked messages", "queue")
-    for column in ("message", "attempts", "reason"):
-        parked.add_column(column)
-    for state in states:
-        numbers = (state.counts.waiting, state.counts.done, state.counts.parked)
-        counts.add_row(state.queue, *(f"{count:,}" for count in numbers))
-        for message in state.parked:
-            parked.add_row(state.queue, str(message.id), str(message.attempts), escape(message.last_error))
-    return Group(counts, parked) if parked.row_count else Group(counts)
-
-
-def import_tables(views: Sequence[ViewCounts], rows: Iterable[ReportedRow], imported: str) -> Group:
-    """Return a table of the views' rows by outcome, and a list of the reasons, each with an example.
-
-    The keys of the examples stay on one line, so that they can be copied.
-    """
-    counts = titled_table("Rows", "view")
-    for column in ("read", imported, "unchanged", "merged", "left out", "with a change"):
-        counts.add_column(column, justify="right")
-    for view in views:
-        numbers = (view.read, view.imported, view.unchanged, view.merged, view.left_out, view.adjusted)
-        counts.add_row(f"legacy_{view.view}", *(f"{number:,}" for number in numbers))
-    alike: dict[tuple[str, str, str], list[ReportedRow]] = {}
-    for row in rows:
-        alike.setdefault((f"legacy_{row.view}", row.outcome, _VALUES.sub("…", row.reason)), []).append(row)
-    reasons = [
-        Padding(Text(line), (0, 0, 0, indent))
-        for (view, outcome, reason), reported in alike.items()
-        for indent, line in (
-            (2, f"{view}, {_rows(len(reported))} {outcome}: {reason}"),
-            (6, f"for example {_example(reported[0], reason)}"),
-        )
-    ]
-    title = Text("\nRows that are not taken as they are\n", "bold")
-    return Group(counts, title, *reasons) if reasons else Group(counts)
-
-
-def _rows(number: int) -> str:
-    return f"{number:,} row" if number == 1 else f"{number:,} rows"
-
-
-def _example(row: ReportedRow, reason: str) -> str:
-    """Return the key of a row, with the row's own reason if that has values which `reason` lacks."""
-    return row.key if row.reason == reason else f"{row.key}: {row.reason}"
-
-
-# Values in a reason, which would make a line of each row.
-_VALUES = re.compile(r"'[^']*'|(?<=\w )-?\d+(?= is )")
 
 _LEGACY_VIEWS = "legacy-views"
 
