@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -27,6 +31,7 @@ from devtools.local_stack.config import PROJECT_ROOT
 
 _COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
 _SERVICES: dict[str, dict[str, Any]] = _COMPOSE["services"]
+_PROGRAMS = ("airflow", "postgres", "psql", "python")
 _PARSE = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
@@ -37,16 +42,17 @@ for arguments in json.load(sys.stdin):
 
 
 def _command_lines() -> Iterator[list[str]]:
-    """Yield every command of the file, without the shell around some of them."""
+    """Yield every command of the file, without the shell and without `end-if-hung.sh MINUTES` around some of them."""
     for service in _SERVICES.values():
-        command = service.get("command", [])
-        if command[:1] == ["bash"]:
-            yield from (shlex.split(line.replace("$$", "$")) for line in command[-1].splitlines())
-        elif command:
+        command = service["command"]
+        if command[0] in {"bash", "sh"}:
+            yield from (shlex.split(line) for line in command[-1].splitlines() if line.startswith(_PROGRAMS))
+        else:
             # The entry point of Airflow's image adds the program's name.
-            yield command if "postgres" in service["image"] else ["airflow", *command]
+            yield command if command[0] in _PROGRAMS else ["airflow", *command]
         kind, *check = service.get("healthcheck", {}).get("test", ["NONE"])
-        yield shlex.split(check[0]) if kind == "CMD-SHELL" else check
+        words = shlex.split(check[0]) if kind == "CMD-SHELL" else check
+        yield words[2:] if words[:1] == ["end-if-hung.sh"] else words
 
 
 def _arguments_of(program: str) -> list[list[str]]:
@@ -76,16 +82,6 @@ def test_every_module_that_is_run_can_be_imported() -> None:
     assert [module for module in modules if find_spec(module) is None] == []
 
 
-def test_the_file_runs_only_these_programs() -> None:
-    assert {command[0] for command in _command_lines() if command} == {
-        "airflow",
-        "python",
-        "curl",
-        "pg_isready",
-        "postgres",
-    }
-
-
 @pytest.fixture
 def empty_server() -> Iterator[Path]:
     """Socket folder of a server as the Postgres image starts one: with its superuser and no other role."""
@@ -96,8 +92,8 @@ def empty_server() -> Iterator[Path]:
 
 
 def test_postgres_accepts_the_settings_of_its_command(empty_server: Path) -> None:
-    [arguments] = _arguments_of("postgres")
-    settings = dict(setting.split("=") for setting in arguments if setting != "-c")
+    arguments = [argument for command in _arguments_of("postgres") for argument in command if argument != "-c"]
+    settings = dict(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", argument).split("=") for argument in arguments)
     assert settings
 
     with psycopg.connect(host=str(empty_server), user="postgres", dbname="postgres", autocommit=True) as connection:
@@ -105,25 +101,51 @@ def test_postgres_accepts_the_settings_of_its_command(empty_server: Path) -> Non
             connection.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(name), value))
 
 
-def test_the_created_databases_and_logins_suit_the_migrations_and_the_pipeline(empty_server: Path) -> None:
+def _run_logins(file: str, server: Path, passwords: dict[str, str]) -> None:
+    [[program, *arguments], *_] = [
+        service["command"]
+        for service in _SERVICES.values()
+        if f"./docker/{file}:/logins.sql:ro" in service.get("volumes", [])
+    ]
+    path = f"{POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]}:{os.environ['PATH']}"
     subprocess.run(
-        [str(PROJECT_ROOT / "docker" / "create-databases.sh")],
-        env={
-            "PATH": f"{POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]}:{os.environ['PATH']}",
-            "PGHOST": str(empty_server),
-            "POSTGRES_USER": "postgres",
-            "AIRFLOW_DATABASE_PASSWORD": "it's one",
-            "PIPELINE_DATABASE_PASSWORD": "another",
-        },
+        [program, *(str(PROJECT_ROOT / "docker" / file) if part == "/logins.sql" else part for part in arguments)],
+        env={"PATH": path, "PGHOST": str(server), **passwords},
         check=True,
         capture_output=True,
     )
-    host = str(empty_server)
 
+
+def test_the_login_of_airflow_gets_its_database_and_each_new_password(empty_server: Path) -> None:
+    for password in ("it's one", "another"):
+        passwords = {"POSTGRES_PASSWORD": "superuser's", "AIRFLOW_DATABASE_PASSWORD": password}
+        _run_logins("airflow-logins.sql", empty_server, passwords)
+
+    host = str(empty_server)
+    with psycopg.connect(host=host, user="airflow", dbname="airflow") as airflow:
+        assert airflow.execute("show idle_in_transaction_session_timeout").fetchone() == ("1min",)
+        airflow.execute("create table owned_by_airflow ()")
+    with psycopg.connect(host=host, user="postgres", dbname="postgres") as superuser:
+        rows = superuser.execute("select rolname, rolpassword from pg_authid where rolcanlogin").fetchall()
+    stored: dict[str, str] = dict(rows)
+    assert _matches(stored["airflow"], "another")
+    assert _matches(stored["postgres"], "superuser's")
+
+
+def test_the_login_of_the_demo_suits_the_migrations_and_the_pipeline(empty_server: Path) -> None:
+    for password in ("it's one", "another"):
+        _run_logins("demo-logins.sql", empty_server, {"POSTGRES_PASSWORD": "p", "PIPELINE_DATABASE_PASSWORD": password})
+
+    host = str(empty_server)
     with connect(make_conninfo(host=host, user="postgres", dbname="bloggers")) as owner:
         apply_migrations(owner)
     with connect(make_conninfo(host=host, user="pipeline", dbname="bloggers")) as pipeline:
         require_ready(pipeline)
-    with psycopg.connect(host=host, user="airflow", dbname="airflow") as airflow:
-        assert airflow.execute("show idle_in_transaction_session_timeout").fetchone() == ("1min",)
-        airflow.execute("create table owned_by_airflow ()")
+
+
+def _matches(stored: str, password: str) -> bool:
+    """Return True if a SCRAM secret of Postgres (RFC 5803) is that of the password."""
+    iterations, salt, keys = re.fullmatch(r"SCRAM-SHA-256\$(\d+):([^$]+)\$(.+)", stored).groups()  # type: ignore[union-attr] # a mismatch fails the test
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(iterations))
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    return base64.b64encode(hashlib.sha256(client_key).digest()).decode() == keys.split(":")[0]

@@ -31,6 +31,7 @@ from blogger_tracking.usecases.maintain_database import (
     remove_old_runs,
     remove_old_statistics,
 )
+from tests.support import maintenance_process
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, succeed
 from tests.support.waiting import wait_until
@@ -425,7 +426,10 @@ def test_a_maintenance_that_is_killed_and_two_at_once_afterwards_remove_everythi
     run(build, pool, runs=8)
     settings = Settings(tiktok_statistics_days=30)
     arguments = [pipeline_conninfo, LATER.isoformat(), settings.model_dump_json()]
-    with subprocess.Popen([sys.executable, "-m", "tests.support.maintenance_process", *arguments]) as process:
+    with subprocess.Popen(
+        [sys.executable, maintenance_process.__file__, *arguments],
+        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+    ) as process:
         # Each fetch is a step of its own.
         wait_until(lambda: build.value("select count(*) from fetches") < 20)
         process.kill()
