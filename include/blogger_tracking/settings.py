@@ -226,10 +226,29 @@ class Settings(BaseSettings):
     allowed_origins: tuple[str, ...] = Field(
         default=(), description="Origins of the web pages that may call /blogger from a browser, as a JSON list."
     )
+    person_requests_per_minute: int = Field(
+        default=60,
+        ge=1,
+        description="Rate limit of /blogger, in requests per minute of one person. Counted before the organization's "
+        "limit, which should be higher, so that one person cannot use up the organization's share.",
+    )
     organization_requests_per_minute: int = Field(
         default=120,
         ge=1,
-        description="Rate limit of /blogger, in requests per minute of one organization to one API server process.",
+        description="Rate limit of /blogger, in requests per minute of one organization to all API server processes "
+        "together.",
+    )
+    stranger_requests_per_minute_of_address: int = Field(
+        default=60,
+        ge=1,
+        description="Rate limit of requests to /blogger without a valid access token, per minute of one address (of a "
+        "/64 network with IPv6) to one API server process. Requests with a valid token do not count and are accepted.",
+    )
+    stranger_requests_per_minute: int = Field(
+        default=600,
+        ge=1,
+        description="Rate limit of requests to /blogger without a valid access token, per minute of all addresses "
+        "together to one API server process. Requests with a valid token do not count and are accepted.",
     )
     concurrent_look_ups: int = Field(
         default=16,

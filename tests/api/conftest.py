@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import requests
@@ -14,10 +15,11 @@ from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
+from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
 from blogger_tracking.platforms.http_client import session_for
-from blogger_tracking.rate_limit import OrganizationRateLimiter
+from blogger_tracking.rate_limit import RequestRateLimiter
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
@@ -77,7 +79,8 @@ def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServi
         fetch_services=fetch_services,
         airflow_api=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
         token_verifier=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
-        rate_limiter=OrganizationRateLimiter(1000),
+        person_rate_limiter=RequestRateLimiter("This person", 1000),
+        request_budgets=Budgets(BudgetPurpose.REQUESTS, timedelta(minutes=1), of_person=1000, of_organization=1000),
         look_up_slots=threading.BoundedSemaphore(16),
     )
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Literal
 from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
-import requests
 
-from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.rate_limit import OrganizationRateLimiter
 from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer, handles_in_other_scripts
 from tests.support.airflow_stand_in import AirflowStandIn
-from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.people import People
 
@@ -321,18 +315,3 @@ def test_adding_from_tracking_is_404_for_a_blogger_of_another_organization(
     assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
         (404, "blogger_unknown")
     ] * 2
-
-
-def test_requests_over_the_rate_limit_are_429_and_requests_of_strangers_do_not_count(
-    build: DatabaseBuilder, services: ApiServices, http: requests.Session
-) -> None:
-    limited = replace(services, rate_limiter=OrganizationRateLimiter(2))
-    with AppServer(create_app(lambda: limited, [])) as server:
-        people = People(build, http, server.url)
-        person = people.person()
-        stranger = people.calling(people.person().user_id, person.organization_id)
-        tracked = build.track(person.organization_id)
-        assert {stranger.read(tracked.tracking_id).status_code for _ in range(3)} == {403}
-        answers = [person.read(tracked.tracking_id) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert 1 <= int(answers[2].headers["Retry-After"]) <= 60

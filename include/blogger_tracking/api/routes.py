@@ -36,6 +36,7 @@ from blogger_tracking.database.tracked_accounts import (
     read_organization_of,
     read_tracked_blogger,
 )
+from blogger_tracking.domain.models import Role
 from blogger_tracking.domain.request_errors import BusyError
 from blogger_tracking.usecases.add_blogger import AddedBlogger, add_blogger, add_from_tracking
 
@@ -51,7 +52,7 @@ def _error_models(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 router = APIRouter(
-    route_class=AuthenticatedRoute, dependencies=[BEARER], responses=_error_models(400, 401, 403, 404, 429, 503)
+    route_class=AuthenticatedRoute, dependencies=[BEARER], responses=_error_models(400, 401, 403, 404, 413, 429, 503)
 )
 
 
@@ -60,11 +61,12 @@ def add(
     body: AddBlogger, user_id: CurrentUser, services: CurrentServices, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Look a blogger up on its platform, track the blogger, and dispatch its initial fetch."""
+    role = _authorize(services, body.organization_id, user_id)
     key = request_key(user_id, "POST /blogger/add", idempotency_key, body)
     with idempotent_request(services.pool, key) as request:
         if request.kept_response:
             return request.kept_response
-        _require_may_add(services, body.organization_id, user_id)
+        require_may_add(role)
         with _look_up_slot(services):
             added = add_blogger(
                 services.fetch_services, services.airflow_api, _addition(body, user_id), body.platform, body.username
@@ -77,11 +79,12 @@ def add_tracked(
     body: AddFromTracking, user_id: CurrentUser, services: CurrentServices, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Track a blogger that the organization already knows, without a request to its platform."""
+    role = _authorize(services, body.organization_id, user_id)
     key = request_key(user_id, "POST /blogger/add-from-tracking", idempotency_key, body)
     with idempotent_request(services.pool, key) as request:
         if request.kept_response:
             return request.kept_response
-        _require_may_add(services, body.organization_id, user_id)
+        require_may_add(role)
         added = add_from_tracking(
             services.fetch_services, services.airflow_api, _addition(body, user_id), body.blogger_id
         )
@@ -106,9 +109,10 @@ def change(trackingId: UUID, body: ChangeTracking, user_id: CurrentUser, service
         return serializers.tracking_state(read_tracked_blogger(connection, trackingId))
 
 
-def _require_may_add(services: ApiServices, organization_id: UUID, user_id: UUID) -> None:
+def _authorize(services: ApiServices, organization_id: UUID, user_id: UUID) -> Role:
+    """Return the user's role before anything else is read or written for the organization."""
     with services.pool.connection() as connection:
-        require_may_add(services.authorize(connection, organization_id, user_id))
+        return services.authorize(connection, organization_id, user_id)
 
 
 def _addition(body: AddBlogger | AddFromTracking, user_id: UUID) -> AdditionRequest:
@@ -134,7 +138,7 @@ def _look_up_slot(services: ApiServices) -> Generator[None]:
     A platform that hangs thus occupies only some of the API's threads.
     """
     if not services.look_up_slots.acquire(timeout=_SLOT_SECONDS):
-        raise BusyError(_BUSY_RETRY_SECONDS)
+        raise BusyError("Too many bloggers are being looked up.", _BUSY_RETRY_SECONDS)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def make_services() -> ApiServices:
     """
     from blogger_tracking.api.access_tokens import TokenVerifier
     from blogger_tracking.api.dependencies import ApiServices
+    from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
     from blogger_tracking.orchestration.connected_services import airflow_api, fetch_services
-    from blogger_tracking.rate_limit import OrganizationRateLimiter
+    from blogger_tracking.rate_limit import RequestRateLimiter
     from blogger_tracking.settings import get_settings
 
     settings = get_settings()
@@ -75,7 +77,13 @@ def make_services() -> ApiServices:
         fetch_services=fetch_services(),
         airflow_api=airflow_api(),
         token_verifier=TokenVerifier(auth_config(), timeout_seconds=settings.auth_timeout_seconds),
-        rate_limiter=OrganizationRateLimiter(settings.organization_requests_per_minute),
+        person_rate_limiter=RequestRateLimiter("This person", settings.person_requests_per_minute),
+        request_budgets=Budgets(
+            BudgetPurpose.REQUESTS,
+            timedelta(minutes=1),
+            of_person=settings.person_requests_per_minute,
+            of_organization=settings.organization_requests_per_minute,
+        ),
         look_up_slots=threading.BoundedSemaphore(settings.concurrent_look_ups),
     )
 
