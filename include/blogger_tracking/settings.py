@@ -253,8 +253,14 @@ class Settings(BaseSettings):
     concurrent_look_ups: int = Field(
         default=16,
         ge=1,
-        description="Maximum number of concurrent look-ups at platforms in one API server process. A further request "
-        "waits for some seconds and is then rejected.",
+        description="Maximum number of concurrent look-ups at each platform in one API server process. A further "
+        "request waits for some seconds and is then rejected.",
+    )
+    concurrent_look_ups_of_organization: int = Field(
+        default=8,
+        ge=1,
+        description="Maximum number of concurrent look-ups of one organization at each platform in one API server "
+        "process, lower than concurrent_look_ups. A further request waits for some seconds and is then rejected.",
     )
     api_threads: int = Field(
         default=48,

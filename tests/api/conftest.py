@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -15,6 +14,7 @@ from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
+from blogger_tracking.api.look_up_slots import LookUpSlots
 from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
@@ -81,7 +81,7 @@ def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServi
         token_verifier=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
         person_rate_limiter=RequestRateLimiter("This person", 1000),
         request_budgets=Budgets(BudgetPurpose.REQUESTS, timedelta(minutes=1), of_person=1000, of_organization=1000),
-        look_up_slots=threading.BoundedSemaphore(16),
+        look_up_slots=LookUpSlots(16, 8),
     )
 
 

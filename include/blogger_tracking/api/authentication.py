@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import cache, partial, wraps
 from inspect import iscoroutinefunction
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
@@ -19,6 +19,9 @@ from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.domain.request_errors import BodyTooLargeError, BusyError, NotAuthenticatedError
 from blogger_tracking.rate_limit import StrangerRateLimiter
 from blogger_tracking.settings import get_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 BODY_BYTES_LIMIT = 64 * 2**10
 """Maximum size of a request's body: several times the size of the largest valid body."""
@@ -147,15 +150,21 @@ def _in_own_threads(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any
 
     @wraps(endpoint)
     async def call(**arguments: Any) -> Any:  # noqa: ANN401 - whatever the endpoint takes and returns
-        return await to_thread.run_sync(partial(endpoint, **arguments), limiter=_own_threads())
+        return await in_own_thread(endpoint, **arguments)
 
     return call
+
+
+async def in_own_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a blocking function in one of the API's threads."""
+    return await to_thread.run_sync(partial(call, *args, **kwargs), limiter=_own_threads())
 
 
 # The two dependencies are asynchronous: FastAPI would run plain functions in its threads.
 async def current_services(request: Request) -> ApiServices:
     """Return the dependencies of the API in this process."""
-    return await to_thread.run_sync(request.app.state.make_services, limiter=_own_threads())
+    services: ApiServices = await in_own_thread(request.app.state.make_services)
+    return services
 
 
 async def current_user(request: Request) -> UUID:  # noqa: RUF029 - see above

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import TokenVerifier
+from blogger_tracking.api.look_up_slots import LookUpSlots
 from blogger_tracking.database.organizations import read_role
 from blogger_tracking.database.request_budgets import Budgets, spend
 from blogger_tracking.domain.models import Role
@@ -23,7 +23,7 @@ from blogger_tracking.usecases.fetch_blogger import FetchServices
 class ApiServices:
     """Dependencies of the routes, shared by all requests of a process.
 
-    `look_up_slots` bounds the number of threads that wait for a platform at once. `person_rate_limiter` counts in this
+    `person_rate_limiter` counts in this
     process, before a request takes a thread; `request_budgets` are shared by all processes.
     """
 
@@ -32,7 +32,7 @@ class ApiServices:
     token_verifier: TokenVerifier
     person_rate_limiter: RequestRateLimiter
     request_budgets: Budgets
-    look_up_slots: threading.BoundedSemaphore
+    look_up_slots: LookUpSlots
 
     @property
     def pool(self) -> ConnectionPool:

@@ -7,7 +7,6 @@ imported at the first request.
 from __future__ import annotations
 
 import asyncio
-import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -67,6 +66,7 @@ def make_services() -> ApiServices:
     """
     from blogger_tracking.api.access_tokens import TokenVerifier
     from blogger_tracking.api.dependencies import ApiServices
+    from blogger_tracking.api.look_up_slots import LookUpSlots
     from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
     from blogger_tracking.orchestration.connected_services import airflow_api, fetch_services
     from blogger_tracking.rate_limit import RequestRateLimiter
@@ -84,7 +84,7 @@ def make_services() -> ApiServices:
             of_person=settings.person_requests_per_minute,
             of_organization=settings.organization_requests_per_minute,
         ),
-        look_up_slots=threading.BoundedSemaphore(settings.concurrent_look_ups),
+        look_up_slots=LookUpSlots(settings.concurrent_look_ups, settings.concurrent_look_ups_of_organization),
     )
 
 
