@@ -262,6 +262,31 @@ class Settings(BaseSettings):
         description="Maximum number of concurrent look-ups of one organization at each platform in one API server "
         "process, lower than concurrent_look_ups. A further request waits for some seconds and is then rejected.",
     )
+    person_look_ups_per_hour: int = Field(
+        default=120,
+        ge=1,
+        description="Budget of look-ups at platforms, per hour of one person. Results that are remembered are "
+        "free. Counted before the organization's budget, which should be higher.",
+    )
+    organization_look_ups_per_hour: int = Field(
+        default=240,
+        ge=1,
+        description="Budget of look-ups at platforms, per hour of one organization, in all API server processes "
+        "together.",
+    )
+    look_up_memory_minutes: float = Field(
+        default=15,
+        ge=0,
+        description="Time for which the result of a look-up is used again instead of a request to the platform, "
+        "in minutes: a profile, or that there is none.",
+    )
+    youtube_reserved_share: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="Share of YouTube's daily units, from 0 to 1, that look-ups cannot spend: it is reserved for "
+        "batch runs and initial fetches.",
+    )
     api_threads: int = Field(
         default=48,
         ge=1,

@@ -22,6 +22,7 @@ from blogger_tracking.platforms.http_client import session_for
 from blogger_tracking.rate_limit import RequestRateLimiter
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
+from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
 from tests.support.access_tokens import ISSUER, SECRET
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
@@ -82,6 +83,7 @@ def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServi
         person_rate_limiter=RequestRateLimiter("This person", 1000),
         request_budgets=Budgets(BudgetPurpose.REQUESTS, timedelta(minutes=1), of_person=1000, of_organization=1000),
         look_up_slots=LookUpSlots(16, 8),
+        look_up_limits=LookUpLimits.of(Settings()),
     )
 
 

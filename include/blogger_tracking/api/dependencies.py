@@ -17,6 +17,7 @@ from blogger_tracking.domain.models import Role
 from blogger_tracking.domain.request_errors import RateLimitedError, RoleNotAllowedError
 from blogger_tracking.rate_limit import RequestRateLimiter
 from blogger_tracking.usecases.fetch_blogger import FetchServices
+from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class ApiServices:
     person_rate_limiter: RequestRateLimiter
     request_budgets: Budgets
     look_up_slots: LookUpSlots
+    look_up_limits: LookUpLimits
 
     @property
     def pool(self) -> ConnectionPool:

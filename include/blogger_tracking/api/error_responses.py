@@ -36,6 +36,8 @@ _REQUEST_ERRORS: Mapping[type[request_errors.RequestError], HTTPStatus] = {
     request_errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     request_errors.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     request_errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
+    request_errors.LookUpBudgetSpentError: HTTPStatus.TOO_MANY_REQUESTS,
+    request_errors.PlatformQuotaSpentError: HTTPStatus.SERVICE_UNAVAILABLE,
     request_errors.PlatformSuspendedError: HTTPStatus.SERVICE_UNAVAILABLE,
     request_errors.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -104,7 +104,12 @@ def _add(
             return request.kept_response
         require_may_add(role)
         added = add_blogger(
-            services.fetch_services, services.airflow_api, _addition(body, user_id), body.platform, body.username
+            services.fetch_services,
+            services.airflow_api,
+            services.look_up_limits,
+            _addition(body, user_id),
+            body.platform,
+            body.username,
         )
         return request.respond(_addition_response(added))
 

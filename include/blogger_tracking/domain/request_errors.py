@@ -78,6 +78,26 @@ class PlatformSuspendedError(RequestError):
         self.retry_after = retry_after
 
 
+class PlatformQuotaSpentError(RequestError):
+    """A platform whose budget for look-ups is spent. `retry_after` is in whole seconds."""
+
+    code = "platform_quota_exceeded"
+
+    def __init__(self, platform: Platform, retry_after: int) -> None:
+        super().__init__(f"The look-ups at {platform} are used up for today. Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class LookUpBudgetSpentError(RequestError):
+    """A person or an organization without a look-up left in this hour. `retry_after` is in whole seconds."""
+
+    code = "look_up_budget_spent"
+
+    def __init__(self, holder: str, retry_after: int) -> None:
+        super().__init__(f"{holder} has looked up too many bloggers within an hour. Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
 class KeyReusedError(RequestError):
     """An idempotency key that was used before with another body."""
 

@@ -71,6 +71,7 @@ def make_services() -> ApiServices:
     from blogger_tracking.orchestration.connected_services import airflow_api, fetch_services
     from blogger_tracking.rate_limit import RequestRateLimiter
     from blogger_tracking.settings import get_settings
+    from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 
     settings = get_settings()
     return ApiServices(
@@ -85,6 +86,7 @@ def make_services() -> ApiServices:
             of_organization=settings.organization_requests_per_minute,
         ),
         look_up_slots=LookUpSlots(settings.concurrent_look_ups, settings.concurrent_look_ups_of_organization),
+        look_up_limits=LookUpLimits.of(settings),
     )
 
 
