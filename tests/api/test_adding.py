@@ -248,7 +248,7 @@ def test_adding_again_dispatches_a_failed_initial_fetch_again_even_at_the_blogge
 def test_adding_a_paused_blogger_reactivates_it_within_the_blogger_limit(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
-    person = people.person(blogger_limit=1)
+    person = people.person("admin", blogger_limit=1)
     person.add(username(sandbox, 0))
     build.run("update tracked_accounts set is_active = false")
     assert person.add(username(sandbox, 1)).status_code == 200
@@ -256,6 +256,26 @@ def test_adding_a_paused_blogger_reactivates_it_within_the_blogger_limit(
     build.run("update subscriptions set blogger_limit = 2")
     answer = person.add(username(sandbox, 0))
     assert (answer.status_code, answer.json()["blogger"]["isActive"]) == (200, True)
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_a_pause_by_a_manager_is_not_undone_by_a_member(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn, role: str
+) -> None:
+    manager = people.person(role)
+    member = people.person(organization=manager.organization_id)
+    blogger = member.add(username(sandbox)).json()["blogger"]
+    assert manager.change(blogger["trackingId"], isActive=False).status_code == 200
+    answers = [member.add(username(sandbox), tags=["x"]), member.add_from_tracking(blogger["bloggerId"], tags=["x"])]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
+        (403, "role_not_allowed")
+    ] * 2
+    assert "the role member may not resume a paused blogger" in answers[0].json()["error"]["message"]
+    assert build.rows("select is_active, initial_fetch_attempt from tracked_accounts") == [(False, 1)]
+    assert build.value("select count(*) from blogger_tags") == 0
+    assert len(airflow.states) == 1
+    resumed = manager.add(username(sandbox))
+    assert (resumed.status_code, resumed.json()["blogger"]["isActive"]) == (200, True)
 
 
 def test_with_airflow_down_the_initial_fetch_stays_pending_and_the_response_says_so(
@@ -293,7 +313,7 @@ def test_concurrent_additions_succeed_up_to_the_blogger_limit(
 def test_a_known_blogger_is_added_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
-    person = people.person()
+    person = people.person("owner")
     by_campaign, by_pause = build.blogger(), build.track(person.organization_id, is_active=False).blogger_id
     build.run(
         "insert into blogger_campaign values (%(campaign)s, %(blogger)s)",
