@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
+from uuid import UUID
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.authentication import BODY_BYTES_LIMIT
 from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
 from blogger_tracking.rate_limit import RequestRateLimiter, StrangerRateLimiter
 from devtools.platform_sandbox import SandboxServer
-from tests.support.access_tokens import token_for
+from tests.support.access_tokens import ISSUER, claims_of, key_set, token_for
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.people import People
+from tests.support.scripted_server import Scripted, ScriptedServer
+from tests.support.waiting import wait_until
 
 Serve = Callable[[ApiServices], str]
 
@@ -113,6 +120,31 @@ def test_strangers_take_none_of_the_threads_of_the_api(
     for authorization in ("Bearer", "Bearer x", f"Bearer {token_for(people.person().user_id)}x"):
         answer = http.post(f"{url}/blogger/add", headers={"Authorization": authorization}, timeout=10)
         assert answer.status_code == 401
+
+
+def test_a_member_does_not_wait_for_the_published_keys_that_a_strangers_token_needs(
+    build: DatabaseBuilder, services: ApiServices, http: requests.Session, serve: Serve
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    def signed(user: UUID, key_id: str) -> str:
+        return jwt.encode(claims_of(user), key, algorithm="ES256", headers={"kid": key_id})
+
+    with ScriptedServer() as keys, ThreadPoolExecutor(2) as strangers:
+        keys.play(Scripted(key_set(known=key)), Scripted(hang=True))
+        config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{keys.url}/jwks.json")
+        verifier = TokenVerifier(config, timeout_seconds=2, cooldown_seconds=0)
+        people = People(build, http, serve(replace(services, token_verifier=verifier)))
+        person = people.person()
+        tracked = build.track(person.organization_id).tracking_id
+        member = replace(person, token=signed(person.user_id, "known"))
+        assert member.read(tracked).status_code == 200
+        stranger = replace(person, token=signed(person.user_id, "unknown"), session=requests.Session())
+        waiting = [strangers.submit(stranger.read, tracked) for _ in range(2)]
+        wait_until(lambda: len(keys.asked) > 1)
+        assert member.read(tracked).status_code == 200
+        assert not any(each.done() for each in waiting)
+        assert {each.result().status_code for each in waiting} == {401}
 
 
 def test_a_body_over_the_limit_is_413_before_its_end_is_sent(people: People, url: str) -> None:

@@ -128,7 +128,8 @@ class _PublishedKeys(PyJWKClient):
     def cached_key(self, key_id: str) -> PyJWK | None:
         """Return the key of this id if the cached keys are within their lifespan and have the key. Never waits."""
         cached = self.jwk_set_cache.get() if self.jwk_set_cache else None
-        return self.match_kid(self._get_signing_keys_from_jwk_set(cached), key_id) if cached else None
+        keys = [key for key in cached.keys if key.public_key_use in {"sig", None}] if cached else []
+        return self.match_kid(keys, key_id)
 
     def get_signing_key(self, kid: str) -> PyJWK:
         """Return the key of this id. Only an unknown key id waits for a request of another thread."""
