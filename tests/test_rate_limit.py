@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -17,11 +17,13 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import RateLimitedError
 from blogger_tracking.rate_limit import (
     BLOCK_SECONDS,
-    OrganizationRateLimiter,
+    RequestRateLimiter,
     SharedRateLimiter,
     SlotReservations,
+    StrangerRateLimiter,
     block_duration,
     block_size,
+    network_of,
 )
 
 RATES = st.floats(min_value=0.1, max_value=1000)
@@ -164,45 +166,62 @@ def test_exceptions_from_reserve_slots_propagate(failing: Callable[[Platform, ti
         SharedRateLimiter(failing).acquire(Platform.INSTAGRAM, 1013.0)
 
 
-def test_requests_beyond_an_organizations_limit_raise_the_seconds_to_wait() -> None:
-    rate_limiter = OrganizationRateLimiter(requests_per_minute=3)
+def test_requests_beyond_a_senders_limit_raise_the_seconds_to_wait() -> None:
+    rate_limiter = RequestRateLimiter("This person", requests_per_minute=3)
     for _ in range(3):
-        rate_limiter.count(UUID(int=1))
+        rate_limiter.count("one")
     with pytest.raises(RateLimitedError) as raised:
-        rate_limiter.count(UUID(int=1))
+        rate_limiter.count("one")
     assert 1 <= raised.value.retry_after <= 60
 
 
-def test_organizations_are_limited_separately() -> None:
-    rate_limiter = OrganizationRateLimiter(requests_per_minute=1)
-    rate_limiter.count(UUID(int=1))
-    rate_limiter.count(UUID(int=2))
+def test_senders_are_limited_separately() -> None:
+    rate_limiter = RequestRateLimiter("This person", requests_per_minute=1)
+    rate_limiter.count("one")
+    rate_limiter.count("other")
     with pytest.raises(RateLimitedError):
-        rate_limiter.count(UUID(int=1))
+        rate_limiter.count("one")
 
 
-def test_an_organization_is_accepted_again_after_the_seconds_to_wait() -> None:
+def test_a_sender_is_accepted_again_after_the_seconds_to_wait() -> None:
     state = SharedState()
-    rate_limiter = OrganizationRateLimiter(requests_per_minute=2, monotonic=lambda: state.now)
+    rate_limiter = RequestRateLimiter("This person", requests_per_minute=2, monotonic=lambda: state.now)
     for _ in range(2):
-        rate_limiter.count(UUID(int=1))
+        rate_limiter.count("one")
     state.now = 30
     with pytest.raises(RateLimitedError) as raised:
-        rate_limiter.count(UUID(int=1))
+        rate_limiter.count("one")
     assert raised.value.retry_after == 30
     state.now += raised.value.retry_after
-    rate_limiter.count(UUID(int=1))
+    rate_limiter.count("one")
 
 
-def test_concurrent_requests_of_an_organization_never_exceed_its_limit() -> None:
-    rate_limiter = OrganizationRateLimiter(requests_per_minute=50)
+def test_concurrent_requests_of_a_sender_never_exceed_its_limit() -> None:
+    rate_limiter = RequestRateLimiter("This person", requests_per_minute=50)
 
     def is_accepted(_: int) -> bool:
         try:
-            rate_limiter.count(UUID(int=1))
+            rate_limiter.count("one")
         except RateLimitedError:
             return False
         return True
 
     with ThreadPoolExecutor(16) as threads:
         assert sum(threads.map(is_accepted, range(200))) == 50
+
+
+def test_an_ipv6_network_is_one_sender_and_an_ipv4_address_is_one() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
+    assert network_of("192.0.2.1") != network_of("192.0.2.2")
+    assert network_of("testclient") == "testclient"
+
+
+def test_an_address_over_its_limit_leaves_the_total_of_strangers_to_others() -> None:
+    strangers = StrangerRateLimiter(2, 4)
+    for _ in range(10):
+        with suppress(RateLimitedError):
+            strangers.count("192.0.2.1")
+    strangers.count("192.0.2.2")
+    strangers.count("192.0.2.2")
+    with pytest.raises(RateLimitedError):
+        strangers.count("192.0.2.3")

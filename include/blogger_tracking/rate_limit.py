@@ -1,4 +1,4 @@
-"""Rate limiters: of a process, across processes (GCRA), and of an organization at the HTTP API.
+"""Rate limiters: of a process, across processes (GCRA), and of the senders of requests to the HTTP API.
 
 pyrate-limiter counts within a process. Across processes the database keeps one time for each platform
 (`database/rate_limits.py`): one statement reserves a block of slots, where a bucket of pyrate-limiter needs rows for
@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, lru_cache, partial
+from ipaddress import ip_address, ip_network
 from math import ceil, floor
 from typing import Protocol, cast
-from uuid import UUID
 
 from pyrate_limiter import Duration, InMemoryBucket, Limiter, Rate, RateItem
 
@@ -24,6 +24,10 @@ from blogger_tracking.domain.request_errors import RateLimitedError
 
 BLOCK_SECONDS = 0.1
 """Duration of the largest block of slots, in seconds. Unused slots of a block expire after the same time."""
+
+
+_IPV4 = 4
+_IPV6_HOST_NETWORK = 64
 
 
 class RateLimiter(Protocol):
@@ -131,27 +135,63 @@ def process_limiter(
 os.register_at_fork(after_in_child=process_limiter.cache_clear)
 
 
-_ORGANIZATIONS_IN_MEMORY = 4096
-"""Maximum number of organizations whose requests are counted; the least recently active one is dropped first."""
+_SENDERS_IN_MEMORY = 1024
+"""Maximum number of senders whose requests are counted; the least recently active one is dropped first."""
 
 
-class OrganizationRateLimiter:
-    """Rate limiter of the HTTP API: requests of each organization in a sliding minute, in this process. Thread-safe."""
+class RequestRateLimiter:
+    """Rate limiter of the HTTP API: requests of each sender in a sliding minute, in this process. Thread-safe.
 
-    def __init__(self, requests_per_minute: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    `sender` is the subject of the error's sentence.
+    """
+
+    def __init__(
+        self, sender: str, requests_per_minute: int, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         # pyrate-limiter counts the requests at both ends of an interval: one millisecond less is a minute.
         rates = [Rate(requests_per_minute, int(Duration.MINUTE) - 1)]
-        self._bucket_of = lru_cache(_ORGANIZATIONS_IN_MEMORY)(lambda _organization_id: InMemoryBucket(rates))
+        self._sender = sender
+        self._bucket_of = lru_cache(_SENDERS_IN_MEMORY)(lambda _sender_id: InMemoryBucket(rates))
         self._monotonic = monotonic
         self._lock = threading.Lock()
 
-    def count(self, organization_id: UUID) -> None:
+    def count(self, sender_id: str) -> None:
         """Count one request. Raises RateLimitedError with the seconds until the next request is accepted."""
         with self._lock:
-            bucket = self._bucket_of(organization_id)
-            request = RateItem(str(organization_id), int(1000 * self._monotonic()))
+            bucket = self._bucket_of(sender_id)
+            request = RateItem(sender_id, int(1000 * self._monotonic()))
             bucket.leak(request.timestamp)
             if not bucket.put(request):
                 # Only asynchronous buckets return an awaitable.
                 milliseconds = cast("int", bucket.waiting(request))
-                raise RateLimitedError(max(1, ceil(milliseconds / 1000)))
+                raise RateLimitedError(self._sender, max(1, ceil(milliseconds / 1000)))
+
+
+class StrangerRateLimiter:
+    """Rate limiter of requests without a valid access token, in this process: by address, and of all addresses.
+
+    Nothing is saved in the database, so that strangers cost no row.
+    """
+
+    def __init__(self, requests_per_minute_of_address: int, requests_per_minute: int) -> None:
+        self._of_address = RequestRateLimiter("This address", requests_per_minute_of_address)
+        self._of_all = RequestRateLimiter("The total of callers without a valid access token", requests_per_minute)
+
+    def count(self, address: str) -> None:
+        """Count one request. An address over its own rate does not use up the rate of all. Raises RateLimitedError."""
+        self._of_address.count(network_of(address))
+        self._of_all.count("")
+
+
+def network_of(address: str) -> str:
+    """Return the sender that an IP address stands for: the address itself, or the /64 network of an IPv6 address.
+
+    A single host usually has a whole /64 network.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == _IPV4:
+        return address
+    return str(ip_network((parsed, _IPV6_HOST_NETWORK), strict=False))

@@ -264,16 +264,66 @@ class Settings(BaseSettings):
     allowed_origins: tuple[str, ...] = Field(
         default=(), description="Origins of the web pages that may call /blogger from a browser, as a JSON list."
     )
+    person_requests_per_minute: int = Field(
+        default=60,
+        ge=1,
+        description="Rate limit of /blogger, in requests per minute of one person. Counted before the organization's "
+        "limit, which should be higher, so that one person cannot use up the organization's share.",
+    )
     organization_requests_per_minute: int = Field(
         default=120,
         ge=1,
-        description="Rate limit of /blogger, in requests per minute of one organization to one API server process.",
+        description="Rate limit of /blogger, in requests per minute of one organization to all API server processes "
+        "together.",
+    )
+    stranger_requests_per_minute_of_address: int = Field(
+        default=60,
+        ge=1,
+        description="Rate limit of requests to /blogger without a valid access token, per minute of one address (of a "
+        "/64 network with IPv6) to one API server process. Requests with a valid token do not count and are accepted.",
+    )
+    stranger_requests_per_minute: int = Field(
+        default=600,
+        ge=1,
+        description="Rate limit of requests to /blogger without a valid access token, per minute of all addresses "
+        "together to one API server process. Requests with a valid token do not count and are accepted.",
     )
     concurrent_look_ups: int = Field(
         default=16,
         ge=1,
-        description="Maximum number of concurrent look-ups at platforms in one API server process. A further request "
-        "waits for some seconds and is then rejected.",
+        description="Maximum number of concurrent look-ups at each platform in one API server process. A further "
+        "request waits for some seconds and is then rejected.",
+    )
+    concurrent_look_ups_of_organization: int = Field(
+        default=8,
+        ge=1,
+        description="Maximum number of concurrent look-ups of one organization at each platform in one API server "
+        "process, lower than concurrent_look_ups. A further request waits for some seconds and is then rejected.",
+    )
+    person_look_ups_per_hour: int = Field(
+        default=120,
+        ge=1,
+        description="Budget of look-ups at platforms, per hour of one person. Results that are remembered are "
+        "free. Counted before the organization's budget, which should be higher.",
+    )
+    organization_look_ups_per_hour: int = Field(
+        default=240,
+        ge=1,
+        description="Budget of look-ups at platforms, per hour of one organization, in all API server processes "
+        "together.",
+    )
+    look_up_memory_minutes: float = Field(
+        default=15,
+        ge=0,
+        description="Time for which the result of a look-up is used again instead of a request to the platform, "
+        "in minutes: a profile, or that there is none.",
+    )
+    youtube_reserved_share: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="Share of YouTube's daily units, from 0 to 1, that look-ups cannot spend: it is reserved for "
+        "batch runs and initial fetches.",
     )
     api_threads: int = Field(
         default=48,

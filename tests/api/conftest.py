@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import requests
@@ -14,12 +14,15 @@ from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
+from blogger_tracking.api.look_up_slots import LookUpSlots
+from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
 from blogger_tracking.platforms.http_client import session_for
-from blogger_tracking.rate_limit import OrganizationRateLimiter
+from blogger_tracking.rate_limit import RequestRateLimiter
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
+from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
 from tests.support.access_tokens import ISSUER, SECRET
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
@@ -77,8 +80,10 @@ def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServi
         fetch_services=fetch_services,
         airflow_api=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
         token_verifier=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
-        rate_limiter=OrganizationRateLimiter(1000),
-        look_up_slots=threading.BoundedSemaphore(16),
+        person_rate_limiter=RequestRateLimiter("This person", 1000),
+        request_budgets=Budgets(BudgetPurpose.REQUESTS, timedelta(minutes=1), of_person=1000, of_organization=1000),
+        look_up_slots=LookUpSlots(16, 8),
+        look_up_limits=LookUpLimits.of(Settings()),
     )
 
 

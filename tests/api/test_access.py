@@ -101,16 +101,6 @@ def test_an_unexpected_error_is_500_without_details(build: DatabaseBuilder, http
     assert "secret detail" not in answer.text
 
 
-def test_concurrent_requests_to_platforms_are_bounded(
-    services: ApiServices, people: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("blogger_tracking.api.routes._SLOT_SECONDS", 0.1)
-    while services.look_up_slots.acquire(blocking=False):
-        pass
-    answer = people.person().add("somebody")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
-
-
 def test_a_user_without_any_organization_is_403(people: People, build: DatabaseBuilder) -> None:
     person = people.person()
     stranger = people.calling(build.user(), person.organization_id)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Literal
 from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
-import requests
 
-from blogger_tracking.api.app import create_app
-from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.rate_limit import OrganizationRateLimiter
 from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer, handles_in_other_scripts
 from tests.support.airflow_stand_in import AirflowStandIn
-from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.people import People
 
@@ -254,7 +248,7 @@ def test_adding_again_dispatches_a_failed_initial_fetch_again_even_at_the_blogge
 def test_adding_a_paused_blogger_reactivates_it_within_the_blogger_limit(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
-    person = people.person(blogger_limit=1)
+    person = people.person("admin", blogger_limit=1)
     person.add(username(sandbox, 0))
     build.run("update tracked_accounts set is_active = false")
     assert person.add(username(sandbox, 1)).status_code == 200
@@ -262,6 +256,26 @@ def test_adding_a_paused_blogger_reactivates_it_within_the_blogger_limit(
     build.run("update subscriptions set blogger_limit = 2")
     answer = person.add(username(sandbox, 0))
     assert (answer.status_code, answer.json()["blogger"]["isActive"]) == (200, True)
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_a_pause_by_a_manager_is_not_undone_by_a_member(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, airflow: AirflowStandIn, role: str
+) -> None:
+    manager = people.person(role)
+    member = people.person(organization=manager.organization_id)
+    blogger = member.add(username(sandbox)).json()["blogger"]
+    assert manager.change(blogger["trackingId"], isActive=False).status_code == 200
+    answers = [member.add(username(sandbox), tags=["x"]), member.add_from_tracking(blogger["bloggerId"], tags=["x"])]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
+        (403, "role_not_allowed")
+    ] * 2
+    assert "the role member may not resume a paused blogger" in answers[0].json()["error"]["message"]
+    assert build.rows("select is_active, initial_fetch_attempt from tracked_accounts") == [(False, 1)]
+    assert build.value("select count(*) from blogger_tags") == 0
+    assert len(airflow.states) == 1
+    resumed = manager.add(username(sandbox))
+    assert (resumed.status_code, resumed.json()["blogger"]["isActive"]) == (200, True)
 
 
 def test_with_airflow_down_the_initial_fetch_stays_pending_and_the_response_says_so(
@@ -299,7 +313,7 @@ def test_concurrent_additions_succeed_up_to_the_blogger_limit(
 def test_a_known_blogger_is_added_without_a_request_to_the_platform(
     people: People, sandbox: SandboxServer, build: DatabaseBuilder
 ) -> None:
-    person = people.person()
+    person = people.person("owner")
     by_campaign, by_pause = build.blogger(), build.track(person.organization_id, is_active=False).blogger_id
     build.run(
         "insert into blogger_campaign values (%(campaign)s, %(blogger)s)",
@@ -321,18 +335,3 @@ def test_adding_from_tracking_is_404_for_a_blogger_of_another_organization(
     assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
         (404, "blogger_unknown")
     ] * 2
-
-
-def test_requests_over_the_rate_limit_are_429_and_requests_of_strangers_do_not_count(
-    build: DatabaseBuilder, services: ApiServices, http: requests.Session
-) -> None:
-    limited = replace(services, rate_limiter=OrganizationRateLimiter(2))
-    with AppServer(create_app(lambda: limited, [])) as server:
-        people = People(build, http, server.url)
-        person = people.person()
-        stranger = people.calling(people.person().user_id, person.organization_id)
-        tracked = build.track(person.organization_id)
-        assert {stranger.read(tracked.tracking_id).status_code for _ in range(3)} == {403}
-        answers = [person.read(tracked.tracking_id) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert 1 <= int(answers[2].headers["Retry-After"]) <= 60

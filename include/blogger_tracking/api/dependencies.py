@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,25 +10,31 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.airflow_api import AirflowApi
 from blogger_tracking.api.access_tokens import TokenVerifier
+from blogger_tracking.api.look_up_slots import LookUpSlots
 from blogger_tracking.database.organizations import read_role
+from blogger_tracking.database.request_budgets import Budgets, spend
 from blogger_tracking.domain.models import Role
-from blogger_tracking.domain.request_errors import RoleNotAllowedError
-from blogger_tracking.rate_limit import OrganizationRateLimiter
+from blogger_tracking.domain.request_errors import RateLimitedError, RoleNotAllowedError
+from blogger_tracking.rate_limit import RequestRateLimiter
 from blogger_tracking.usecases.fetch_blogger import FetchServices
+from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
     """Dependencies of the routes, shared by all requests of a process.
 
-    `look_up_slots` bounds the number of threads that wait for a platform at once.
+    `person_rate_limiter` counts in this
+    process, before a request takes a thread; `request_budgets` are shared by all processes.
     """
 
     fetch_services: FetchServices
     airflow_api: AirflowApi
     token_verifier: TokenVerifier
-    rate_limiter: OrganizationRateLimiter
-    look_up_slots: threading.BoundedSemaphore
+    person_rate_limiter: RequestRateLimiter
+    request_budgets: Budgets
+    look_up_slots: LookUpSlots
+    look_up_limits: LookUpLimits
 
     @property
     def pool(self) -> ConnectionPool:
@@ -37,13 +42,16 @@ class ApiServices:
         return self.fetch_services.pool
 
     def authorize(self, connection: Connection, organization_id: UUID, user_id: UUID) -> Role:
-        """Return the user's role, and count the request against the organization's rate limit.
+        """Return the user's role, and count the request against the person's and the organization's rate limit.
 
         Requests of users who are not members do not count; otherwise such users could block the organization.
+        Requests over the person's own limit do not count for the organization.
         Raises NotAMemberError, RateLimitedError.
         """
         role = read_role(connection, organization_id, user_id)
-        self.rate_limiter.count(organization_id)
+        spent = spend(connection, self.request_budgets, user_id, organization_id)
+        if spent:
+            raise RateLimitedError(f"This {spent.holder}", spent.retry_after)
         return role
 
 

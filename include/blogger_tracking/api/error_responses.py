@@ -33,8 +33,11 @@ _REQUEST_ERRORS: Mapping[type[request_errors.RequestError], HTTPStatus] = {
     request_errors.BloggerUnknownError: HTTPStatus.NOT_FOUND,
     request_errors.CampaignNotFoundError: HTTPStatus.NOT_FOUND,
     request_errors.InProgressError: HTTPStatus.CONFLICT,
+    request_errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     request_errors.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     request_errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
+    request_errors.LookUpBudgetSpentError: HTTPStatus.TOO_MANY_REQUESTS,
+    request_errors.PlatformQuotaSpentError: HTTPStatus.SERVICE_UNAVAILABLE,
     request_errors.PlatformSuspendedError: HTTPStatus.SERVICE_UNAVAILABLE,
     request_errors.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -84,6 +87,9 @@ def request_error_response(error: request_errors.RequestError) -> JSONResponse:
     headers = _retry_after(getattr(error, "retry_after", None))
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # The rest of the body is not read, so that the connection cannot carry another request.
+        headers["Connection"] = "close"
     return _error_response(status, error.code, str(error), headers)
 
 

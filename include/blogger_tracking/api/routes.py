@@ -1,13 +1,11 @@
 """Routes of the HTTP API.
 
 The routes are plain functions, which AuthenticatedRoute runs in threads: they block, and the event loop must not be
-blocked.
+blocked. The route that looks bloggers up is asynchronous, because its requests wait for a slot without a thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from blogger_tracking.api import serializers
-from blogger_tracking.api.authentication import BEARER, AuthenticatedRoute, CurrentServices, CurrentUser
+from blogger_tracking.api.authentication import BEARER, AuthenticatedRoute, CurrentServices, CurrentUser, in_own_thread
 from blogger_tracking.api.dependencies import ApiServices, require_may_add, require_may_manage
 from blogger_tracking.api.idempotency import IdempotencyKey, idempotent_request, request_key
 from blogger_tracking.api.schemas import (
@@ -36,12 +34,8 @@ from blogger_tracking.database.tracked_accounts import (
     read_organization_of,
     read_tracked_blogger,
 )
-from blogger_tracking.domain.request_errors import BusyError
+from blogger_tracking.domain.models import Role
 from blogger_tracking.usecases.add_blogger import AddedBlogger, add_blogger, add_from_tracking
-
-_BUSY_RETRY_SECONDS = 5
-_SLOT_SECONDS = 5
-"""Time that a request waits for a slot: longer than a look-up takes, and shorter than a platform's time-out."""
 
 
 def _error_models(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -51,25 +45,19 @@ def _error_models(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 router = APIRouter(
-    route_class=AuthenticatedRoute, dependencies=[BEARER], responses=_error_models(400, 401, 403, 404, 429, 503)
+    route_class=AuthenticatedRoute, dependencies=[BEARER], responses=_error_models(400, 401, 403, 404, 413, 429, 503)
 )
 
 
 @router.post("/add", response_model=Tracking, responses=_error_models(402, 409, 422, 502))
-def add(
+async def add(
     body: AddBlogger, user_id: CurrentUser, services: CurrentServices, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Look a blogger up on its platform, track the blogger, and dispatch its initial fetch."""
-    key = request_key(user_id, "POST /blogger/add", idempotency_key, body)
-    with idempotent_request(services.pool, key) as request:
-        if request.kept_response:
-            return request.kept_response
-        _require_may_add(services, body.organization_id, user_id)
-        with _look_up_slot(services):
-            added = add_blogger(
-                services.fetch_services, services.airflow_api, _addition(body, user_id), body.platform, body.username
-            )
-        return request.respond(_addition_response(added))
+    role = await in_own_thread(_authorize, services, body.organization_id, user_id)
+    return await services.look_up_slots.run(
+        body.platform, body.organization_id, _add, services, body, user_id, role, idempotency_key
+    )
 
 
 @router.post("/add-from-tracking", response_model=Tracking, responses=_error_models(402, 409, 422))
@@ -77,11 +65,12 @@ def add_tracked(
     body: AddFromTracking, user_id: CurrentUser, services: CurrentServices, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Track a blogger that the organization already knows, without a request to its platform."""
+    role = _authorize(services, body.organization_id, user_id)
     key = request_key(user_id, "POST /blogger/add-from-tracking", idempotency_key, body)
     with idempotent_request(services.pool, key) as request:
         if request.kept_response:
             return request.kept_response
-        _require_may_add(services, body.organization_id, user_id)
+        require_may_add(role)
         added = add_from_tracking(
             services.fetch_services, services.airflow_api, _addition(body, user_id), body.blogger_id
         )
@@ -106,9 +95,29 @@ def change(trackingId: UUID, body: ChangeTracking, user_id: CurrentUser, service
         return serializers.tracking_state(read_tracked_blogger(connection, trackingId))
 
 
-def _require_may_add(services: ApiServices, organization_id: UUID, user_id: UUID) -> None:
+def _add(
+    services: ApiServices, body: AddBlogger, user_id: UUID, role: Role, idempotency_key: str | None
+) -> JSONResponse:
+    key = request_key(user_id, "POST /blogger/add", idempotency_key, body)
+    with idempotent_request(services.pool, key) as request:
+        if request.kept_response:
+            return request.kept_response
+        require_may_add(role)
+        added = add_blogger(
+            services.fetch_services,
+            services.airflow_api,
+            services.look_up_limits,
+            _addition(body, user_id),
+            body.platform,
+            body.username,
+        )
+        return request.respond(_addition_response(added))
+
+
+def _authorize(services: ApiServices, organization_id: UUID, user_id: UUID) -> Role:
+    """Return the user's role before anything else is read or written for the organization."""
     with services.pool.connection() as connection:
-        require_may_add(services.authorize(connection, organization_id, user_id))
+        return services.authorize(connection, organization_id, user_id)
 
 
 def _addition(body: AddBlogger | AddFromTracking, user_id: UUID) -> AdditionRequest:
@@ -125,20 +134,6 @@ def _addition_response(added: AddedBlogger) -> JSONResponse:
         initial_fetch=tracking.initial_fetch,
     )
     return JSONResponse(conflict.model_dump(mode="json", by_alias=True), HTTPStatus.CONFLICT)
-
-
-@contextmanager
-def _look_up_slot(services: ApiServices) -> Generator[None]:
-    """Hold one of the slots for requests to a platform. Raises BusyError if all slots stay taken for a while.
-
-    A platform that hangs thus occupies only some of the API's threads.
-    """
-    if not services.look_up_slots.acquire(timeout=_SLOT_SECONDS):
-        raise BusyError(_BUSY_RETRY_SECONDS)
-    try:
-        yield
-    finally:
-        services.look_up_slots.release()
 
 
 def _change(body: ChangeTracking) -> Change:

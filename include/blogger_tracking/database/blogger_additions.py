@@ -13,11 +13,11 @@ from uuid import UUID
 from psycopg import Connection
 
 from blogger_tracking.database.connections import bounded_transaction
-from blogger_tracking.database.organizations import lock_organization, require_campaign, require_room
+from blogger_tracking.database.organizations import lock_organization, read_role, require_campaign, require_room
 from blogger_tracking.database.pending_initial_fetches import reopen_initial_fetch
 from blogger_tracking.database.rows import fetch_optional, fetch_value
 from blogger_tracking.domain.models import BloggerProfile, Platform
-from blogger_tracking.domain.request_errors import BloggerUnknownError
+from blogger_tracking.domain.request_errors import BloggerUnknownError, RoleNotAllowedError
 
 
 class AdditionKind(StrEnum):
@@ -173,7 +173,8 @@ def is_tracked_by_name(connection: Connection, organization_id: UUID, platform: 
 def add_by_profile(connection: Connection, addition: AdditionRequest, profile: BloggerProfile) -> AdditionResult:
     """Save a blogger's profile and track the blogger.
 
-    Raises NoActiveSubscriptionError, BloggerLimitReachedError or CampaignNotFoundError, having changed nothing.
+    Raises NoActiveSubscriptionError, BloggerLimitReachedError, CampaignNotFoundError, or RoleNotAllowedError for a
+    paused account and a user who may not resume the account, having changed nothing.
     """
     identity = {"platform": profile.platform, "external_id": profile.external_id}
     with bounded_transaction(connection):
@@ -214,8 +215,20 @@ def _lock_tracked_account(
 def _require_room_for(connection: Connection, addition: AdditionRequest, existing: _TrackedAccount | None) -> None:
     if addition.campaign_id is not None:
         require_campaign(connection, addition.organization_id, addition.campaign_id)
+    if existing is not None and not existing.is_active:
+        _require_may_reactivate(connection, addition)
     if existing is None or not existing.is_active:
         require_room(connection, addition.organization_id)
+
+
+def _require_may_reactivate(connection: Connection, addition: AdditionRequest) -> None:
+    """Raise RoleNotAllowedError unless the user may manage tracked accounts: the pause was a manager's decision."""
+    role = read_role(connection, addition.organization_id, addition.user_id)
+    if not role.may_manage:
+        raise RoleNotAllowedError(
+            f"This blogger is paused in this organization, and the role {role} may not resume a paused blogger. Ask an "
+            "owner or an admin of the organization."
+        )
 
 
 def _save_profile(connection: Connection, profile: BloggerProfile) -> UUID:

@@ -47,6 +47,13 @@ select
     - ceil(({waiting_videos})::numeric / %(videos_per_call)s)
 """
 
+# Look-ups over HTTP belong to no run.
+_LOOK_UP_UNITS = """
+select coalesce(sum(units), 0)
+from blogger_tracking.youtube_units
+where pacific_day = %(day)s and run_id is null
+"""
+
 _UNITS_OF_RUN = "select call, sum(units) from blogger_tracking.youtube_units where run_id = %(run_id)s group by call"
 
 _REMOVE = """
@@ -99,6 +106,11 @@ def units_left(connection: Connection, moment: datetime, budget: int) -> int:
     statement = sql.SQL(_LEFT).format(waiting_videos=WAITING_VIDEOS)
     parameters = {"day": quota_day(moment), "budget": budget, "videos_per_call": VIDEOS_PER_CALL}
     return int(fetch_value(connection, statement, parameters))
+
+
+def look_up_units(connection: Connection, moment: datetime) -> int:
+    """Return the units of the day that look-ups over HTTP have spent."""
+    return int(fetch_value(connection, _LOOK_UP_UNITS, {"day": quota_day(moment)}))
 
 
 def read_run_units(connection: Connection, run_id: int) -> dict[RequestUse, int]:

@@ -78,6 +78,26 @@ class PlatformSuspendedError(RequestError):
         self.retry_after = retry_after
 
 
+class PlatformQuotaSpentError(RequestError):
+    """A platform whose budget for look-ups is spent. `retry_after` is in whole seconds."""
+
+    code = "platform_quota_exceeded"
+
+    def __init__(self, platform: Platform, retry_after: int) -> None:
+        super().__init__(f"The look-ups at {platform} are used up for today. Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class LookUpBudgetSpentError(RequestError):
+    """A person or an organization without a look-up left in this hour. `retry_after` is in whole seconds."""
+
+    code = "look_up_budget_spent"
+
+    def __init__(self, holder: str, retry_after: int) -> None:
+        super().__init__(f"{holder} has looked up too many bloggers within an hour. Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
 class KeyReusedError(RequestError):
     """An idempotency key that was used before with another body."""
 
@@ -91,20 +111,26 @@ class InProgressError(RequestError):
 
 
 class RateLimitedError(RequestError):
-    """An organization that exceeds its request rate. `retry_after` is in whole seconds, at least 1."""
+    """A sender that exceeds its request rate. `retry_after` is in whole seconds, at least 1."""
 
     code = "rate_limited"
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"This organization sends too many requests. Try again in {retry_after} s.")
+    def __init__(self, sender: str, retry_after: int) -> None:
+        super().__init__(f"{sender} sends too many requests. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
+class BodyTooLargeError(RequestError):
+    """A request whose body is larger than any valid body."""
+
+    code = "body_too_large"
+
+
 class BusyError(RequestError):
-    """A look-up rejected because the maximum number of look-ups is already waiting for platforms."""
+    """A request rejected because too many requests wait for the same thing. `retry_after` is in whole seconds."""
 
     code = "busy"
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many bloggers are being looked up. Try again in {retry_after} s.")
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(f"{reason} Try again in {retry_after} s.")
         self.retry_after = retry_after

@@ -7,7 +7,7 @@ imported at the first request.
 from __future__ import annotations
 
 import asyncio
-import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,17 +66,27 @@ def make_services() -> ApiServices:
     """
     from blogger_tracking.api.access_tokens import TokenVerifier
     from blogger_tracking.api.dependencies import ApiServices
+    from blogger_tracking.api.look_up_slots import LookUpSlots
+    from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
     from blogger_tracking.orchestration.connected_services import airflow_api, fetch_services
-    from blogger_tracking.rate_limit import OrganizationRateLimiter
+    from blogger_tracking.rate_limit import RequestRateLimiter
     from blogger_tracking.settings import get_settings
+    from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 
     settings = get_settings()
     return ApiServices(
         fetch_services=fetch_services(),
         airflow_api=airflow_api(),
         token_verifier=TokenVerifier(auth_config(), timeout_seconds=settings.auth_timeout_seconds),
-        rate_limiter=OrganizationRateLimiter(settings.organization_requests_per_minute),
-        look_up_slots=threading.BoundedSemaphore(settings.concurrent_look_ups),
+        person_rate_limiter=RequestRateLimiter("This person", settings.person_requests_per_minute),
+        request_budgets=Budgets(
+            BudgetPurpose.REQUESTS,
+            timedelta(minutes=1),
+            of_person=settings.person_requests_per_minute,
+            of_organization=settings.organization_requests_per_minute,
+        ),
+        look_up_slots=LookUpSlots(settings.concurrent_look_ups, settings.concurrent_look_ups_of_organization),
+        look_up_limits=LookUpLimits.of(settings),
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import ceil
 from uuid import UUID
 
 from psycopg import Connection
@@ -20,18 +18,13 @@ from blogger_tracking.database.blogger_additions import (
     is_tracked_by_name,
 )
 from blogger_tracking.database.organizations import require_campaign, require_room
-from blogger_tracking.database.platform_suspensions import read_suspension
 from blogger_tracking.database.tracked_accounts import TrackedBlogger, read_tracked_blogger
-from blogger_tracking.database.youtube_units import record_units
-from blogger_tracking.domain.models import BloggerProfile, Platform
-from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
-from blogger_tracking.domain.request_errors import BloggerLimitReachedError, PlatformSuspendedError
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.request_errors import BloggerLimitReachedError
 from blogger_tracking.domain.usernames import parse_username
-from blogger_tracking.platforms.request_meter import count_requests
-from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
 from blogger_tracking.usecases.fetch_blogger import FetchServices
-from blogger_tracking.usecases.suspend_platform import suspend_after
+from blogger_tracking.usecases.look_up_blogger import LookUpCaller, LookUpLimits, look_up_blogger
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +39,12 @@ class AddedBlogger:
 
 
 def add_blogger(
-    services: FetchServices, airflow: AirflowApi, addition: AdditionRequest, platform: Platform, username: str
+    services: FetchServices,
+    airflow: AirflowApi,
+    limits: LookUpLimits,
+    addition: AdditionRequest,
+    platform: Platform,
+    username: str,
 ) -> AddedBlogger:
     """Look a blogger up on its platform, track the blogger, and dispatch its initial fetch.
 
@@ -57,7 +55,8 @@ def add_blogger(
     name = parse_username(username, platform)
     with services.pool.connection() as connection:
         _check_before_look_up(connection, addition, platform, name)
-    profile = _look_up(services, platform, name)
+    caller = LookUpCaller(addition.user_id, addition.organization_id)
+    profile = look_up_blogger(services, limits, caller, platform, name)
     with services.pool.connection() as connection:
         added = add_by_profile(connection, addition, profile)
     return _dispatch(services, airflow, added)
@@ -72,30 +71,9 @@ def add_from_tracking(
     return _dispatch(services, airflow, added)
 
 
-def _look_up(services: FetchServices, platform: Platform, name: str) -> BloggerProfile:
-    with count_requests() as meter:
-        try:
-            return services.platforms[platform].get_user_info(name)
-        except PlatformError as error:
-            # The platform may refuse a typed name in words that no rule knows: that must not suspend the platform.
-            if error.kind is not ErrorKind.REFUSED:
-                with services.pool.connection() as connection:
-                    suspend_after(connection, error, datetime.now(UTC), get_settings())
-            raise
-        finally:
-            # Also after an error: a request for a channel that does not exist costs units, too.
-            if platform is Platform.YOUTUBE and meter.total:
-                with services.pool.connection() as connection:
-                    record_units(connection, datetime.now(UTC), meter.by_use)
-
-
 def _check_before_look_up(connection: Connection, addition: AdditionRequest, platform: Platform, name: str) -> None:
     if addition.campaign_id is not None:
         require_campaign(connection, addition.organization_id, addition.campaign_id)
-    suspension = read_suspension(connection, platform)
-    if suspension is not None:
-        seconds = ceil((suspension.until - datetime.now(UTC)).total_seconds())
-        raise PlatformSuspendedError(platform, retry_after=max(1, seconds))
     try:
         require_room(connection, addition.organization_id)
     except BloggerLimitReachedError:

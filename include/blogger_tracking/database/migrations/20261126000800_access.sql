@@ -63,6 +63,8 @@ alter table blogger_tracking.idempotency_keys enable row level security;
 alter table blogger_tracking.imported_rows enable row level security;
 alter table blogger_tracking.rate_limits enable row level security;
 alter table blogger_tracking.retention_marks enable row level security;
+alter table blogger_tracking.request_budgets enable row level security;
+alter table blogger_tracking.look_ups enable row level security;
 alter table blogger_tracking.pipeline_canary enable row level security;
 
 grant select, insert, update, delete on blogger_tracking.organizations to blogger_pipeline;
@@ -92,6 +94,8 @@ grant select, insert, update, delete on blogger_tracking.idempotency_keys to blo
 grant select, insert, update, delete on blogger_tracking.imported_rows to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.rate_limits to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.retention_marks to blogger_pipeline;
+grant select, insert, update, delete on blogger_tracking.request_budgets to blogger_pipeline;
+grant select, insert, update, delete on blogger_tracking.look_ups to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.pipeline_canary to blogger_pipeline;
 grant select on blogger_tracking.tracked_bloggers_view, blogger_tracking.blogger_video_queue to blogger_pipeline;
 grant execute on function blogger_tracking.require_unchanged(boolean) to blogger_pipeline;
@@ -123,6 +127,8 @@ create policy pipeline on blogger_tracking.idempotency_keys to blogger_pipeline 
 create policy pipeline on blogger_tracking.imported_rows to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.rate_limits to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.retention_marks to blogger_pipeline using (true) with check (true);
+create policy pipeline on blogger_tracking.request_budgets to blogger_pipeline using (true) with check (true);
+create policy pipeline on blogger_tracking.look_ups to blogger_pipeline using (true) with check (true);
 create policy pipeline on blogger_tracking.pipeline_canary to blogger_pipeline using (true) with check (true);
 
 grant execute on function blogger_tracking.own_organizations() to authenticated;

@@ -1,0 +1,138 @@
+"""Budgets of look-ups over real HTTP: of a person, of an organization, and of YouTube's daily units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+
+from blogger_tracking.api.app import create_app
+from blogger_tracking.api.dependencies import ApiServices
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.youtube_quota import next_quota_reset, quota_day
+from blogger_tracking.settings import Settings
+from blogger_tracking.usecases.look_up_blogger import LookUpLimits
+from devtools.platform_sandbox import CreatorKind, SandboxServer
+from tests.support.app_server import AppServer
+from tests.support.database_builder import DatabaseBuilder
+from tests.support.people import People
+
+Serve = Callable[[Settings], str]
+
+
+@pytest.fixture
+def serve(services: ApiServices) -> Iterator[Serve]:
+    """Start one more server of the API with other settings, and return its address."""
+
+    def start(settings: Settings) -> str:
+        limited = replace(services, look_up_limits=LookUpLimits.of(settings))
+        return servers.enter_context(AppServer(create_app(lambda: limited, []))).url
+
+    with ExitStack() as servers:
+        yield start
+
+
+def name(sandbox: SandboxServer, number: int = 0, platform: str = "TikTok") -> str:
+    return sandbox.world.creator(platform, number).username
+
+
+def spend_units(build: DatabaseBuilder, units: int, run_id: int | None = None) -> None:
+    build.run(
+        "insert into youtube_units (pacific_day, spent_at, call, units, run_id)"
+        " values (%(day)s, now(), 'profile', %(units)s, %(run_id)s)",
+        day=str(quota_day(datetime.now(UTC))),
+        units=units,
+        run_id=run_id,
+    )
+
+
+def test_a_person_and_an_organization_can_spend_their_look_ups_of_an_hour(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve
+) -> None:
+    limits = Settings(person_look_ups_per_hour=2, organization_look_ups_per_hour=3)
+    urls = [serve(limits), serve(limits)]
+    person = People(build, http, urls[0]).person()
+    colleague = People(build, http, urls[0]).person(organization=person.organization_id)
+    other = People(build, http, urls[0]).person()
+    answers = [
+        replace(each, url=urls[number % 2]).add(name(sandbox, number))
+        for number, each in enumerate([person, person, person, colleague, colleague])
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 200, 429]
+    assert [answers[number].json()["error"]["message"].split(" has ")[0] for number in (2, 4)] == [
+        "This person",
+        "This organization",
+    ]
+    assert answers[4].json()["error"]["code"] == "look_up_budget_spent"
+    assert 3500 < int(answers[4].headers["Retry-After"]) <= 3600
+    assert sandbox.request_count() == 3
+    assert other.add(name(sandbox, 9)).status_code == 200
+
+
+def test_an_hour_later_the_look_ups_are_there_again(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve
+) -> None:
+    person = People(build, http, serve(Settings(person_look_ups_per_hour=1))).person()
+    assert [person.add(name(sandbox, number)).status_code for number in (0, 1)] == [200, 429]
+    build.run("update request_budgets set used_at = array(select unnest(used_at) - interval '1 hour')")
+    assert person.add(name(sandbox, 1)).status_code == 200
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_what_was_just_looked_up_costs_no_request_and_no_look_up_in_any_process_and_organization(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve, platform: Platform
+) -> None:
+    gone = next(sandbox.world.creators(platform, CreatorKind.GONE)).username
+    urls = [serve(Settings(person_look_ups_per_hour=2)) for _ in range(2)]
+    first = People(build, http, urls[0]).person()
+    assert [first.add(each, platform).status_code for each in (name(sandbox, 0, platform), gone)] == [200, 404]
+    asked = sandbox.request_count()
+    for person in (first, People(build, http, urls[1]).person()):
+        again = [person.add(each.upper(), platform) for each in (name(sandbox, 0, platform), gone)]
+        assert [answer.status_code for answer in again] == [409 if person is first else 200, 404]
+        assert again[1].json()["error"]["code"] == "blogger_not_found"
+    assert sandbox.request_count() == asked
+
+
+def test_a_look_up_is_forgotten_after_a_while(people: People, build: DatabaseBuilder, sandbox: SandboxServer) -> None:
+    gone = next(sandbox.world.creators("TikTok", CreatorKind.GONE)).username
+    person = people.person()
+    person.add(gone)
+    build.run("update look_ups set looked_up_at = looked_up_at - interval '15 minutes'")
+    person.add(gone)
+    assert sandbox.request_count() == 2
+    person.add(name(sandbox))
+    assert build.value("select count(*) from look_ups") == 2
+
+
+def test_look_ups_leave_the_reserved_units_to_the_batch(
+    build: DatabaseBuilder, people: People, sandbox: SandboxServer
+) -> None:
+    person = people.person()
+    spend_units(build, 999)
+    assert person.add(name(sandbox, 0, "YouTube"), "YouTube").status_code == 200
+    asked = sandbox.request_count()
+    answer = person.add(name(sandbox, 1, "YouTube"), "YouTube")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_quota_exceeded")
+    seconds = (next_quota_reset(datetime.now(UTC)) - datetime.now(UTC)) / timedelta(seconds=1)
+    assert int(answer.headers["Retry-After"]) == pytest.approx(seconds, abs=5)
+    assert sandbox.request_count() == asked
+    assert person.add(name(sandbox)).status_code == 200
+
+
+def test_units_that_the_batch_has_spent_are_not_left_for_look_ups(
+    build: DatabaseBuilder, people: People, sandbox: SandboxServer
+) -> None:
+    run_id = build.value(
+        "insert into runs (deployment, dag_id, dag_run_id, planned_at, expires_at, ended_at, active_accounts)"
+        " values ('default', 'blogger_batch_fetch', 'earlier', now(), now(), now(), 0) returning id"
+    )
+    spend_units(build, 9_999, run_id)
+    person = people.person()
+    assert person.add(name(sandbox, 0, "YouTube"), "YouTube").status_code == 200
+    answer = person.add(name(sandbox, 1, "YouTube"), "YouTube")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "platform_quota_exceeded")
