@@ -7,7 +7,16 @@ from psycopg import Connection
 
 from devtools.bench.measure_member_reads import build_history, documented_queries, measure_member_reads, scanned_tables
 
-LARGE = {"tracked_accounts", "blogger_information", "videos", "organization_videos", "video_statistics", "fetches"}
+LARGE = {
+    "tracked_accounts",
+    "blogger_information",
+    "videos",
+    "organization_videos",
+    "video_statistics",
+    "statistics_readers",
+    "fetches",
+    "fetch_allocations",
+}
 
 
 @pytest.fixture

@@ -199,13 +199,6 @@ using (exists (
       and organization_videos.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 
-create policy members_read on blogger_tracking.video_statistics for select to authenticated
-using (exists (
-    select from blogger_tracking.organization_videos
-    where organization_videos.video_id = video_statistics.video_id
-      and organization_videos.organization_id = any (array(select blogger_tracking.own_organizations()))
-));
-
 create policy managers_update on blogger_tracking.tracked_accounts for update to authenticated
 using (organization_id = any (array(select blogger_tracking.managed_organizations())))
 with check (organization_id = any (array(select blogger_tracking.managed_organizations())));
