@@ -412,7 +412,9 @@ group by ranked.fetch_id, (ranked.rank - 1) / 50;
 insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
 select fetches.id, owners.organization_id
 from (
-    select distinct videos.blogger_id, coalesce(staged.organization_id, tracked_accounts.organization_id) as organization_id
+    select distinct
+        videos.blogger_id,
+        coalesce(staged.organization_id, tracked_accounts.organization_id) as organization_id
     from blogger_tracking.staged_videos as staged
     join blogger_tracking.videos
         on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
