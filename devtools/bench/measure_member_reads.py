@@ -104,6 +104,32 @@ from blogger_tracking.runs
 cross join generate_series(1, %(accounts)s) as number
 """
 
+# The statistics of a fetch are read by the organizations that it charged.
+_INSERT_USAGES = """
+insert into blogger_tracking.subscription_usage (organization_id, period_start)
+select id, '2020-01-01'
+from blogger_tracking.organizations
+"""
+
+_INSERT_ALLOCATIONS = """
+insert into blogger_tracking.fetch_allocations (
+    fetch_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, reserved, charged, decision
+)
+select
+    fetches.id,
+    tracked_accounts.organization_id,
+    tracked_accounts.id,
+    '2020-01-01',
+    '2100-01-01',
+    %(videos)s,
+    %(videos)s,
+    0,
+    %(videos)s,
+    'full'
+from blogger_tracking.fetches
+join blogger_tracking.tracked_accounts on tracked_accounts.blogger_id = fetches.blogger_id
+"""
+
 _INSERT_VIDEOS = """
 with video as (
     insert into blogger_tracking.videos (
@@ -154,6 +180,8 @@ _BUILD = (
     INSERT_ACCOUNTS,
     _INSERT_RUNS,
     _INSERT_FETCHES,
+    _INSERT_USAGES,
+    _INSERT_ALLOCATIONS,
     _INSERT_VIDEOS,
     _INSERT_STATISTICS,
 )
@@ -165,6 +193,7 @@ vacuum (analyze)
     blogger_tracking.blogger_information,
     blogger_tracking.tracked_accounts,
     blogger_tracking.fetches,
+    blogger_tracking.fetch_allocations,
     blogger_tracking.videos,
     blogger_tracking.organization_videos,
     blogger_tracking.video_statistics

@@ -9,6 +9,8 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
 from tests.support.people import People
@@ -29,6 +31,19 @@ def test_reading_returns_the_last_fetch_and_the_number_of_videos_saved(
     assert after["videosSaved"] == 4
     assert after["initialFetch"]["state"] == "fetched"
     assert (after["lastFetch"]["state"], after["lastFetch"]["reason"]) == ("succeeded", None)
+
+
+def test_the_last_fetch_is_explained_without_the_platforms_text(
+    people: People, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    person = people.person("viewer")
+    tracked = build.track(person.organization_id)
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    error = PlatformError(ErrorKind.REFUSED, Platform.TIKTOK, "/v1/posts: app 4711 at gateway-3.internal is blocked")
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, error=error, reason=str(error)))
+    assert person.read(tracked.tracking_id).json()["lastFetch"]["reason"] == (
+        "TikTok accepts no requests at the moment."
+    )
 
 
 def test_videos_of_another_organization_do_not_count(

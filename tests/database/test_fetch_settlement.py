@@ -21,6 +21,13 @@ from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim, video, videos
 
+PAGE_FAILED = PlatformError(ErrorKind.UNAVAILABLE, Platform.TIKTOK, "page 2: 503")
+
+
+def partial() -> FetchOutcome:
+    """Return the outcome of an attempt whose second page failed."""
+    return FetchOutcome(FetchState.PARTIAL, videos(3), error=PAGE_FAILED, reason=str(PAGE_FAILED))
+
 
 def allocation(build: DatabaseBuilder) -> tuple[int, int, int]:
     """Return granted, reserved and charged of the only allocation."""
@@ -117,8 +124,10 @@ def test_a_failed_attempt_releases_its_reservation_and_sets_no_last_scraped_at(
     assert allocation(build) == (10, 0, 0)
     assert usage(build) == (0, 0)
     assert build.value("select last_scraped_at from tracked_accounts") is None
-    assert build.rows("select state, reason from fetches") == [("failed", str(error))]
-    assert build.rows("select outcome, error_kind from fetch_attempts") == [("failed", "unavailable")]
+    assert build.rows("select state, reason from fetches") == [("failed", error.explanation)]
+    assert build.rows("select outcome, error_kind, reason from fetch_attempts") == [
+        ("failed", "unavailable", str(error))
+    ]
 
 
 def test_a_conclusive_state_is_not_overwritten_by_a_later_failure(build: DatabaseBuilder, pool: ConnectionPool) -> None:
@@ -229,13 +238,13 @@ def test_the_reason_of_a_conclusive_fetch_is_that_of_its_conclusive_attempt(
 ) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
-    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PARTIAL, videos(3), reason="page 2: 503"))
+    settle(pool, claim(pool, fetch_id), partial())
     settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="timeout"))
     suspend(pool)
     assert isinstance(try_claim(pool, fetch_id), ClaimRefused)
-    assert build.rows("select state, reason from fetches") == [("partial", "page 2: 503")]
+    assert build.rows("select state, reason from fetches") == [("partial", PAGE_FAILED.explanation)]
     assert build.rows("select outcome, reason from fetch_attempts order by id") == [
-        ("partial", "page 2: 503"),
+        ("partial", str(PAGE_FAILED)),
         ("failed", "timeout"),
         ("skipped", "platform_suspended"),
     ]
@@ -247,13 +256,13 @@ def test_a_running_rerun_and_its_release_keep_the_reason_of_the_conclusive_attem
     build.track(build.organization())
     key = new_key()
     (fetch_id,) = fetch_ids(pool, plan(pool, key))
-    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PARTIAL, videos(3), reason="page 2: 503"))
+    settle(pool, claim(pool, fetch_id), partial())
     claim(pool, fetch_id)
-    assert build.rows("select state, reason from fetches") == [("running", "page 2: 503")]
+    assert build.rows("select state, reason from fetches") == [("running", PAGE_FAILED.explanation)]
     finish_run(pool, key, 0.2)
-    assert build.rows("select state, reason from fetches") == [("partial", "page 2: 503")]
+    assert build.rows("select state, reason from fetches") == [("partial", PAGE_FAILED.explanation)]
     assert build.rows("select outcome, reason from fetch_attempts order by id") == [
-        ("partial", "page 2: 503"),
+        ("partial", str(PAGE_FAILED)),
         ("released", "its run has ended"),
     ]
 
@@ -261,7 +270,7 @@ def test_a_running_rerun_and_its_release_keep_the_reason_of_the_conclusive_attem
 def test_a_later_conclusive_attempt_replaces_state_and_reason(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
-    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PARTIAL, videos(3), reason="page 2: 503"))
+    settle(pool, claim(pool, fetch_id), partial())
     succeed(pool, claim(pool, fetch_id), returned=10)
     assert build.rows("select state, conclusive_state, reason from fetches") == [("succeeded", "succeeded", None)]
 

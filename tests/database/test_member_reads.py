@@ -17,7 +17,16 @@ from devtools.bench.measure_member_reads import (
     scanned_tables,
 )
 
-LARGE = ("tracked_accounts", "blogger_information", "videos", "organization_videos", "video_statistics", "fetches")
+LARGE = (
+    "tracked_accounts",
+    "blogger_information",
+    "videos",
+    "organization_videos",
+    "video_statistics",
+    "statistics_readers",
+    "fetches",
+    "fetch_allocations",
+)
 """Beginnings of the names of large tables and their partitions."""
 
 

@@ -110,13 +110,13 @@ def test_slots_of_several_processes_do_not_overlap(pooler: PgBouncer, database: 
 def test_a_failed_pipelined_transaction_leaves_nothing_behind(pooler: PgBouncer, database: str) -> None:
     def insert_two(connection: Connection) -> None:
         with pipelined_transaction(connection):
-            connection.execute("insert into blogger_tracking.organizations (name) values ('kept')")
-            connection.execute("insert into blogger_tracking.organizations (name) values ('')")
+            connection.execute("insert into blogger_tracking.rate_limits values ('TikTok', now())")
+            connection.execute("insert into blogger_tracking.rate_limits values ('MySpace', now())")
 
     with connect(pooler.conninfo(database, user="pipeline_login")) as connection:
         with pytest.raises(psycopg.errors.CheckViolation):
             insert_two(connection)
-        assert connection.execute("select count(*) from blogger_tracking.organizations").fetchone() == (0,)
+        assert connection.execute("select count(*) from blogger_tracking.rate_limits").fetchone() == (0,)
 
 
 def test_more_clients_than_server_processes_all_plan(pooler: PgBouncer, database: str, build: DatabaseBuilder) -> None:

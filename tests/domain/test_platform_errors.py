@@ -22,6 +22,15 @@ def test_the_advice_of_every_kind_is_one_sentence(kind: ErrorKind) -> None:
     assert PlatformError(kind, Platform.TIKTOK, "detail").advice == advice
 
 
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_the_explanation_of_every_kind_is_one_sentence_without_the_detail(kind: ErrorKind) -> None:
+    explanation = PlatformError(kind, Platform.TIKTOK, "gateway", status=503).explanation
+    assert explanation[:1].isupper()
+    assert explanation.endswith(".")
+    assert ". " not in explanation
+    assert not {"{", "gateway", "503", "key", "quota", "credit"} & set(explanation.replace(".", " ").split())
+
+
 def test_the_text_of_an_error_is_its_platform_kind_and_detail() -> None:
     error = PlatformError(ErrorKind.INVALID_CREDENTIALS, Platform.YOUTUBE, "keyInvalid", status=400)
     assert str(error) == "YouTube: invalid_credentials (keyInvalid)"

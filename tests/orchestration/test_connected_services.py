@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from psycopg.conninfo import conninfo_to_dict
 from blogger_tracking.domain.errors import ConfigurationError, DatabaseStateError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import connected_services
+from blogger_tracking.orchestration.connection_checks import check_pipeline_database
 from blogger_tracking.orchestration.process_cache import clear_process_cache
+from blogger_tracking.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +63,19 @@ def test_the_error_for_an_invalid_extra_names_the_extra_and_not_the_key(
     with pytest.raises(ConfigurationError, match="tiktok_api is not valid: requests_per_second") as error:
         connected_services.platform_service(Platform.TIKTOK)
     assert "very-secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "password", ["fir@secondpart", "fir@sec:thirdpart", "fir@sec/thirdpart@fourth", "fir/sec@third"]
+)
+def test_no_part_of_an_unescaped_password_is_in_the_error(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", f"postgresql://login:{password}@127.0.0.1:1/db")
+    with pytest.raises((ConfigurationError, DatabaseStateError)) as raised:
+        connected_services.database_pool()
+    checks = "".join(str(check) for check in check_pipeline_database(Settings()))
+    for part in re.split(r"[@:/]", password):
+        assert part not in str(raised.value)
+        assert part not in checks
 
 
 def test_calls_shortly_after_a_failed_connect_raise_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -16,10 +18,13 @@ from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.orchestration import connected_services, process_cache, sentry
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.orchestration.sentry import ensure_sentry, flush_sentry, start_sentry
+from blogger_tracking.redaction import forget_secrets
 from tests.support.scripted_server import Scripted, ScriptedServer
 from tests.support.sentry_receiver import SentryReceiver
 
 logger = logging.getLogger("blogger_tracking.any")
+
+NEVER_SENT = ('"abs_path"', '"sys.argv":', "--password=x", sys.prefix, str(Path.cwd()))
 
 
 @pytest.fixture
@@ -29,6 +34,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[SentryReceiver]:
     with SentryReceiver() as receiver:
         yield receiver
     clear_process_cache()
+    forget_secrets()
 
 
 @pytest.fixture
@@ -171,6 +177,35 @@ def test_local_variables_command_lines_and_addresses_of_requests_are_never_sent(
     flush_sentry()
     assert "it failed" in started.text()
     assert not [each for each in (secret, argument, signature) if each in started.text()]
+
+
+def test_no_variant_of_a_password_of_a_connection_is_sent(
+    started: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = str(uuid4())
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_API", f'{{"conn_type": "http", "password": "{password}"}}')
+    connected_services.get_connection("tiktok_api")
+    logger.info("before: %s", password)
+    try:
+        int(f"{password.upper()} and {password[:11]}")
+    except ValueError:
+        logger.exception("Failed with %s.", password, extra={"basic": b64encode(f"u:{password}".encode()).decode()})
+    flush_sentry()
+    sent = started.text()
+    assert "Failed with ***." in sent
+    assert "*** and ***" in sent
+    assert not [piece for piece in (password[:11], password.upper()[:11]) if piece in sent]
+    assert b64encode(f"u:{password}".encode()).decode()[6:16] not in sent
+
+
+def test_paths_of_the_host_and_the_command_line_are_not_sent(started: SentryReceiver) -> None:
+    try:
+        Path(sys.prefix, "missing").read_bytes()
+    except FileNotFoundError:
+        logger.exception("Failed in %s.", Path(sentry.__file__), extra={"sys.argv": ["airflow", "--pass" + "word=x"]})
+    flush_sentry()
+    assert "Failed in blogger_tracking/orchestration/sentry.py." in started.text()
+    assert not [each for each in NEVER_SENT if each in started.text()]
 
 
 def test_without_a_dsn_sentry_is_not_initialised() -> None:

@@ -43,6 +43,7 @@ from tests.support.earlier_tracker import (
     run_import,
 )
 from tests.support.ledger_steps import fetch_ids, plan
+from tests.support.row_security import signed_in
 
 ADOPTION = Path(os.environ.get("TEST_ADOPTION_DATABASES", "not given"))
 
@@ -271,6 +272,29 @@ def test_copies_of_a_video_become_one_that_each_organization_has(admin: Connecti
         "select organization_id, count(*) from organization_videos where fetch_id is null group by 1"
     ).fetchall() == [(each, 2) for each in sorted((tracker.customer, other))]
     assert admin.execute("select count(*) from video_statistics").fetchone() == (3,)
+
+
+def test_members_read_the_imported_statistics_of_their_own_videos_alone(
+    admin: Connection, tracker: Tracker, build: DatabaseBuilder
+) -> None:
+    creator = tracker.creator()
+    other, stranger = tracker.organization(), tracker.organization()
+    tracker.follow(creator)
+    tracker.follow(creator, customer=other)
+    tracker.count(tracker.clip(creator, network_id="same"), views=1)
+    copy = tracker.clip(creator, network_id="same", customer=other)
+    shared = tracker.creator()
+    tracker.follow(shared, customer=other)
+    tracker.count(tracker.clip(shared, customer=None), views=2)
+    run_import(admin, batch_rows=1)
+    tracker.count(copy, BEGIN + timedelta(days=1), views=3)
+    run_import(admin, batch_rows=1)
+    # A link that the import did not make: the organization had no video of the blogger in the earlier system.
+    build.run("insert into organization_videos (organization_id, video_id) select %(id)s, id from videos", id=stranger)
+    for organization, seen in {tracker.customer: [1, 3], other: [1, 2, 3], stranger: []}.items():
+        with signed_in(admin, build.member(organization)) as member:
+            views = member.execute("select views from video_statistics order by views").fetchall()
+        assert [view for (view,) in views] == seen
 
 
 def test_an_initial_fetch_is_requested_only_for_an_active_account_without_videos(

@@ -18,11 +18,14 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.initial_fetch import BloggerBusyError, InitialFetchMessage, MessageMismatchError
 from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch, plan_initial_fetch
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, plan, settle, succeed, try_claim
 
 HOUR = timedelta(hours=1)
+UNAVAILABLE = PlatformError(ErrorKind.UNAVAILABLE, Platform.TIKTOK, "upstream 10.0.0.7: 503")
 
 
 @pytest.fixture(autouse=True)
@@ -99,9 +102,13 @@ def test_planning_assigns_the_initial_fetch_to_the_run_and_reserves_its_videos(
     ("outcome", "expected"),
     [
         (FetchOutcome(FetchState.EMPTY), (False, True, None)),
-        (FetchOutcome(FetchState.PRIVATE, reason="private"), (False, False, "private")),
+        (FetchOutcome(FetchState.PRIVATE), (False, False, "private")),
         (FetchOutcome(FetchState.NOT_FOUND), (False, False, "not_found")),
-        (FetchOutcome(FetchState.FAILED, reason="503"), (True, False, "503")),
+        (FetchOutcome(FetchState.FAILED, reason="503", error=UNAVAILABLE), (True, False, UNAVAILABLE.explanation)),
+        (
+            FetchOutcome(FetchState.FAILED, reason="There is no Connection tiktok_api."),
+            (True, False, "The access to this platform is not set up."),
+        ),
     ],
 )
 def test_a_conclusive_outcome_closes_the_initial_fetch_and_a_failure_keeps_it_pending(
@@ -285,3 +292,15 @@ def wait_for_lock(pool: ConnectionPool) -> None:
     with pool.connection() as connection:
         while connection.execute(blocked).fetchone() == (0,):
             pass
+
+
+def test_a_suspension_is_told_without_the_platforms_text(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    tracked, message = pending_account(build)
+    build.run(
+        """
+        insert into platform_suspensions (platform, suspended_until, reason, suspended_at)
+        values ('TikTok', now() + interval '1 hour', 'TikTok: quota_exceeded (app 4711 has no credit)', now())
+        """
+    )
+    assert "4711" in (start(pool, message) or "")
+    assert initial_fetch_of(build, tracked) == (True, False, None, "platform_suspended")

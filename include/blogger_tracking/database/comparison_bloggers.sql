@@ -206,7 +206,7 @@ events as (
         fetches.blogger_id,
         coalesce(fetch_attempts.finished_at, fetches.claimed_at, runs.planned_at) as happened_at,
         fetches.state,
-        coalesce(fetches.reason, allocations.reason) as reason,
+        coalesce(fetch_attempts.reason, fetches.reason, allocations.reason) as reason,
         fetches.state in ('succeeded', 'partial', 'empty') as has_listing,
         allocations.is_limited
     from blogger_tracking.runs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from blogger_tracking.database.bounded_pool import BoundedPool
 from blogger_tracking.database.migrate import missing_versions, recorded_versions, unknown_versions
 from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.errors import DatabaseStateError
+from blogger_tracking.redaction import redact
 from blogger_tracking.settings import get_settings
 
 OpenConnection: TypeAlias = Callable[..., Connection]
@@ -62,6 +64,14 @@ _HAS_TABLES = "select to_regclass('blogger_tracking.pipeline_canary') is not nul
 
 _CANARY = "select count(*) from blogger_tracking.pipeline_canary"
 
+_URL = re.compile(r"postgres(ql)?://")
+
+_UNESCAPED = (
+    "Cannot connect to the database: the connection string cannot be read. Nothing was changed. Percent-encode the "
+    "password, with %40 for @, in the Airflow Connection blogger_db; for migrations, imports and the removal, "
+    "blogger_db_admin."
+)
+
 _NO_ROLE = (
     "This login does not have the role blogger_pipeline. Nothing was changed. Run, as the owner of the schema: "
     "grant blogger_pipeline to {login}"
@@ -93,13 +103,19 @@ def open_pool(address: DatabaseAddress, connections: int | None = None) -> Conne
 def connect(address: DatabaseAddress) -> Generator[Connection]:
     """Open one connection in autocommit mode and close it at the end.
 
-    Raises DatabaseStateError if the server cannot be reached or refuses the login.
+    Raises DatabaseStateError if the server cannot be reached or refuses the login, without any part of a password.
     """
+    if isinstance(address, str) and _URL.match(address) and address.partition("?")[0].count("@") > 1:
+        # libpq would take a part of the password for the host, and quote that part in its errors.
+        raise DatabaseStateError(_UNESCAPED)
     try:
         connection = _open(address, **_OPTIONS)
     except psycopg.Error as error:
+        if isinstance(error, psycopg.ProgrammingError) and isinstance(address, str):
+            # libpq quotes the part of the connection string that it cannot parse.
+            raise DatabaseStateError(_UNESCAPED) from None
         # libpq breaks its text into lines, and ends some of them with a question.
-        reason = " ".join(str(error).split()).rstrip(".?")
+        reason = redact(" ".join(str(error).split()).rstrip(".?"))
         raise DatabaseStateError(
             f"Cannot connect to the database{_server_and_database(error)}: {reason}. Nothing was changed. Check the "
             "Airflow Connection blogger_db; for migrations, imports and the removal, blogger_db_admin."

@@ -60,7 +60,16 @@ class _Decision:
         """The reasons of all organizations if none is granted a video."""
         if any(claim.decision is not QuotaDecision.SKIP for claim in self.claims):
             return None
-        return ", ".join(sorted({str(claim.reason) for claim in self.claims}))
+        return ", ".join(sorted(self._reasons))
+
+    @property
+    def common_refusal_reason(self) -> str | None:
+        """The reason if it is the same for all organizations: no organization is told the reason of another."""
+        return self.refusal_reason if len(self._reasons) == 1 else None
+
+    @property
+    def _reasons(self) -> set[str]:
+        return {str(claim.reason) for claim in self.claims}
 
 
 _UNLOCKED_TRIES = 3
@@ -213,7 +222,7 @@ attempt as (
 update blogger_tracking.fetches
 set
     state = case when %(refused)s then coalesce(conclusive_state, 'skipped') else 'running' end,
-    reason = case when conclusive_state is null then %(reason)s else reason end,
+    reason = case when conclusive_state is null then %(common_reason)s else reason end,
     current_attempt_id = attempt.id,
     claimed_at = attempt.started_at,
     lease_expires_at = attempt.lease_expires_at
@@ -354,7 +363,11 @@ def _verified_parameters(decision: _Decision) -> dict[str, Any]:
 
 def _begin_attempt(connection: Connection, attempt: dict[str, Any], decision: _Decision) -> Cursor[int]:
     reason = decision.refusal_reason
-    parameters = attempt | {"refused": reason is not None, "reason": reason}
+    parameters = attempt | {
+        "refused": reason is not None,
+        "reason": reason,
+        "common_reason": decision.common_refusal_reason,
+    }
     begun = connection.cursor(row_factory=scalar_row).execute(_BEGIN_ATTEMPT, parameters)
     connection.execute(_UPDATE_ALLOCATIONS, parameters | _reservation_parameters(decision))
     return begun

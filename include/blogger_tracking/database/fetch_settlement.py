@@ -28,7 +28,8 @@ class FetchOutcome:
     """Outcome of an attempt.
 
     `videos` are newest first; `sec_id` is set if this attempt looked up the secUid, `posts_history` if it read an
-    Instagram account's posts completely; `requests` counts the requests to the platform by purpose.
+    Instagram account's posts completely; `requests` counts the requests to the platform by purpose. `reason` is for
+    operators and may quote the platform; without an `error` it describes a fault of the configuration.
     """
 
     state: FetchState
@@ -40,6 +41,13 @@ class FetchOutcome:
     sec_id: str | None = None
     posts_history: PostsHistory | None = None
     requests: Mapping[RequestUse, int] = field(default_factory=dict)
+
+    @property
+    def explanation(self) -> str | None:
+        """The reason in a sentence for the members of the organizations, who are told no details of this system."""
+        if self.error is not None:
+            return self.error.explanation
+        return None if self.reason is None else "The access to this platform is not set up."
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ _FINISH_FETCH = """
 update blogger_tracking.fetches
 set
     state = case when %(conclusive)s then %(state)s else coalesce(conclusive_state, %(state)s) end,
-    reason = case when %(conclusive)s or conclusive_state is null then %(reason)s else reason end,
+    reason = case when %(conclusive)s or conclusive_state is null then %(explanation)s else reason end,
     conclusive_state = case when %(conclusive)s then %(state)s else conclusive_state end,
     conclusive_attempt_id = case when %(conclusive)s then %(attempt_id)s else conclusive_attempt_id end,
     lease_expires_at = null
@@ -179,7 +187,7 @@ def _settle(connection: Connection, claim: Claim, outcome: FetchOutcome) -> Curs
     connection.execute(_SETTLE_ALLOCATIONS, parameters | _allocation_parameters(claim, outcome))
     if outcome.state.conclusive:
         _mark_scraped(connection, claim, outcome)
-    settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.reason)
+    settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.explanation)
     videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, parameters)
     connection.execute(_FINISH_FETCH, parameters)
     return videos_new
@@ -232,6 +240,7 @@ def _attempt_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any]:
         "conclusive": outcome.state.conclusive,
         "error_kind": outcome.error.kind if outcome.error else None,
         "reason": outcome.reason,
+        "explanation": outcome.explanation,
         "pages": outcome.pages,
         "returned": len(outcome.videos),
         "skipped": Jsonb(dict(outcome.skipped)),

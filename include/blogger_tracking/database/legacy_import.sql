@@ -407,3 +407,21 @@ from (
     ) as waiting
 ) as ranked
 group by ranked.fetch_id, (ranked.rank - 1) / 50;
+
+-- The organizations that had videos of a blogger in the earlier system read the statistics of its imported fetches.
+insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
+select fetches.id, owners.organization_id
+from (
+    select distinct
+        videos.blogger_id,
+        coalesce(staged.organization_id, tracked_accounts.organization_id) as organization_id
+    from blogger_tracking.staged_videos as staged
+    join blogger_tracking.videos
+        on videos.platform = staged.platform and videos.external_video_id = staged.external_video_id
+    left join blogger_tracking.tracked_accounts
+        on staged.is_for_all and tracked_accounts.blogger_id = staged.blogger_id
+    where staged.number between %(first)s and %(last)s and staged.is_taken
+) as owners
+join blogger_tracking.fetches on fetches.blogger_id = owners.blogger_id and fetches.task_id = 'import'
+where owners.organization_id is not null
+on conflict do nothing;

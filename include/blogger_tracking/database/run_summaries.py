@@ -143,7 +143,7 @@ select
         else coalesce(fetch_attempts.error_kind, 'configuration')
     end as cause,
     count(*) as fetches,
-    coalesce(min(fetches.reason), 'no attempt was made') as example
+    coalesce(min(coalesce(fetch_attempts.reason, fetches.reason)), 'no attempt was made') as example
 from blogger_tracking.fetches
 left join blogger_tracking.fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
 where fetches.run_id = %(run_id)s

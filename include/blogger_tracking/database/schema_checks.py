@@ -35,24 +35,27 @@ select
 
 _SCHEMA_IS_USABLE = "select has_schema_privilege('blogger_pipeline', 'blogger_tracking', 'usage')"
 
-# The tables `staged_…` belong to an import that is under way, or was killed.
 _MISSING_PRIVILEGES = """
 select
-    quote_ident(pg_class.relname) as table_name,
-    string_agg(wanted.privilege, ', ' order by wanted.position) as privileges
-from pg_class
-cross join unnest(array['select', 'insert', 'update', 'delete']) with ordinality as wanted (privilege, position)
-where pg_class.relnamespace = 'blogger_tracking'::regnamespace
-  and (
-      pg_class.relkind in ('r', 'p')
-      and not starts_with(pg_class.relname, 'staged_')
-      and (pg_class.relname <> 'schema_migrations' or wanted.privilege = 'select')
-      or pg_class.relname in ('tracked_bloggers_view', 'blogger_video_queue') and wanted.privilege = 'select'
-  )
-  and not has_table_privilege('blogger_pipeline', pg_class.oid, wanted.privilege)
-group by pg_class.relname
-order by pg_class.relname
+    wanted.table_name,
+    string_agg(wanted.privilege || coalesce(' (' || wanted.column_name || ')', ''), ', ' order by wanted.position)
+from unnest(%(tables)s::text[], %(privileges)s::text[], %(columns)s::text[])
+    with ordinality as wanted (table_name, privilege, column_name, position)
+join pg_class
+    on pg_class.relnamespace = 'blogger_tracking'::regnamespace
+    and pg_class.relname = wanted.table_name
+where not case
+    when wanted.column_name is null
+        then has_table_privilege('blogger_pipeline', pg_class.oid, wanted.privilege)
+    else has_column_privilege('blogger_pipeline', pg_class.oid, wanted.column_name, wanted.privilege)
+end
+group by wanted.table_name
+order by wanted.table_name
 """
+
+_GRANT = re.compile(r"^grant ([^;]+?) on blogger_tracking\.(\w+) to blogger_pipeline;", re.MULTILINE)
+
+_PRIVILEGE = re.compile(r"(\w+)(?: \((\w+)\))?")
 
 _ROW_SECURITY = """
 select
@@ -66,6 +69,7 @@ where relnamespace = 'blogger_tracking'::regnamespace
 order by relname
 """
 
+# The tables `staged_…` belong to an import that is under way, or was killed.
 _TABLES_WITHOUT_PIPELINE_POLICY = """
 select quote_ident(pg_class.relname) as table_name
 from pg_class
@@ -203,12 +207,14 @@ def check_schema_usage(connection: Connection) -> Check:
 
 
 def check_privileges(connection: Connection) -> Check:
-    """Check that the pipeline's role may read and write every table."""
-    missing: list[tuple[str, str]] = connection.execute(_MISSING_PRIVILEGES).fetchall()
+    """Check that the pipeline's role has the privileges that the migrations grant."""
+    tables, privileges, columns = zip(*pipeline_privileges(), strict=True)
+    parameters = {"tables": list(tables), "privileges": list(privileges), "columns": list(columns)}
+    missing: list[tuple[str, str]] = connection.execute(_MISSING_PRIVILEGES, parameters).fetchall()
     return _ok_or_fault(
         "privileges",
         missing,
-        "blogger_pipeline may read and write every table.",
+        "blogger_pipeline has the privileges that the migrations grant.",
         f"blogger_pipeline lacks {'; '.join(f'{privileges} on {table}' for table, privileges in missing)}.",
         *(sql(f"grant {privileges} on blogger_tracking.{table} to blogger_pipeline;") for table, privileges in missing),
     )
@@ -230,6 +236,17 @@ def check_row_security(connection: Connection) -> Check:
             remedies.append(sql(f"alter table blogger_tracking.{table} no force row level security;"))
     tables = ", ".join(table for table, _, _ in wrong)
     return fault("row_level_security", f"Row level security is off, or forced on the owner, for {tables}.", *remedies)
+
+
+@cache
+def pipeline_privileges() -> tuple[tuple[str, str, str | None], ...]:
+    """Return the privileges that the migrations grant to the pipeline's role: table or view, privilege, and column."""
+    return tuple(
+        (table, privilege, column or None)
+        for migration in known_migrations()
+        for privileges, table in _GRANT.findall(migration.sql)
+        for privilege, column in _PRIVILEGE.findall(privileges)
+    )
 
 
 def check_pipeline_policies(connection: Connection) -> Check:

@@ -96,7 +96,7 @@ join blogger_tracking.organizations on organizations.id = tracked_accounts.organ
 join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
 left join blogger_tracking.runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
 left join lateral (
-    select fetches.state, coalesce(fetches.reason, fetch_allocations.reason) as reason, fetches.claimed_at
+    select fetches.state, coalesce(fetch_allocations.reason, fetches.reason) as reason, fetches.claimed_at
     from blogger_tracking.fetch_allocations
     join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
     where fetch_allocations.tracked_account_id = tracked_accounts.id

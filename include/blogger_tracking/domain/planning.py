@@ -52,6 +52,14 @@ class SkippedAccount:
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
+    @property
+    def explanation(self) -> str:
+        """The reason for the members of the organization, with a detail only if the detail is about the account.
+
+        The detail of a suspension quotes the platform, that of the daily units is about all organizations together.
+        """
+        return str(self) if self.reason in {SkipReason.SUBSCRIPTION_LIMIT, SkipReason.INVALID} else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class Allocation:

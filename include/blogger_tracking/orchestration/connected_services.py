@@ -25,6 +25,7 @@ from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.process_cache import cached_in_process
 from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
+from blogger_tracking.redaction import redact, remember_secret
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 
@@ -111,14 +112,16 @@ def airflow_api() -> AirflowApi:
 
 
 def get_connection(connection_id: str) -> Connection:
-    """Return an Airflow Connection. Raises ConfigurationError if there is none."""
+    """Return an Airflow Connection, whose password is redacted from then on. Raises ConfigurationError for none."""
     try:
-        return BaseHook.get_connection(connection_id)
+        connection = BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
         raise ConfigurationError(
             f"There is no Airflow Connection {connection_id!r}. Nothing was changed. "
             f"Create the Connection in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
         ) from None
+    remember_secret(connection.password)
+    return connection
 
 
 def find_connection(connection_id: str) -> Connection | None:
@@ -153,7 +156,14 @@ def database_opener(connection_id: str) -> OpenConnection:
 
     The Connection is read once. A token of IAM or Entra is requested anew for each connection to the database.
     """
-    return partial(_connect, get_connection(connection_id))
+    connection = get_connection(connection_id)
+    if "@" in f"{connection.host}{connection.schema}":
+        # Airflow has taken a part of the password for the host or the database.
+        raise ConfigurationError(
+            f"The Connection {connection_id} cannot be read. Nothing was changed. Percent-encode the password in its "
+            "URL, with %40 for @ and %2F for /."
+        )
+    return partial(_connect, connection)
 
 
 def _connect(connection: Connection, **options: object) -> psycopg.Connection:
@@ -164,7 +174,8 @@ def _connect(connection: Connection, **options: object) -> psycopg.Connection:
         opened = PostgresHook(connection=with_options).get_conn()
     except AirflowException as error:
         raise ConfigurationError(
-            f"The Connection {connection.conn_id} cannot be used: {error}. Nothing was changed. Correct the Connection."
+            f"The Connection {connection.conn_id} cannot be used: {redact(str(error))}. Nothing was changed. "
+            "Correct the Connection."
         ) from error
     if not isinstance(opened, psycopg.Connection):
         raise ConfigurationError(

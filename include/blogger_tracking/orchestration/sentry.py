@@ -6,8 +6,13 @@ Every entry point of the project's code calls `ensure_sentry` (see `error_report
 from __future__ import annotations
 
 import logging
+import os
+import re
+import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import sentry_sdk
 from sentry_sdk.integrations.argv import ArgvIntegration
@@ -19,10 +24,11 @@ from blogger_tracking.domain.alerts import ALERTS_LOGGER, alerts
 from blogger_tracking.orchestration import connected_services
 from blogger_tracking.orchestration.connected_services import SENTRY
 from blogger_tracking.orchestration.process_cache import until_true
+from blogger_tracking.redaction import redact
 from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
-    from sentry_sdk._types import Event, Hint
+    from sentry_sdk._types import Breadcrumb, BreadcrumbHint, Event, Hint
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +64,8 @@ def ensure_sentry() -> bool:
 def start_sentry(dsn: str | None) -> bool:
     """Send logged errors and alerts of this process to Sentry; without a DSN do nothing and return False.
 
-    Other warnings are not sent, nor are local variables, requests and command lines. Raises BadDsn.
+    Other warnings are not sent, nor are local variables, requests, command lines, paths of the host, and secrets that
+    this process has read from Connections. Raises BadDsn.
     """
     if not dsn:
         return False
@@ -75,6 +82,7 @@ def start_sentry(dsn: str | None) -> bool:
         environment=get_settings().deployment,
         integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],
         before_send=_Repetitions().drop,
+        before_breadcrumb=_redact_breadcrumb,
     )
     if not any(isinstance(handler, EventHandler) for handler in alerts.handlers):
         alerts.addHandler(EventHandler(logging.WARNING))
@@ -99,7 +107,7 @@ class _Repetitions:
         """Return the event, or None for a repetition. An alert is never one: alerts are sent once by their rule.
 
         The cause is the `fingerprint` of a log record that has one, by which Sentry groups the events, too; else the
-        text of the record without its arguments, and the type of the exception.
+        text of the record without its arguments, and the type of the exception. The event is redacted.
         """
         record = hint.get("log_record")
         fingerprint = getattr(record, "fingerprint", None)
@@ -114,4 +122,58 @@ class _Repetitions:
             if len(self._sent_at) >= _CAUSES_KEPT:
                 self._sent_at.clear()
             self._sent_at[cause] = now
-        return event
+        return _redact_event(event)
+
+
+_TEXTS = ("logentry", "message", "extra", "tags", "contexts", "breadcrumbs")
+"""Parts of an event with free texts. The others are names of modules and functions, times and versions."""
+
+
+def _redact_event(event: Event) -> Event:
+    """Return the event without secrets, the command line and paths of the host."""
+    redacted: dict[str, Any] = dict(event)
+    for part in _TEXTS:
+        if part in redacted:
+            redacted[part] = _redact_texts(redacted[part])
+    redacted.get("extra", {}).pop("sys.argv", None)
+    for part in ("exception", "threads"):
+        for value in redacted.get(part, {}).get("values", ()):
+            if "value" in value:
+                value["value"] = _redact_texts(value["value"])
+            for frame in (value.get("stacktrace") or {}).get("frames", ()):
+                _shorten_paths(frame)
+    return cast("Event", redacted)
+
+
+def _redact_breadcrumb(breadcrumb: Breadcrumb, _: BreadcrumbHint) -> Breadcrumb:
+    return cast("Breadcrumb", _redact_texts(breadcrumb))
+
+
+def _redact_texts(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, str):
+        return redact(_HOST_FOLDERS.sub("", value))
+    if isinstance(value, Mapping):
+        return {key: _redact_texts(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact_texts(each) for each in value]
+    return value
+
+
+def _shorten_paths(frame: dict[str, Any]) -> None:
+    """Leave of a frame's path the part within its package: `blogger_tracking/orchestration/sentry.py`."""
+    frame.pop("abs_path", None)
+    if Path(str(frame.get("filename"))).is_absolute():
+        frame["filename"] = Path(frame["filename"]).name
+
+
+def _host_folders() -> re.Pattern[str]:
+    """Return a pattern of the folders that paths of this process begin with: packages, Python, Airflow, the user."""
+    package = Path(__file__).parents[2]
+    folders = {*sys.path, sys.prefix, sys.base_prefix, str(package), str(Path.home()), str(Path.cwd())}
+    folders.add(os.environ.get("AIRFLOW_HOME", ""))
+    # The longest first: what is left of a path is as short as can be.
+    absolute = sorted((folder.rstrip("/") for folder in folders if folder.count("/") > 1), key=len, reverse=True)
+    return re.compile("|".join(f"{re.escape(folder)}/" for folder in absolute))
+
+
+_HOST_FOLDERS = _host_folders()

@@ -15,7 +15,6 @@ from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from itertools import chain, repeat
 from typing import TypeVar
-from urllib.parse import quote
 
 import requests
 import urllib3
@@ -31,6 +30,7 @@ from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response, summarize_text
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError
 from blogger_tracking.platforms.request_meter import note_request
+from blogger_tracking.redaction import redact
 from blogger_tracking.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -179,13 +179,13 @@ class HttpClient:
         quota_reset = _QUOTA_RESETS.get(self.platform) if kind is ErrorKind.QUOTA_EXCEEDED else None
         retry_at = quota_reset(now) if quota_reset else parse_retry_after(response.headers.get("Retry-After"), now)
         response_text = " ".join(("HTTP", str(summary.status), *summary.codes, summary.message))
-        detail = redact(f"{call}: {response_text}", self._config.key)
+        detail = _detail(f"{call}: {response_text}", self._config.key)
         return PlatformError(kind, self.platform, detail, status=summary.status, retry_at=retry_at)
 
     def _malformed_response(
         self, call: Call, response: requests.Response, error: MalformedResponseError
     ) -> PlatformError:
-        detail = redact(f"{call}: {error}", self._config.key)
+        detail = _detail(f"{call}: {error}", self._config.key)
         return PlatformError(ErrorKind.MALFORMED_RESPONSE, self.platform, detail, status=response.status_code)
 
     def _is_retryable(self, error: BaseException) -> bool:
@@ -245,11 +245,9 @@ def _retry_after_moment(value: str, now: datetime) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def redact(text: str, key: str) -> str:
+def _detail(text: str, key: str) -> str:
     """Return `text` on one line of at most MAX_DETAIL_LENGTH, without the key and the query strings of URLs."""
-    for secret in (key, quote(key, safe="")):
-        text = text.replace(secret, "***")
-    line = " ".join(_QUERY.sub(r"\1?***", text).split())
+    line = " ".join(_QUERY.sub(r"\1?***", redact(text, key)).split())
     return line if len(line) <= MAX_DETAIL_LENGTH else line[: MAX_DETAIL_LENGTH - 1] + "…"
 
 

@@ -120,7 +120,7 @@ def _plan(
     if not plan.skips:
         assign_initial_fetch(connection, tracking_id, run_id)
         return None
-    reason = str(plan.skips[0])
-    release_initial_fetch(connection, tracking_id, reason)
+    skip = plan.skips[0]
+    release_initial_fetch(connection, tracking_id, skip.explanation)
     finish_run(connection, run_id, moment)
-    return reason
+    return str(skip)

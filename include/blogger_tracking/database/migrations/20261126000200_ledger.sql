@@ -76,7 +76,8 @@ comment on column blogger_tracking.fetches.task_id is
 comment on column blogger_tracking.fetches.map_index is '-1: the task is not mapped.';
 comment on column blogger_tracking.fetches.state is
     'State of the newest conclusive attempt; without one, of the newest attempt.';
-comment on column blogger_tracking.fetches.reason is 'Reason of the attempt that state describes, if there is one.';
+comment on column blogger_tracking.fetches.reason is
+    'Reason of the attempt that state describes, in a sentence for members. The attempt has the reason in full.';
 comment on column blogger_tracking.fetches.conclusive_state is
     'Outcome of the newest conclusive attempt. No later failure overwrites the outcome.';
 comment on column blogger_tracking.fetches.conclusive_attempt_id is 'The newest conclusive attempt.';
@@ -160,7 +161,8 @@ comment on column blogger_tracking.fetch_attempts.executor is 'Host and process 
 comment on column blogger_tracking.fetch_attempts.outcome is 'Null while the attempt is running.';
 comment on column blogger_tracking.fetch_attempts.error_kind is
     'Kind of the platform''s error: domain/platform_errors.py.';
-comment on column blogger_tracking.fetch_attempts.reason is 'Reason of the outcome, if there is one.';
+comment on column blogger_tracking.fetch_attempts.reason is
+    'Reason of the outcome, for operators: may quote the platform.';
 comment on column blogger_tracking.fetch_attempts.pages is 'Pages read from the platform.';
 comment on column blogger_tracking.fetch_attempts.videos_new is 'Returned videos that no earlier fetch had returned.';
 comment on column blogger_tracking.fetch_attempts.entries_skipped is

@@ -67,37 +67,43 @@ alter table blogger_tracking.request_budgets enable row level security;
 alter table blogger_tracking.look_ups enable row level security;
 alter table blogger_tracking.pipeline_canary enable row level security;
 
-grant select, insert, update, delete on blogger_tracking.organizations to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.organization_members to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.subscriptions to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.subscription_changes to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.subscription_usage to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.blogger_information to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.tracked_accounts to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.campaigns to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.blogger_campaign to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.blogger_tags to blogger_pipeline;
+-- What the statements of the pipeline need, and no more: tests/database/test_pipeline_privileges.py compares both.
+grant select on blogger_tracking.organizations to blogger_pipeline;
+-- Locking a row needs the privilege to update a column of it. No statement updates these single columns.
+grant update (created_at) on blogger_tracking.organizations to blogger_pipeline;
+grant select on blogger_tracking.organization_members to blogger_pipeline;
+grant select on blogger_tracking.subscriptions to blogger_pipeline;
+grant select on blogger_tracking.subscription_changes to blogger_pipeline;
+grant select, insert, update on blogger_tracking.subscription_usage to blogger_pipeline;
+grant select, insert, update on blogger_tracking.blogger_information to blogger_pipeline;
+grant select, insert, update on blogger_tracking.tracked_accounts to blogger_pipeline;
+grant select on blogger_tracking.campaigns to blogger_pipeline;
+grant select, insert on blogger_tracking.blogger_campaign to blogger_pipeline;
+grant select, insert on blogger_tracking.blogger_tags to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.runs to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.run_accounts to blogger_pipeline;
+grant select, insert, delete on blogger_tracking.run_accounts to blogger_pipeline;
+grant update (reason) on blogger_tracking.run_accounts to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.fetches to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.fetch_allocations to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.fetch_attempts to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.platform_suspensions to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.alerts to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.videos to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.organization_videos to blogger_pipeline;
+grant select, insert, update on blogger_tracking.platform_suspensions to blogger_pipeline;
+grant select, insert, update on blogger_tracking.alerts to blogger_pipeline;
+grant select, insert, update on blogger_tracking.videos to blogger_pipeline;
+grant select, insert on blogger_tracking.organization_videos to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.video_statistics to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.high_priority_queue to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.thumbnail_queue to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.youtube_units to blogger_pipeline;
+grant select, insert, delete on blogger_tracking.youtube_units to blogger_pipeline;
+grant update (units) on blogger_tracking.youtube_units to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.idempotency_keys to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.imported_rows to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.rate_limits to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.retention_marks to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.request_budgets to blogger_pipeline;
+grant select on blogger_tracking.imported_rows to blogger_pipeline;
+grant select, insert, update on blogger_tracking.rate_limits to blogger_pipeline;
+grant select, insert, update on blogger_tracking.retention_marks to blogger_pipeline;
+grant select, insert, update on blogger_tracking.request_budgets to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.look_ups to blogger_pipeline;
-grant select, insert, update, delete on blogger_tracking.pipeline_canary to blogger_pipeline;
-grant select on blogger_tracking.tracked_bloggers_view, blogger_tracking.blogger_video_queue to blogger_pipeline;
+grant select on blogger_tracking.pipeline_canary to blogger_pipeline;
+grant select on blogger_tracking.tracked_bloggers_view to blogger_pipeline;
+grant select on blogger_tracking.blogger_video_queue to blogger_pipeline;
 grant execute on function blogger_tracking.require_unchanged(boolean) to blogger_pipeline;
 
 create policy pipeline on blogger_tracking.organizations to blogger_pipeline using (true) with check (true);
@@ -205,13 +211,6 @@ create policy members_read on blogger_tracking.videos for select to authenticate
 using (exists (
     select from blogger_tracking.organization_videos
     where organization_videos.video_id = videos.id
-      and organization_videos.organization_id = any (array(select blogger_tracking.own_organizations()))
-));
-
-create policy members_read on blogger_tracking.video_statistics for select to authenticated
-using (exists (
-    select from blogger_tracking.organization_videos
-    where organization_videos.video_id = video_statistics.video_id
       and organization_videos.organization_id = any (array(select blogger_tracking.own_organizations()))
 ));
 

@@ -10,7 +10,7 @@ comment on table blogger_tracking.video_statistics_default is
 
 revoke all on blogger_tracking.video_statistics_default from public, anon, authenticated;
 alter table blogger_tracking.video_statistics_default enable row level security;
-grant select, insert, update, delete on blogger_tracking.video_statistics_default to blogger_pipeline;
+grant select on blogger_tracking.video_statistics_default to blogger_pipeline;
 create policy pipeline on blogger_tracking.video_statistics_default to blogger_pipeline using (true) with check (true);
 
 create function blogger_tracking.create_statistics_partition(month date) returns boolean
@@ -31,7 +31,7 @@ begin
     execute format('create table blogger_tracking.%I (like blogger_tracking.video_statistics including all)', name);
     execute format('revoke all on blogger_tracking.%I from public, anon, authenticated', name);
     execute format('alter table blogger_tracking.%I enable row level security', name);
-    execute format('grant select, insert, update, delete on blogger_tracking.%I to blogger_pipeline', name);
+    execute format('grant select on blogger_tracking.%I to blogger_pipeline', name);
     execute format(
         'create policy pipeline on blogger_tracking.%I to blogger_pipeline using (true) with check (true)', name
     );
