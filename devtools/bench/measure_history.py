@@ -79,7 +79,17 @@ cross join lateral generate_series(day + 1, day + %(listed)s) as video
 cross join generate_series(1, %(accounts)s) as number
 """
 
-_BUILD = (_CREATE_PARTITIONS, INSERT_ORGANIZATIONS, INSERT_ACCOUNTS, _INSERT_VIDEOS)
+# As the removal of old runs leaves them: an organization still reads the statistics of its fetches.
+_INSERT_READERS = """
+insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
+select
+    (run - 1) * %(accounts)s + number,
+    md5('organization ' || (1 + (number - 1) / %(per_organization)s))::uuid
+from generate_series(1, %(days)s * %(runs_per_day)s) as run
+cross join generate_series(1, %(accounts)s) as number
+"""
+
+_BUILD = (_CREATE_PARTITIONS, INSERT_ORGANIZATIONS, INSERT_ACCOUNTS, _INSERT_VIDEOS, _INSERT_READERS)
 
 _VACUUM = """
 vacuum (analyze)
@@ -89,6 +99,7 @@ vacuum (analyze)
     blogger_tracking.tracked_accounts,
     blogger_tracking.videos,
     blogger_tracking.organization_videos,
+    blogger_tracking.statistics_readers,
     blogger_tracking.video_statistics
 """
 
