@@ -58,7 +58,8 @@ def test_the_lock_has_everything_that_the_image_needs_for_its_version_of_python(
         except PackageNotFoundError:
             # A package that only the image's version of Python needs is not installed here.
             continue
-        if environment["python_full_version"] not in SpecifierSet(metadata.metadata["Requires-Python"] or ""):
+        [pythons] = metadata.metadata.get_all("Requires-Python") or [""]
+        if environment["python_full_version"] not in SpecifierSet(pythons):
             faults.append(f"{name} {version} is not for the image's Python")
         waiting += [
             (dependency, name)
