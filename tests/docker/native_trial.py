@@ -14,27 +14,33 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
+import jwt
 import psycopg
 import requests
 
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.rows import fetch_value
+from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.local_stack.config import PROJECT_ROOT
-from devtools.platform_sandbox import World
+from devtools.platform_sandbox import Creator, World
 from tests.support.compose_file import read_services
 from tests.support.containers import Containers
 
 _START_SECONDS = 400
-_RUN_SECONDS = 500
+_RUN_SECONDS = 600
 _FAILING_SINCE = "/tmp/health-check-fails"  # noqa: S108 - of the container alone
 _API = "http://localhost:8080"
 
+_ADDITIONS = 50
 _ENDED = {"success", "failed"}
 _FETCHED = """
 select count(*)
@@ -73,10 +79,14 @@ class Trial:
                 self.result["seconds_undisturbed"] = self._undisturbed_batch()
             self._disturbed_batch()
             self._hang()
+            if not self._bloggers:
+                self.result["additions"] = self._fifty_additions()
             self._containers.stop_all()
             self._prepare("changed-env")
             self.result["seconds_to_healthy_again"] = self._start()
-            self.result["seconds_with_one_of_each"] = self._undisturbed_batch()
+            self._token()
+            if self._bloggers:
+                self.result["seconds_with_one_of_each"] = self._undisturbed_batch()
         finally:
             self._containers.stop_all()
 
@@ -87,6 +97,7 @@ class Trial:
         self._dsn = environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"]
         self._password = environment["ADMIN_PASSWORD"]
         self._service_password = environment["SERVICE_PASSWORD"]
+        self._supabase = json.loads(environment["AIRFLOW_CONN_SUPABASE_AUTH"])
 
     def _start(self) -> float:
         began = time.monotonic()
@@ -131,6 +142,51 @@ class Trial:
         dag_run = self._trigger(token)
         self._wait(lambda: self._run(token, dag_run)["state"] in _ENDED, "the run has ended")
         return self._seconds(token, dag_run)
+
+    def _fifty_additions(self) -> dict[str, Any]:
+        """Add fifty bloggers at once; return the answers, the runs, and the slowest answer of Airflow's own route."""
+        with connect(self._dsn) as connection:
+            organization = self._fleets.organization(connection, "Additions")
+            owner = self._fleets.owner(connection, organization)
+        headers = {"Authorization": f"Bearer {self._member_token(owner)}"}
+        creators = [self._fleets.untracked(list(Platform)[number % 3]) for number in range(_ADDITIONS)]
+
+        def add(creator: Creator) -> tuple[int, str]:
+            body = {
+                "username": creator.username,
+                "platform": creator.platform,
+                "organizationId": str(organization),
+            }
+            answer = requests.post(f"{_API}/blogger/add", json=body, headers=headers, timeout=60)
+            return answer.status_code, answer.json().get("initialFetch", {}).get("dagRunId", "")
+
+        token = self._token()
+        with ThreadPoolExecutor(_ADDITIONS) as executor:
+            additions = [executor.submit(add, creator) for creator in creators]
+            slowest = 0.0
+            while not all(addition.done() for addition in additions):
+                slowest = max(slowest, self._seconds_of_route(token))
+        answers = [addition.result() for addition in additions]
+        return {
+            "statuses": sorted({status for status, _ in answers}),
+            "runs": sum(self._run(token, run, "blogger_initial_fetch")["state"] != "failed" for _, run in answers),
+            "slowest_route_seconds": round(slowest, 2),
+        }
+
+    def _seconds_of_route(self, token: str) -> float:
+        began = time.monotonic()
+        answer = requests.get(f"{_API}/api/v2/dags", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        answer.raise_for_status()
+        return time.monotonic() - began
+
+    def _member_token(self, user: UUID) -> str:
+        claims = {
+            "sub": str(user),
+            "aud": "authenticated",
+            "iss": self._supabase["host"],
+            "exp": int(time.time()) + 3600,
+        }
+        return jwt.encode(claims, self._supabase["password"], algorithm="HS256")
 
     def _track(self) -> None:
         """Replace the bloggers of the demo by new ones, if the runs are to be measured."""
@@ -187,8 +243,8 @@ class Trial:
             # The DAG files are parsed after the processor's start.
             time.sleep(2)
 
-    def _run(self, token: str, dag_run: str) -> dict[str, Any]:
-        url = f"{_API}/api/v2/dags/blogger_batch_fetch/dagRuns/{dag_run}"
+    def _run(self, token: str, dag_run: str, dag_id: str = "blogger_batch_fetch") -> dict[str, Any]:
+        url = f"{_API}/api/v2/dags/{dag_id}/dagRuns/{quote(dag_run)}"
         answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
         answer.raise_for_status()
         run: dict[str, Any] = answer.json()

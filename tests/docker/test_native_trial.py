@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from devtools.bench.conditions import BENCH_SETTINGS
 from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.containers import missing_programs
 
@@ -36,9 +37,16 @@ def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     if os.geteuid() != 0 or missing_programs():
         pytest.skip(f"needs root, and the programs {', '.join(missing_programs())}")
     folder = tmp_path_factory.mktemp("containers")
-    shutil.copy(env_file, folder / "env")
+    # The messages that a killed worker had taken are visible again after two minutes instead of fifteen.
+    visibility = "\nBLOGGER_TRACKING_QUEUE_VISIBILITY_MINUTES="
+    text = env_file.read_text(encoding="utf-8").replace(f"{visibility}\n", f"{visibility}2\n")
+    if os.environ.get("TRIAL_BLOGGERS"):
+        # Otherwise the platforms' limits would determine the seconds of the runs.
+        for name, value in BENCH_SETTINGS.items():
+            text = text.replace(f"\n{name}=\n", f"\n{name}={value}\n")
+    (folder / "env").write_text(text, encoding="utf-8")
     # The random passwords are the values of 64 characters.
-    changed = re.sub(r"\b[0-9a-f]{64}\b", lambda match: match[0][::-1], env_file.read_text(encoding="utf-8"))
+    changed = re.sub(r"\b[0-9a-f]{64}\b", lambda match: match[0][::-1], text)
     changed = re.sub(r"^(AIRFLOW_(?:WORKERS|TRIGGERERS))=2$", r"\1=1", changed, flags=re.MULTILINE)
     (folder / "changed-env").write_text(changed, encoding="utf-8")
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable]
@@ -85,7 +93,7 @@ def test_the_invariants_are_zero(result: dict[str, Any]) -> None:
 
 
 def test_the_services_start_again_with_other_passwords(result: dict[str, Any]) -> None:
-    assert result["seconds_with_one_of_each"] > 0
+    assert result["seconds_to_healthy_again"] > 0
 
 
 def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result: dict[str, Any]) -> None:
@@ -95,3 +103,8 @@ def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result
     assert statuses.pop("blogger_initial_fetch") in {400, 422}
     assert statuses.pop("dags/blogger_initial_fetch/dagRuns") == 200
     assert set(statuses.values()) == {403}
+
+
+def test_fifty_additions_at_once_all_start_their_initial_fetch(result: dict[str, Any]) -> None:
+    assert result["additions"]["statuses"] == [200]
+    assert result["additions"]["runs"] == 50

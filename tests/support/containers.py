@@ -74,16 +74,17 @@ class Container:
         return f"{self.service.name}-{self.number}"
 
     @property
-    def first_process(self) -> int:
-        """Process id, as this process sees it, of the container's process 1."""
-        children = (
-            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii").split()
-        )
-        return int(children[0])
+    def first_process(self) -> int | None:
+        """Process id of the container's process 1, as this process sees it; None before its start and after its end."""
+        with suppress(FileNotFoundError):
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+            return int(children.split()[0]) if children else None
+        return None
 
     def kill(self) -> None:
         """Kill all processes of the container at once, as a machine that goes down does."""
-        os.kill(self.first_process, signal.SIGKILL)
+        # `unshare` ends after process 1, with which the kernel ends all others.
+        os.kill(self.first_process or self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=30)
 
     def tail(self) -> str:
@@ -139,9 +140,15 @@ class Containers:
         return self.run_in(name, container.service.health) == 0
 
     def run_in(self, name: str, command: Sequence[str]) -> int:
-        """Run a command in a container, as the container's user; return the exit code, or -1 after a minute."""
+        """Run a command in a container, as the container's user; return the exit code.
+
+        -1 stands for a command that has not ended after a minute, and for a container that has no processes.
+        """
         container = self.running[name]
-        arguments = ["nsenter", f"--target={container.first_process}", "--mount", "--pid", "--uts", "--root", "--wd"]
+        first = container.first_process
+        if first is None:
+            return -1
+        arguments = ["nsenter", f"--target={first}", "--mount", "--pid", "--uts", "--root", "--wd"]
         arguments += _as_user(container.service, self._environment(container.service), command)
         with suppress(subprocess.TimeoutExpired), (self._folder / f"{name}.health.log").open("ab") as output:
             return subprocess.run(
@@ -152,6 +159,7 @@ class Containers:
     def freeze(self, name: str) -> None:
         """Stop all processes of a container but its first one, as a process that hangs."""
         first = self.running[name].first_process
+        assert first is not None
         namespace = Path(f"/proc/{first}/ns/pid").readlink()
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
