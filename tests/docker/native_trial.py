@@ -67,6 +67,9 @@ class Trial:
         self._folder = folder
         self._bloggers = int(os.environ.get("TRIAL_BLOGGERS", "0"))
         self._fleets = Fleets(World())
+        # The demo tracks some of the first creators.
+        for platform in list(Platform) * 1_000:
+            self._fleets.untracked(platform)
         self.result: dict[str, Any] = {}
         self._prepare("env")
 
