@@ -82,8 +82,7 @@ class Trial:
                 self.result["seconds_undisturbed"] = self._undisturbed_batch()
             self._disturbed_batch()
             self._hang()
-            if not self._bloggers:
-                self.result["additions"] = self._fifty_additions()
+            self.result["additions"] = self._fifty_additions()
             self._containers.stop_all()
             self._prepare("changed-env")
             self.result["seconds_to_healthy_again"] = self._start()
