@@ -186,7 +186,7 @@ class Containers:
         program = shlex.join(_as_user(service, self._environment(service), command))
         script = "\n".join([
             *self._preparation(service, name),
-            *_first_process(program, "/opt/airflow" if service.target else "/"),
+            *_first_process(service, program),
         ])
         arguments = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
         with output.open("ab") as file:
@@ -346,9 +346,15 @@ exec {shlex.join(command)} {options}
     return entry_point
 
 
-def _first_process(program: str, folder: str) -> list[str]:
-    """Return the commands of process 1: it starts the program, forwards its stop signal, and ends with it."""
-    script = f"cd {folder}; {program} & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child"
+def _first_process(service: ComposeService, program: str) -> list[str]:
+    """Return the commands of process 1.
+
+    Airflow's image has an init, which starts the program, forwards its stop signal and ends with it. In the other
+    images the server is process 1, and Postgres ignores a lock file with its own number after it was killed.
+    """
+    if service.target is None:
+        return [f"exec chroot {_ROOT} sh -c {shlex.quote(f'cd /; exec {program}')}"]
+    script = f"cd /opt/airflow; {program} & child=$!; trap 'kill -TERM $child' TERM; wait $child; wait $child"
     return [f"exec chroot {_ROOT} sh -c {shlex.quote(script)}"]
 
 
