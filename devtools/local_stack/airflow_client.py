@@ -20,6 +20,8 @@ from airflow_client.client.models.clear_task_instances_body import ClearTaskInst
 from airflow_client.client.models.clear_task_instances_body_task_ids_inner import ClearTaskInstancesBodyTaskIdsInner
 from airflow_client.client.models.dag_patch_body import DAGPatchBody
 from airflow_client.client.models.dag_run_clear_body import DAGRunClearBody
+from airflow_client.client.models.dag_run_mutable_states import DagRunMutableStates
+from airflow_client.client.models.dag_run_patch_body import DAGRunPatchBody
 from airflow_client.client.models.dag_run_response import DAGRunResponse
 from airflow_client.client.models.dag_run_state import DagRunState
 from airflow_client.client.models.task_instance_response import TaskInstanceResponse
@@ -125,6 +127,15 @@ class AirflowClient:
     def clear_run(self, dag_id: str, dag_run_id: str) -> None:
         """Clear all task instances of a run, so that Airflow runs them again."""
         self._call(self._dag_runs.clear_dag_run, dag_id, dag_run_id, DAGRunClearBody(dry_run=False))
+
+    def mark_run(self, dag_id: str, dag_run_id: str, state: str) -> None:
+        """Mark a run as `queued`, `success` or `failed`, as the UI does; after the last two, its instances end."""
+        body = DAGRunPatchBody(state=DagRunMutableStates(state))
+        self._call(self._dag_runs.patch_dag_run, dag_id, dag_run_id, body)
+
+    def delete_run(self, dag_id: str, dag_run_id: str) -> None:
+        """Delete a run with its task instances, as the UI does."""
+        self._call(self._dag_runs.delete_dag_run, dag_id, dag_run_id)
 
     def xcom(self, dag_id: str, dag_run_id: str, task_id: str, map_index: int = -1) -> object:
         """Return the value that a task instance returned."""

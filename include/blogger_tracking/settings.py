@@ -393,6 +393,16 @@ class Settings(BaseSettings):
         description="Write no callback request for a task instance whose task has no such callback, through a wrapper "
         "around Airflow's callback sink.",
     )
+    tolerate_cleared_instances: bool = Field(
+        default=True,
+        description="Keep the triggerer running when an instance is cleared at the moment its trigger ends, through a "
+        "wrapper around Airflow's trigger model.",
+    )
+    end_marked_runs: bool = Field(
+        default=True,
+        description="Release what a run holds as soon as its DAG run is marked failed or successful by hand, through a "
+        "listener that tells such marks by Airflow's message.",
+    )
     tune_garbage_collection: bool = Field(
         default=True, description="Raise the thresholds of Python's garbage collection in Airflow's processes."
     )

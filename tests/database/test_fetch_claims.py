@@ -21,7 +21,7 @@ from blogger_tracking.database.fetch_claims import ClaimRefused
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.platform_suspensions import suspend_platform
-from blogger_tracking.domain.claims import AllocationClaim, CurrentAllocation, claim_allocation
+from blogger_tracking.domain.claims import AllocationClaim, Claim, CurrentAllocation, claim_allocation
 from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
@@ -202,7 +202,7 @@ def test_a_claim_whose_rows_change_after_every_read_decides_under_the_lock_at_la
 def fetch(pool: ConnectionPool, fetch_id: int, returned: int, first: int) -> None:
     """Claim a fetch and save `returned` videos, unless the claim is refused or superseded."""
     claimed = try_claim(pool, fetch_id)
-    if isinstance(claimed, ClaimRefused):
+    if not isinstance(claimed, Claim):
         return
     with suppress(StaleClaimError):
         succeed(pool, claimed, returned, first=first)

@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.orchestration.connected_services import database_pool
 from blogger_tracking.orchestration.initial_fetch_tasks import FetchInitialVideosOperator, release_failed_initial_fetch
 from blogger_tracking.orchestration.process_cache import clear_process_cache
+from tests.orchestration.conftest import InstanceStandIn
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import plan
 
@@ -56,7 +57,7 @@ def message(build: DatabaseBuilder) -> dict[str, Any]:
 
 def context(conf: object, dag_run_id: str = "initial__1") -> Context:
     """Return the context of a task instance, with the keys that the task reads."""
-    instance = SimpleNamespace(dag_id="blogger_initial_fetch", run_id=dag_run_id, task_id="fetch", map_index=-1)
+    instance = InstanceStandIn("fetch", -1, "blogger_initial_fetch", dag_run_id)
     return cast("Context", {"ti": instance, "dag_run": SimpleNamespace(conf=conf)})
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
+from blogger_tracking.database.fetch_claims import ClaimRefused, NoAttempt, claim_fetch
 from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, settle_fetch
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
@@ -41,10 +41,12 @@ def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
         return [fetch_id for (fetch_id,) in rows]
 
 
-def try_claim(pool: ConnectionPool, fetch_id: int) -> Claim | ClaimRefused:
+def try_claim(
+    pool: ConnectionPool, fetch_id: int, try_created_at: datetime | None = None
+) -> Claim | ClaimRefused | NoAttempt:
     """Begin an attempt of a fetch."""
     with pool.connection() as connection:
-        return claim_fetch(connection, fetch_id, LEASE, "test")
+        return claim_fetch(connection, fetch_id, LEASE, "test", try_created_at)
 
 
 def claim(pool: ConnectionPool, fetch_id: int) -> Claim:

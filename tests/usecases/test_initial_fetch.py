@@ -20,7 +20,8 @@ from blogger_tracking.domain.initial_fetch import BloggerBusyError, InitialFetch
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
-from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch, plan_initial_fetch
+from blogger_tracking.usecases.end_runs import end_run
+from blogger_tracking.usecases.plan_initial_fetch import plan_initial_fetch
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, plan, settle, succeed, try_claim
 
@@ -200,7 +201,7 @@ def test_an_ended_run_releases_its_initial_fetch_and_its_reservation(
     tracked, message = pending_account(build)
     start(pool, message)
     claim(pool, planned(build))
-    finish_initial_fetch(pool, key())
+    end_run(pool, key())
     assert build.value("select reserved from subscription_usage") == 0
     assert start(pool, message, key("next")) is None
     assert initial_fetch_of(build, tracked)[2] == "next"
@@ -226,7 +227,7 @@ def test_a_pause_takes_effect_at_the_claim(build: DatabaseBuilder, pool: Connect
     start(pool, message)
     build.run("update tracked_accounts set is_active = false")
     assert isinstance(try_claim(pool, planned(build)), ClaimRefused)
-    finish_initial_fetch(pool, key())
+    end_run(pool, key())
     assert initial_fetch_of(build, tracked)[0] is True
     build.run("update tracked_accounts set is_active = true")
     assert start(pool, message, key("next")) is None

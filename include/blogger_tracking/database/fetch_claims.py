@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,23 @@ class ClaimRefused:
     reason: str
 
 
+class NoAttemptReason(StrEnum):
+    """Reason for which no attempt begins, in words for the log of the task instance."""
+
+    RUN_ENDED = "its run has ended, and its instance was not cleared since"
+    ALREADY_FETCHED = "this try of its instance has fetched it before"
+
+
+@dataclass(frozen=True, slots=True)
+class NoAttempt:
+    """A fetch of which no attempt began: the ledger is unchanged."""
+
+    fetch_id: int
+    platform: Platform
+    username: str
+    reason: NoAttemptReason
+
+
 @dataclass(frozen=True, slots=True)
 class _CurrentFetch:
     blogger_id: UUID
@@ -45,6 +63,15 @@ class _CurrentFetch:
     moment: datetime
     live_elsewhere: bool
     suspended: bool
+    run_ended: bool
+    already_fetched: bool
+
+    @property
+    def no_attempt_reason(self) -> NoAttemptReason | None:
+        """The reason for which no attempt may begin, or None."""
+        if self.already_fetched:
+            return NoAttemptReason.ALREADY_FETCHED
+        return NoAttemptReason.RUN_ENDED if self.run_ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +116,8 @@ for update
 _LOCK_FETCH = "select from blogger_tracking.fetches where id = %(fetch_id)s for no key update"
 
 # The suspension is read by this statement, not by database/platform_suspensions.py, to save a round trip per claim.
+# A try that Airflow created before the end of the run is left over: its process was frozen, or the try was cancelled
+# together with its run. A try that was created afterwards was cleared on purpose.
 _FETCH = """
 select
     fetches.blogger_id,
@@ -110,9 +139,15 @@ select
         select
         from blogger_tracking.platform_suspensions
         where platform_suspensions.platform = fetches.platform and suspended_until > clock_timestamp()
-    ) as suspended
+    ) as suspended,
+    coalesce(
+        least(runs.ended_at, runs.expires_at) between %(try_created_at)s::timestamptz and clock_timestamp(), false
+    ) as run_ended,
+    coalesce(conclusive.finished_at >= %(try_created_at)s::timestamptz, false) as already_fetched
 from blogger_tracking.fetches
 join blogger_tracking.blogger_information on blogger_information.id = fetches.blogger_id
+join blogger_tracking.runs on runs.id = fetches.run_id
+left join blogger_tracking.fetch_attempts as conclusive on conclusive.id = fetches.conclusive_attempt_id
 where fetches.id = %(fetch_id)s
 """
 
@@ -165,7 +200,10 @@ select
         exists (
             select
             from ({current_fetch}) as found
-            where found.live_elsewhere = %(live_elsewhere)s and found.suspended = %(suspended)s
+            where found.live_elsewhere = %(live_elsewhere)s
+              and found.suspended = %(suspended)s
+              and not found.run_ended
+              and not found.already_fetched
         )
         and not exists (
             select
@@ -271,13 +309,21 @@ where usage.organization_id = updated.organization_id and usage.period_start = u
 """
 
 
-def claim_fetch(connection: Connection, fetch_id: int, lease: timedelta, executor: str) -> Claim | ClaimRefused:
+def claim_fetch(
+    connection: Connection,
+    fetch_id: int,
+    lease: timedelta,
+    executor: str,
+    try_created_at: datetime | None = None,
+) -> Claim | ClaimRefused | NoAttempt:
     """Begin an attempt of a fetch: reserve the videos that the subscription rule grants now.
 
     Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
-    `executor` names the process that makes the attempt.
+    `executor` names the process that makes the attempt. `try_created_at` is the time at which Airflow created the try
+    of the task instance: no attempt begins if the run has ended since, or if the platform has answered the fetch since.
+    None: the attempt belongs to no task instance.
     """
-    attempt = {"fetch_id": fetch_id, "lease": lease, "executor": executor}
+    attempt = {"fetch_id": fetch_id, "lease": lease, "executor": executor, "try_created_at": try_created_at}
     for _ in range(_UNLOCKED_TRIES):
         try:
             return _claim_unlocked(connection, attempt)
@@ -295,14 +341,16 @@ def lock_usage_and_fetch(connection: Connection, fetch_id: int) -> None:
     connection.execute(_LOCK_FETCH, {"fetch_id": fetch_id})
 
 
-def _claim_unlocked(connection: Connection, attempt: dict[str, Any]) -> Claim | ClaimRefused:
+def _claim_unlocked(connection: Connection, attempt: dict[str, Any]) -> Claim | ClaimRefused | NoAttempt:
     """Decide without a lock, then lock, verify the decision, and write.
 
     Raises SerializationFailure, having changed nothing, if the rule would decide otherwise now.
     """
     with connection.pipeline():
-        current = _read(connection, attempt["fetch_id"])
+        current = _read(connection, attempt)
     decision = _decide(*current)
+    if decision.fetch.no_attempt_reason:
+        return _no_attempt(attempt["fetch_id"], decision.fetch, decision.fetch.no_attempt_reason)
     with pipelined_transaction(connection):
         lock_usage_and_fetch(connection, attempt["fetch_id"])
         connection.execute(_REQUIRE_SAME_DECISION, attempt | _verified_parameters(decision))
@@ -310,28 +358,33 @@ def _claim_unlocked(connection: Connection, attempt: dict[str, Any]) -> Claim | 
     return _result(attempt["fetch_id"], decision, begun)
 
 
-def _claim_locked(connection: Connection, attempt: dict[str, Any]) -> Claim | ClaimRefused:
+def _claim_locked(connection: Connection, attempt: dict[str, Any]) -> Claim | ClaimRefused | NoAttempt:
     """Lock, decide and write: the locks are held for a round trip, but the decision needs no repetition."""
     with pipelined_transaction(connection) as pipeline:
         lock_usage_and_fetch(connection, attempt["fetch_id"])
-        current = _read(connection, attempt["fetch_id"])
+        current = _read(connection, attempt)
         pipeline.sync()
         decision = _decide(*current)
+        if decision.fetch.no_attempt_reason:
+            return _no_attempt(attempt["fetch_id"], decision.fetch, decision.fetch.no_attempt_reason)
         begun = _begin_attempt(connection, attempt, decision)
     return _result(attempt["fetch_id"], decision, begun)
 
 
-def _read(connection: Connection, fetch_id: int) -> tuple[Cursor[_CurrentFetch], Cursor[CurrentAllocation]]:
-    parameters = {"fetch_id": fetch_id}
+def _read(connection: Connection, attempt: dict[str, Any]) -> tuple[Cursor[_CurrentFetch], Cursor[CurrentAllocation]]:
     return (
-        connection.cursor(row_factory=class_row(_CurrentFetch)).execute(_FETCH, parameters),
-        connection.cursor(row_factory=class_row(CurrentAllocation)).execute(_ALLOCATIONS, parameters),
+        connection.cursor(row_factory=class_row(_CurrentFetch)).execute(_FETCH, attempt),
+        connection.cursor(row_factory=class_row(CurrentAllocation)).execute(_ALLOCATIONS, attempt),
     )
 
 
 def _decide(found: Cursor[_CurrentFetch], current: Cursor[CurrentAllocation]) -> _Decision:
     fetch, allocations = found.fetchall()[0], current.fetchall()
     return _Decision(fetch, allocations, _claim_allocations(fetch, allocations))
+
+
+def _no_attempt(fetch_id: int, fetch: _CurrentFetch, reason: NoAttemptReason) -> NoAttempt:
+    return NoAttempt(fetch_id, Platform(fetch.platform), fetch.username, reason)
 
 
 def _claim_allocations(fetch: _CurrentFetch, allocations: Sequence[CurrentAllocation]) -> list[AllocationClaim]:

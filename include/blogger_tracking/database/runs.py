@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg import Connection
 from psycopg.rows import scalar_row
 
-from blogger_tracking.database.rows import fetch_all, fetch_value, fetch_values
+from blogger_tracking.database.rows import fetch_all, fetch_value
 from blogger_tracking.domain.fan_out import instance_label
 from blogger_tracking.domain.models import Platform
 
@@ -25,6 +24,29 @@ class RunKey:
     def parameters(self) -> dict[str, str]:
         """Return the key as parameters of a statement."""
         return {"deployment": self.deployment, "dag_id": self.dag_id, "dag_run_id": self.dag_run_id}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceTry:
+    """One try of a task instance.
+
+    `created_at` is the time at which Airflow created the try: with the run, for a retry, or when somebody cleared the
+    instance. `is_retry` is True if Airflow is known to have created the try because the one before failed.
+    """
+
+    run: RunKey
+    task_id: str
+    map_index: int
+    created_at: datetime
+    is_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFetch:
+    """A fetch of a task instance. `is_due` is True if the try has to make the fetch."""
+
+    id: int
+    is_due: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,13 @@ _FIND_RUN = """
 select id
 from blogger_tracking.runs
 where deployment = %(deployment)s and dag_id = %(dag_id)s and dag_run_id = %(dag_run_id)s
+"""
+
+_OPEN_RUNS = """
+select deployment, dag_id, dag_run_id
+from blogger_tracking.runs
+where deployment = %(deployment)s and ended_at is null
+order by id
 """
 
 _FINISH_RUN = "update blogger_tracking.runs set ended_at = %(moment)s where id = %(run_id)s"
@@ -141,29 +170,39 @@ group by fetches.task_id, fetches.map_index, fetches.platform
 order by fetches.task_id, fetches.map_index
 """
 
-# The fetches of an instance without a conclusive state. If all of them have one, the instance was cleared on purpose,
-# and all of them are fetched again.
+# Due are the fetches whose newest attempt got no answer from the platform. If every fetch had its answer before the try
+# was created, somebody cleared the instance on purpose, and all are due. What the platform has answered since is not:
+# such a try was interrupted and is started once more.
 _INSTANCE_FETCHES = """
-select fetches.id
-from blogger_tracking.fetches
-join blogger_tracking.runs on runs.id = fetches.run_id
-where runs.deployment = %(deployment)s
-  and runs.dag_id = %(dag_id)s
-  and runs.dag_run_id = %(dag_run_id)s
-  and fetches.task_id = %(task_id)s
-  and fetches.map_index = %(map_index)s
-  and (
-      fetches.conclusive_state is null
-      or not exists (
-          select
-          from blogger_tracking.fetches as sibling
-          where sibling.run_id = fetches.run_id
-            and sibling.task_id = fetches.task_id
-            and sibling.map_index = fetches.map_index
-            and sibling.conclusive_state is null
-      )
-  )
-order by fetches.id
+with instance as (
+    select
+        fetches.id,
+        conclusive.id is null or conclusive.id <> fetches.current_attempt_id as unanswered,
+        coalesce(conclusive.finished_at >= %(created_at)s, false) as answered_in_this_try,
+        coalesce(before.outcome in ('succeeded', 'partial', 'empty', 'private', 'not_found'), false)
+            as answered_before
+    from blogger_tracking.fetches
+    join blogger_tracking.runs on runs.id = fetches.run_id
+    left join blogger_tracking.fetch_attempts as conclusive on conclusive.id = fetches.conclusive_attempt_id
+    left join lateral (
+        select outcome
+        from blogger_tracking.fetch_attempts
+        where fetch_id = fetches.id and started_at < %(created_at)s
+        order by id desc
+        limit 1
+    ) as before on true
+    where runs.deployment = %(deployment)s
+      and runs.dag_id = %(dag_id)s
+      and runs.dag_run_id = %(dag_run_id)s
+      and fetches.task_id = %(task_id)s
+      and fetches.map_index = %(map_index)s
+)
+select
+    id,
+    not answered_in_this_try
+    and (unanswered or (not %(is_retry)s and bool_and(answered_before) over ())) as is_due
+from instance
+order by id
 """
 
 
@@ -187,6 +226,11 @@ def insert_run(connection: Connection, key: RunKey, moment: datetime, timeout: t
 def find_run(connection: Connection, key: RunKey) -> int | None:
     """Return the ledger id of a run, or None if the run was never planned."""
     return connection.cursor(row_factory=scalar_row).execute(_FIND_RUN, key.parameters()).fetchone()
+
+
+def read_open_runs(connection: Connection, deployment: str) -> list[RunKey]:
+    """Return the runs of a deployment that have no end in the ledger."""
+    return fetch_all(connection, RunKey, _OPEN_RUNS, {"deployment": deployment})
 
 
 def finish_run(connection: Connection, run_id: int, moment: datetime) -> None:
@@ -215,7 +259,13 @@ def read_instances(connection: Connection, run_id: int) -> list[PlannedInstance]
     return fetch_all(connection, PlannedInstance, _INSTANCES, {"run_id": run_id})
 
 
-def read_instance_fetches(connection: Connection, key: RunKey, task_id: str, map_index: int) -> Sequence[int]:
-    """Return the ids of the fetches that an attempt of this task instance has to make."""
-    parameters = {**key.parameters(), "task_id": task_id, "map_index": map_index}
-    return fetch_values(connection, _INSTANCE_FETCHES, parameters)
+def read_instance_fetches(connection: Connection, instance: InstanceTry) -> list[InstanceFetch]:
+    """Return the fetches of a task instance, with what this try of the instance has to fetch."""
+    parameters = {
+        **instance.run.parameters(),
+        "task_id": instance.task_id,
+        "map_index": instance.map_index,
+        "created_at": instance.created_at,
+        "is_retry": instance.is_retry,
+    }
+    return fetch_all(connection, InstanceFetch, _INSTANCE_FETCHES, parameters)

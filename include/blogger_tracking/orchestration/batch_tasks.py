@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.dead_runs import end_dead_runs_of
 from blogger_tracking.orchestration.error_reporting import errors_reported
 from blogger_tracking.orchestration.queue_tasks import QUEUE_ASSETS
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
@@ -68,6 +69,7 @@ def plan_platform(platform: str) -> list[str]:
 
     context = get_current_context()
     require_plannable(context["dag_run"])
+    end_dead_runs_of(context["ti"])
     planned = plan_run(
         database_pool(),
         run_key(context["ti"]),

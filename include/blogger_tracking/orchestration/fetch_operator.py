@@ -57,14 +57,15 @@ class FetchBloggersOperator(BaseOperator):
 
         from blogger_tracking.orchestration.airflow_3_3.metrics import emit
         from blogger_tracking.orchestration.connected_services import fetch_services
-        from blogger_tracking.orchestration.run_keys import run_key
+        from blogger_tracking.orchestration.run_keys import instance_try
         from blogger_tracking.settings import get_settings
         from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
 
         instance = context["ti"]
-        map_index = instance.map_index or 0
+        # Clearing an instance raises max_tries by the tries so far; a retry leaves it as it is.
+        is_retry = instance.try_number > instance.max_tries - (self.retries or 0) + 1
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
-            fetches = submit_fetches(executor, fetch_services(), run_key(instance), instance.task_id, map_index)
+            fetches = submit_fetches(executor, fetch_services(), instance_try(instance, is_retry=is_retry))
             reports = [fetch.result() for fetch in fetches]
         emit(measure(reports))
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]

@@ -18,13 +18,13 @@ from airflow.triggers.base import (
     TriggerEvent,
 )
 
-from blogger_tracking.database.runs import RunKey
+from blogger_tracking.database.runs import InstanceTry
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
 from blogger_tracking.orchestration.airflow_3_3.metrics import emit
 from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
 from blogger_tracking.orchestration.connected_services import fetch_services
-from blogger_tracking.orchestration.run_keys import run_key
+from blogger_tracking.orchestration.run_keys import instance_try
 from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
@@ -61,9 +61,7 @@ class FetchBloggersTrigger(BaseTrigger):
         if instance is None:
             raise ConfigurationError("This trigger ends a task instance, but was created without one.")
         log = LogBuffer()
-        submitting = _threads().submit(
-            log.context().run, _submit, run_key(instance), instance.task_id, instance.map_index
-        )
+        submitting = _threads().submit(log.context().run, _submit, instance_try(instance))
         fetches = await asyncio.wrap_future(submitting)
         try:
             await _wait_for_all(fetches, log)
@@ -99,9 +97,9 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) 
         await asyncio.to_thread(log.flush)
 
 
-def _submit(key: RunKey, task_id: str, map_index: int) -> list[Future[FetchReport]]:
+def _submit(instance: InstanceTry) -> list[Future[FetchReport]]:
     ensure_sentry()
-    return submit_fetches(_threads(), fetch_services(), key, task_id, map_index)
+    return submit_fetches(_threads(), fetch_services(), instance)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseNotifier, CronTriggerTimetable, get_current_context, task
 
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+from blogger_tracking.orchestration.dead_runs import end_dead_runs_of
 from blogger_tracking.orchestration.error_reporting import errors_reported
 from blogger_tracking.orchestration.queue_tasks import CONSUMER_PRIORITY
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
@@ -42,6 +43,7 @@ def watch() -> None:
     settings, moment = get_settings(), datetime.now(UTC)
     due_at = newest_slot(settings.schedule, moment - timedelta(minutes=settings.alert_run_minutes))
     context = get_current_context()
+    end_dead_runs_of(context["ti"])
     emit(
         watch_health(
             database_pool(),

@@ -19,6 +19,7 @@ from blogger_tracking.domain.initial_fetch import (
     message_schemas,
 )
 from blogger_tracking.orchestration.batch_tasks import run_scope
+from blogger_tracking.orchestration.dead_runs import end_dead_runs_of
 from blogger_tracking.orchestration.error_reporting import errors_reported, sentry_running
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
@@ -47,9 +48,11 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         from blogger_tracking.orchestration.connected_services import database_pool
         from blogger_tracking.orchestration.run_keys import run_key
         from blogger_tracking.settings import get_settings
-        from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch, plan_initial_fetch
+        from blogger_tracking.usecases.end_runs import end_run
+        from blogger_tracking.usecases.plan_initial_fetch import plan_initial_fetch
 
         key = run_key(context["ti"])
+        end_dead_runs_of(context["ti"])
         message = _message(context["dag_run"].conf or {})
         timeout = timedelta(minutes=get_settings().initial_fetch_timeout_minutes)
         try:
@@ -63,9 +66,9 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         try:
             summary = super().execute(context)
         except AirflowSkipException:
-            finish_initial_fetch(database_pool(), key)
+            end_run(database_pool(), key)
             raise
-        finish_initial_fetch(database_pool(), key)
+        end_run(database_pool(), key)
         return summary
 
 
@@ -74,9 +77,9 @@ def release_failed_initial_fetch(context: Context) -> None:
     """Release the pending initial fetch of a run that has failed after its last retry."""
     from blogger_tracking.orchestration.connected_services import database_pool
     from blogger_tracking.orchestration.run_keys import run_key
-    from blogger_tracking.usecases.plan_initial_fetch import finish_initial_fetch
+    from blogger_tracking.usecases.end_runs import end_run
 
-    finish_initial_fetch(database_pool(), run_key(context["ti"]))
+    end_run(database_pool(), run_key(context["ti"]))
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
+from blogger_tracking.database.fetch_claims import ClaimRefused, NoAttempt, NoAttemptReason, claim_fetch
 from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, record_requests, settle_fetch
 from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.claims import Claim
@@ -44,8 +44,9 @@ class FetchServices:
 class FetchReport:
     """Result of one attempt of a fetch.
 
-    `state` is None if a newer attempt took over the fetch. `reason` is None for a succeeded and an empty attempt.
-    `charged` is the sum of the added charges. `requests` counts the requests to the platform by purpose.
+    `state` is None if another attempt has fetched the blogger or has taken over the fetch. `reason` is None for
+    a succeeded and an empty attempt. `charged` is the sum of the added charges. `requests` counts the requests to the
+    platform by purpose.
     """
 
     fetch_id: int
@@ -65,15 +66,21 @@ class FetchReport:
         return self.state is FetchState.FAILED
 
 
-def fetch_blogger(services: FetchServices, fetch_id: int) -> FetchReport:
+def fetch_blogger(services: FetchServices, fetch_id: int, try_created_at: datetime | None = None) -> FetchReport:
     """Claim a planned fetch, request the videos from the platform, and save them with their charges.
+
+    `try_created_at` is the time at which Airflow created the try of the task instance; see `claim_fetch`.
 
     Errors of the platform are part of the report. Exceptions of the database propagate: then nothing was saved, and
     the next attempt or the next planning releases the reservation.
     """
     started = time.monotonic()
     with services.pool.connection() as connection:
-        claim = claim_fetch(connection, fetch_id, timedelta(minutes=get_settings().lease_minutes), _executor())
+        lease = timedelta(minutes=get_settings().lease_minutes)
+        claim = claim_fetch(connection, fetch_id, lease, _executor(), try_created_at)
+    if isinstance(claim, NoAttempt):
+        logger.info("@%s: no attempt: %s. Nothing was requested or charged.", claim.username, claim.reason)
+        return FetchReport(fetch_id, claim.platform, claim.username, _NO_ATTEMPT_STATES[claim.reason], claim.reason)
     if isinstance(claim, ClaimRefused):
         logger.info("@%s: skipped: %s. Nothing was requested or charged.", claim.username, claim.reason)
         return FetchReport(fetch_id, claim.platform, claim.username, FetchState.SKIPPED, claim.reason)
@@ -134,6 +141,8 @@ def _request_videos(services: FetchServices, claim: Claim) -> FetchOutcome:
         posts_history=batch.posts_history,
     )
 
+
+_NO_ATTEMPT_STATES = {NoAttemptReason.RUN_ENDED: FetchState.SKIPPED, NoAttemptReason.ALREADY_FETCHED: None}
 
 _CONCLUSIVE_ERRORS = {ErrorKind.PRIVATE: FetchState.PRIVATE, ErrorKind.NOT_FOUND: FetchState.NOT_FOUND}
 

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
 from pydantic import JsonValue
 
-from blogger_tracking.database.runs import RunKey, read_instance_fetches
+from blogger_tracking.database.runs import InstanceTry, read_instance_fetches
 from blogger_tracking.domain.errors import UnplannedInstanceError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.metrics import MeasuredAttempt, Measurement, attempt_measurements
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
 
+logger = logging.getLogger(__name__)
 
-def submit_fetches(
-    executor: Executor, services: FetchServices, key: RunKey, task_id: str, map_index: int
-) -> list[Future[FetchReport]]:
-    """Submit the fetches of this task instance: those without a conclusive state, or all if all have one.
+
+def submit_fetches(executor: Executor, services: FetchServices, instance: InstanceTry) -> list[Future[FetchReport]]:
+    """Submit the fetches that this try of a task instance has to make: none if an interrupted start has made them all.
 
     Each fetch runs in a copy of the caller's context, so that its log lines go to the log of the instance. Raises
     UnplannedInstanceError if the ledger has no fetch for this instance.
     """
     with services.pool.connection() as connection:
-        fetch_ids = read_instance_fetches(connection, key, task_id, map_index)
-    if not fetch_ids:
+        fetches = read_instance_fetches(connection, instance)
+    if not fetches:
         raise UnplannedInstanceError(
-            f"The ledger has no fetch for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
-            "Clear the platform's `plan` task, or start a new run."
+            f"The ledger has no fetch for {instance.task_id}[{instance.map_index}] of {instance.run.dag_run_id}. "
+            "Nothing was fetched. Clear the platform's `plan` task, or start a new run."
         )
+    due = [fetch.id for fetch in fetches if fetch.is_due]
+    if not due:
+        logger.info("This try has fetched all its bloggers before it was interrupted: nothing is left to fetch.")
     return [
-        executor.submit(contextvars.copy_context().run, fetch_blogger, services, fetch_id) for fetch_id in fetch_ids
+        executor.submit(contextvars.copy_context().run, fetch_blogger, services, fetch_id, instance.created_at)
+        for fetch_id in due
     ]
 
 

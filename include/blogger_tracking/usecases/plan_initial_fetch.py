@@ -73,16 +73,6 @@ def plan_initial_fetch(
         return _plan(connection, key, task_id, message, tracking_id, (moment, timeout))
 
 
-def finish_initial_fetch(pool: ConnectionPool, key: RunKey) -> None:
-    """Save the end of the run and release its unfinished fetch, so that another run may do the initial fetch."""
-    with pool.connection() as connection, bounded_transaction(connection):
-        moment = serialize_planning(connection)
-        run_id = find_run(connection, key)
-        if run_id is not None:
-            finish_run(connection, run_id, moment)
-            release_stale_fetches(connection, moment)
-
-
 def _resume(connection: Connection, key: RunKey, run_id: int, tracking_id: UUID, expires_at: datetime) -> str | None:
     reasons: list[str] = fetch_values(connection, _SKIP_REASON, {"run_id": run_id})
     if reasons:

@@ -22,7 +22,7 @@ comment on column blogger_tracking.runs.planned_at is 'Time of planning; the pla
 comment on column blogger_tracking.runs.expires_at is
     'From this time on, the next planning releases the unfinished fetches of the run.';
 comment on column blogger_tracking.runs.ended_at is
-    'Null while the run is active, or if the run ended without its last task.';
+    'Null while the run is active. A run that ended without its last task has the time at which that was noticed.';
 comment on column blogger_tracking.runs.active_accounts is
     'Active tracked accounts in the scope of the run, counted by a query of its own for the invariant lost.';
 

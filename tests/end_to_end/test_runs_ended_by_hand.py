@@ -1,0 +1,177 @@
+"""Runs that people end in the middle, and instances that people clear while they are at work."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from blogger_tracking.domain.models import Platform
+from devtools.local_stack.airflow_client import AirflowClient
+from devtools.local_stack.batch_run import wait_for_dag
+from devtools.local_stack.config import SandboxConfig, StackConfig, StackError
+from devtools.local_stack.stack import Stack
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
+
+DAG_ID = "blogger_batch_fetch"
+TIMEOUT_SECONDS = 150
+BLOGGERS = 40
+THREADS = 4
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Stack]:
+    """A stack that fetches four bloggers at once, each in more than a second."""
+    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
+        config = StackConfig(
+            folder=Path(folder),
+            sandbox=SandboxConfig(latency_ms=1500),
+            environment={
+                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
+                "BLOGGER_TRACKING_FETCH_THREADS": str(THREADS),
+                "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+                "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+            },
+        )
+        with Stack(config, print) as running:
+            wait_for_dag(running.client(), DAG_ID)
+            yield running
+
+
+@pytest.fixture
+def fleet(slow: Stack) -> Iterator[Fleet]:
+    with psycopg.connect(slow.admin_dsn, autocommit=True) as connection:
+        fleet = Fleet(connection)
+        fleet.track(Platform.TIKTOK, BLOGGERS)
+        yield fleet
+
+
+@pytest.fixture
+def at_work(slow: Stack, fleet: Fleet) -> str:
+    """A run of which some fetches are saved and most are not begun; its DAG run id."""
+    dag_run_id = slow.client().trigger(DAG_ID, fleet.scope()).dag_run_id
+    wait_until(lambda: fetched(fleet) >= THREADS)
+    return dag_run_id
+
+
+def fetched(fleet: Fleet) -> int:
+    """Return the number of the organization's fetches with an answer."""
+    return int(
+        str(
+            fleet.value("""
+                select count(*) from fetches
+                join fetch_allocations on fetch_id = fetches.id
+                where organization_id = %(organization)s and conclusive_state is not null
+            """)
+        )
+    )
+
+
+def count_attempts(fleet: Fleet) -> object:
+    return fleet.value("""
+        select count(*) from fetch_attempts
+        join fetch_allocations using (fetch_id)
+        where organization_id = %(organization)s
+    """)
+
+
+def held(fleet: Fleet) -> object:
+    """Return the videos that the organization's subscription has reserved."""
+    return fleet.value("select reserved from subscription_usage where organization_id = %(organization)s")
+
+
+def mark_failed(client: AirflowClient, dag_run_id: str) -> None:
+    client.mark_run(DAG_ID, dag_run_id, "failed")
+
+
+def mark_success(client: AirflowClient, dag_run_id: str) -> None:
+    client.mark_run(DAG_ID, dag_run_id, "success")
+
+
+def delete_at_work(client: AirflowClient, dag_run_id: str) -> None:
+    """Delete a run that is at work. Airflow refuses to delete a running run, but not a queued one."""
+
+    def delete() -> bool:
+        client.mark_run(DAG_ID, dag_run_id, "queued")
+        try:
+            client.delete_run(DAG_ID, dag_run_id)
+        except StackError:
+            # The scheduler has started the run again.
+            return False
+        return True
+
+    wait_until(delete)
+
+
+@pytest.mark.parametrize("mark", [mark_failed, mark_success])
+def test_a_marked_run_frees_what_it_holds_at_once_and_fetches_no_further(
+    slow: Stack, fleet: Fleet, at_work: str, mark: Callable[[AirflowClient, str], None]
+) -> None:
+    mark(slow.client(), at_work)
+
+    assert held(fleet) == 0
+    after = count_attempts(fleet)
+    assert fleet.violations() == {}
+    run = slow.client().trigger(DAG_ID, fleet.scope()).dag_run_id
+    assert slow.client().wait_for_run(DAG_ID, run, TIMEOUT_SECONDS).state == "success"
+    # All attempts since are those of the new run.
+    assert count_attempts(fleet) == int(str(after)) + BLOGGERS
+    assert (
+        fleet.value("""
+        select count(distinct fetches.blogger_id) from fetches
+        join fetch_allocations on fetch_id = fetches.id
+        where organization_id = %(organization)s and state = 'succeeded'
+    """)
+        == BLOGGERS
+    )
+    assert fleet.violations() == {}
+
+
+def test_the_next_run_frees_what_a_deleted_run_holds_and_fetches_everybody(
+    slow: Stack, fleet: Fleet, at_work: str
+) -> None:
+    delete_at_work(slow.client(), at_work)
+
+    run = slow.client().trigger(DAG_ID, fleet.scope()).dag_run_id
+    assert slow.client().wait_for_run(DAG_ID, run, TIMEOUT_SECONDS).state == "success"
+    assert fleet.build.rows(
+        """
+        select decision, reason, count(*)::integer from run_accounts
+        join runs on runs.id = run_accounts.run_id
+        where dag_run_id = %(run)s group by decision, reason
+        """,
+        run=run,
+    ) == [("planned", None, BLOGGERS)]
+    assert held(fleet) == 0
+    assert fleet.violations() == {}
+
+
+def test_clearing_instances_that_are_at_work_leaves_the_triggerer_running(
+    slow: Stack, fleet: Fleet, at_work: str
+) -> None:
+    client, triggerer = slow.client(), slow.pid("triggerer")
+    while client.run(DAG_ID, at_work).state not in {"success", "failed"} and fetched(fleet) < BLOGGERS - THREADS:
+        for map_index in range(BLOGGERS):
+            client.clear(DAG_ID, at_work, "fetch_tiktok", map_index)
+
+    assert client.wait_for_run(DAG_ID, at_work, TIMEOUT_SECONDS).state == "success"
+    assert slow.pid("triggerer") == triggerer
+    assert fleet.charged() == BLOGGERS * 10
+    assert held(fleet) == 0
+    assert fleet.violations() == {}
+
+
+def test_a_killed_triggerer_does_not_ask_again_for_what_it_has_saved(slow: Stack, fleet: Fleet, at_work: str) -> None:
+    slow.kill("triggerer")
+    answered = fetched(fleet)
+
+    assert slow.client().wait_for_run(DAG_ID, at_work, TIMEOUT_SECONDS).state == "success"
+    # Only what was at work at that moment is asked again.
+    assert answered >= THREADS
+    assert int(str(count_attempts(fleet))) <= BLOGGERS + THREADS
+    assert fleet.charged() == BLOGGERS * 10
+    assert fleet.violations() == {}
