@@ -171,19 +171,18 @@ order by fetches.task_id, fetches.map_index
 """
 
 # Due are the fetches whose newest attempt got no answer from the platform. If every fetch had its answer before the try
-# was created, somebody cleared the instance on purpose, and all are due. What the platform has answered since is not:
-# such a try was interrupted and is started once more.
+# was created, somebody cleared the instance on purpose, and all are due. A claim refuses what the platform has answered
+# since: such a try was interrupted and is started once more.
 _INSTANCE_FETCHES = """
 with instance as (
     select
         fetches.id,
-        conclusive.id is null or conclusive.id <> fetches.current_attempt_id as unanswered,
-        coalesce(conclusive.finished_at >= %(created_at)s, false) as answered_in_this_try,
+        fetches.current_attempt_id is null
+        or fetches.current_attempt_id is distinct from fetches.conclusive_attempt_id as unanswered,
         coalesce(before.outcome in ('succeeded', 'partial', 'empty', 'private', 'not_found'), false)
             as answered_before
     from blogger_tracking.fetches
     join blogger_tracking.runs on runs.id = fetches.run_id
-    left join blogger_tracking.fetch_attempts as conclusive on conclusive.id = fetches.conclusive_attempt_id
     left join lateral (
         select outcome
         from blogger_tracking.fetch_attempts
@@ -197,10 +196,7 @@ with instance as (
       and fetches.task_id = %(task_id)s
       and fetches.map_index = %(map_index)s
 )
-select
-    id,
-    not answered_in_this_try
-    and (unanswered or (not %(is_retry)s and bool_and(answered_before) over ())) as is_due
+select id, unanswered or (not %(is_retry)s and bool_and(answered_before) over ()) as is_due
 from instance
 order by id
 """
