@@ -177,8 +177,7 @@ _INSTANCE_FETCHES = """
 with instance as (
     select
         fetches.id,
-        fetches.current_attempt_id is null
-        or fetches.current_attempt_id is distinct from fetches.conclusive_attempt_id as unanswered,
+        coalesce(fetches.current_attempt_id <> fetches.conclusive_attempt_id, true) as unanswered,
         coalesce(before.outcome in ('succeeded', 'partial', 'empty', 'private', 'not_found'), false)
             as answered_before
     from blogger_tracking.fetches
