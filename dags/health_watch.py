@@ -4,9 +4,9 @@
 when a condition begins and once when the condition ends: a batch run that is late or failed, instances that do not go
 on, a suspended platform, a queue whose messages wait, a day without a fetch, YouTube's units nearly spent. The setting
 `alert_notifiers` names the Airflow notifiers that send the alerts; without notifiers, alerts are in the task's log and
-in Sentry. The task also emits the gauges of Airflow's metrics. docs/monitoring.md describes both. Before it looks, it ends
-the runs in the ledger that no longer run in Airflow, for example because somebody deleted them: what they had reserved
-is free again.
+in Sentry. The task also emits the gauges of Airflow's metrics. docs/monitoring.md describes both. Before it looks, it
+ends the runs in the ledger that no longer run in Airflow, for example because somebody deleted them: what they had
+reserved is free again.
 
 **Schedule.** Every ten minutes. A look is a few queries.
 
