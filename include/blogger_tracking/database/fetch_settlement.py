@@ -77,7 +77,7 @@ with settled as (
     set
         charged = outcome.charged,
         charged_at = case
-            when outcome.charged > fetch_allocations.charged then now()
+            when outcome.charged > fetch_allocations.charged then fetch_allocations.last_attempt_at
             else fetch_allocations.charged_at
         end,
         reserved = 0,

@@ -128,7 +128,8 @@ comment on column blogger_tracking.fetch_allocations.decision is
 comment on column blogger_tracking.fetch_allocations.reason is 'Reason for skipping.';
 comment on column blogger_tracking.fetch_allocations.last_attempt_at is
     'Start of the newest attempt that claimed this allocation.';
-comment on column blogger_tracking.fetch_allocations.charged_at is 'Time of the last increase of charged.';
+comment on column blogger_tracking.fetch_allocations.charged_at is
+    'Start of the attempt that last increased charged: the time when its claim was granted the charged videos.';
 
 create index fetch_allocations_by_account
 on blogger_tracking.fetch_allocations (tracked_account_id, last_attempt_at desc);
