@@ -194,7 +194,13 @@ def test_a_claim_whose_rows_change_after_every_read_decides_under_the_lock_at_la
 ) -> None:
     build.track(build.organization())
     (fetch_id,) = fetch_ids(pool, plan(pool))
-    reads = between_round_trips(lambda: build.run("update subscriptions set video_limit = video_limit - 1"))
+
+    def lower_limit() -> None:
+        # Under the lock, a change of the subscription would wait for the claim.
+        if len(reads) < 4:
+            build.run("update subscriptions set video_limit = video_limit - 1")
+
+    reads = between_round_trips(lower_limit)
     assert claim(pool, fetch_id).target_count == 10
     assert len(reads) == 4
 

@@ -63,6 +63,20 @@ def test_a_pending_initial_fetch_is_triggered_once_with_a_complete_message(
     assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == started
 
 
+def test_an_account_that_is_deleted_meanwhile_is_passed_over(
+    build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
+) -> None:
+    deleted, remaining = pending_account(build), pending_account(build)
+
+    def delete_first() -> AirflowApi:
+        build.run("delete from tracked_accounts where id = %(id)s", id=deleted.tracking_id)
+        return api
+
+    assert dispatch_pending_initial_fetches(pool, delete_first, RunScope()) == {"started": 1}
+    assert list(airflow.confs) == [dag_run_id(remaining)]
+    assert dispatch_initial_fetch(pool, api, deleted.tracking_id) is None
+
+
 @pytest.mark.parametrize("state", ["failed", "success"])
 def test_after_an_ended_run_the_next_attempt_is_triggered(
     build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi, state: str

@@ -96,7 +96,8 @@ class _Decision:
 
     @property
     def _reasons(self) -> set[str]:
-        return {str(claim.reason) for claim in self.claims}
+        # Without an allocation: every organization of the fetch was deleted.
+        return {str(claim.reason) for claim in self.claims} or {SkipReason.REMOVED}
 
 
 _UNLOCKED_TRIES = 3
@@ -167,7 +168,7 @@ select
     usage.videos_fetched,
     usage.reserved as reserved_in_period
 from blogger_tracking.fetch_allocations
-join blogger_tracking.tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
+left join blogger_tracking.tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
 join blogger_tracking.subscription_usage as usage
     on usage.organization_id = fetch_allocations.organization_id
     and usage.period_start = fetch_allocations.period_start

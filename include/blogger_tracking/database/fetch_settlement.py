@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection, Cursor
 from psycopg.errors import SerializationFailure
-from psycopg.rows import scalar_row
+from psycopg.rows import TupleRow, scalar_row
 from psycopg.types.json import Jsonb
 
 from blogger_tracking.database.connections import pipelined_transaction
@@ -52,7 +52,10 @@ class FetchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SettledFetch:
-    """Changes made by settling a fetch: the number of new videos, and the charge added to each organization."""
+    """Changes made by settling a fetch: the number of new videos, and the charge added to each organization.
+
+    `charged` lacks the organizations that were deleted after the claim.
+    """
 
     videos_new: int
     charged: dict[UUID, int]
@@ -77,7 +80,7 @@ with settled as (
     set
         charged = outcome.charged,
         charged_at = case
-            when outcome.charged > fetch_allocations.charged then now()
+            when outcome.charged > fetch_allocations.charged then fetch_allocations.last_attempt_at
             else fetch_allocations.charged_at
         end,
         reserved = 0,
@@ -97,6 +100,7 @@ from settled
 join unnest(%(organizations)s::uuid[], %(added)s::integer[], %(released)s::integer[])
     as changed (organization_id, added, released) using (organization_id)
 where usage.organization_id = settled.organization_id and usage.period_start = settled.period_start
+returning usage.organization_id, changed.added
 """
 
 _MARK_ACCOUNTS = """
@@ -167,13 +171,13 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
             if outcome.videos:
                 save_videos(connection, claim, outcome.videos)
             lock_usage_and_fetch(connection, claim.fetch_id)
-            videos_new = _settle(connection, claim, outcome)
+            videos_new, charged = _settle(connection, claim, outcome)
     except SerializationFailure:
         raise StaleClaimError(
             f"Attempt {claim.attempt_id} of fetch {claim.fetch_id} saved nothing: a newer attempt has taken over the "
             "fetch, or the lease of this attempt expired. The newer attempt or the next run fetches the blogger."
         ) from None
-    return SettledFetch(videos_new.fetchall()[0], _added_charges(claim, outcome))
+    return SettledFetch(videos_new.fetchall()[0], dict(charged.fetchall()))
 
 
 def record_requests(connection: Connection, attempt_id: int, requests: Mapping[RequestUse, int]) -> None:
@@ -181,32 +185,27 @@ def record_requests(connection: Connection, attempt_id: int, requests: Mapping[R
     connection.execute(_RECORD_REQUESTS, {"attempt_id": attempt_id, "requests": Jsonb(dict(requests))})
 
 
-def _settle(connection: Connection, claim: Claim, outcome: FetchOutcome) -> Cursor[int]:
+def _settle(
+    connection: Connection, claim: Claim, outcome: FetchOutcome
+) -> tuple[Cursor[int], Cursor[TupleRow]]:
     parameters = _attempt_parameters(claim, outcome)
     connection.execute(_REQUIRE_NEWEST_ATTEMPT, parameters)
-    connection.execute(_SETTLE_ALLOCATIONS, parameters | _allocation_parameters(claim, outcome))
+    charged = connection.execute(_SETTLE_ALLOCATIONS, parameters | _allocation_parameters(claim, outcome))
     if outcome.state.conclusive:
         _mark_scraped(connection, claim, outcome)
     settle_initial_fetch(connection, claim.fetch_id, outcome.state, outcome.explanation)
     videos_new = connection.cursor(row_factory=scalar_row).execute(_FINISH_ATTEMPT, parameters)
     connection.execute(_FINISH_FETCH, parameters)
-    return videos_new
-
-
-def _added_charges(claim: Claim, outcome: FetchOutcome) -> dict[UUID, int]:
-    return {
-        allocation.organization_id: allocation.charge_for(len(outcome.videos)) - allocation.charged
-        for allocation in claim.allocations
-    }
+    return videos_new, charged
 
 
 def _allocation_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any]:
-    added = _added_charges(claim, outcome)
+    charged = [allocation.charge_for(len(outcome.videos)) for allocation in claim.allocations]
     return {
         "organizations": [allocation.organization_id for allocation in claim.allocations],
-        "charged": [allocation.charge_for(len(outcome.videos)) for allocation in claim.allocations],
+        "charged": charged,
         "decisions": [allocation.decision for allocation in claim.allocations],
-        "added": [added[allocation.organization_id] for allocation in claim.allocations],
+        "added": [after - before.charged for after, before in zip(charged, claim.allocations, strict=True)],
         "released": [allocation.reserved for allocation in claim.allocations],
     }
 

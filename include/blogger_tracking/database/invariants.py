@@ -64,16 +64,25 @@ select
     )
 """
 
-# A limit may be lowered below the videos that were charged before: the highest limit since the last charge counts.
+# The sum of a period grows only where planning or a claim is granted videos. Whatever is charged or reserved now was
+# held at the last of these moments: the highest limit in force since then counts, however late a charge was settled.
 _OVER_LIMIT = """
 select count(*)
 from blogger_tracking.subscription_usage as usage
 cross join lateral (
-    select greatest(max(fetch_allocations.charged_at), usage.removed_charged_at) as at
+    select
+        greatest(
+            max(fetch_allocations.charged_at),
+            max(coalesce(fetch_allocations.last_attempt_at, runs.planned_at))
+            filter (where fetch_allocations.reserved > 0),
+            usage.removed_charged_at
+        ) as at
     from blogger_tracking.fetch_allocations
+    join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
+    join blogger_tracking.runs on runs.id = fetches.run_id
     where fetch_allocations.organization_id = usage.organization_id
       and fetch_allocations.period_start = usage.period_start
-) as last_charge
+) as last_grant
 cross join lateral (
     select max(changes.video_limit) as video_limit
     from (
@@ -81,7 +90,7 @@ cross join lateral (
         from blogger_tracking.subscription_changes
         where organization_id = usage.organization_id and period_start = usage.period_start
     ) as changes
-    where changes.replaced_at is null or changes.replaced_at >= last_charge.at
+    where changes.replaced_at is null or changes.replaced_at >= last_grant.at
 ) as highest
 where usage.videos_fetched + usage.reserved > 0
   and usage.opening + usage.videos_fetched + usage.reserved > highest.video_limit

@@ -252,9 +252,12 @@ def settle_initial_fetch(connection: Connection, fetch_id: int, state: FetchStat
     )
 
 
-def read_initial_fetch_dispatch(connection: Connection, tracking_id: UUID) -> InitialFetchDispatch:
-    """Return the content of the message for a tracked account's initial fetch, and the state of that fetch."""
-    return fetch_one(connection, InitialFetchDispatch, _DISPATCH, {"tracking_id": tracking_id})
+def read_initial_fetch_dispatch(connection: Connection, tracking_id: UUID) -> InitialFetchDispatch | None:
+    """Return the content of the message for a tracked account's initial fetch, and the state of that fetch.
+
+    None: the tracked account was deleted.
+    """
+    return fetch_optional(connection, InitialFetchDispatch, _DISPATCH, {"tracking_id": tracking_id})
 
 
 def begin_next_attempt(connection: Connection, dispatch: InitialFetchDispatch) -> None:

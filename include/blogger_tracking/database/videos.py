@@ -66,13 +66,22 @@ where videos.url <> excluded.url
    )
 """
 
-# Each organization gets the newest videos up to its allocation. All attempts of a fetch together link no more videos
+# An organization that is being deleted is waited for, and gets no links if the deletion is committed. Each organization
+# gets the newest videos up to its allocation. All attempts of a fetch together link no more videos
 # than the allocation is charged for.
 _LINK = """
-with allocations as (
+with remaining as (
+    select id
+    from blogger_tracking.organizations
+    where id = any(%(organizations)s)
+    order by id
+    for key share
+),
+allocations as (
     select organization_id, videos, charged
     from unnest(%(organizations)s::uuid[], %(allocated)s::integer[], %(charges)s::integer[])
         as allocations (organization_id, videos, charged)
+    join remaining on remaining.id = allocations.organization_id
 ),
 linked_before as (
     select organization_id, count(*) as links

@@ -16,8 +16,9 @@ from blogger_tracking.domain.quotas import Grant, QuotaDecision, decide, remaini
 class CurrentAllocation:
     """One organization's allocation in a fetch with the organization's usage, both as read at one time.
 
-    `video_limit` and `period_end_now` are None if the subscription was deleted. `period_end` is the end of the period
-    as planning read it. `reserved_in_period` includes this allocation's own `reserved`.
+    `is_active` is None if the tracked account was deleted, `video_limit` and `period_end_now` if the subscription was.
+    `period_end` is the end of the period as planning read it. `reserved_in_period` includes this allocation's own
+    `reserved`.
     """
 
     organization_id: UUID
@@ -27,7 +28,7 @@ class CurrentAllocation:
     granted: int
     reserved: int
     charged: int
-    is_active: bool
+    is_active: bool | None
     video_limit: int | None
     period_end_now: datetime | None
     opening: int
@@ -118,6 +119,8 @@ class Claim:
 
 def claim_allocation(allocation: CurrentAllocation, moment: datetime) -> AllocationClaim:
     """Apply the subscription rule again, to the videos that are available to this allocation now."""
+    if allocation.is_active is None:
+        return skip_allocation(allocation, SkipReason.REMOVED)
     if not allocation.is_active:
         return skip_allocation(allocation, SkipReason.INACTIVE)
     if allocation.video_limit is None or allocation.subscription_ended_early(moment):

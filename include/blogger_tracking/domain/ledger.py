@@ -38,6 +38,7 @@ class SkipReason(StrEnum):
     """Reason for which a tracked account is left out of a run or of an attempt."""
 
     INACTIVE = "inactive"
+    REMOVED = "removed"
     INVALID = "invalid"
     PENDING_INITIAL_FETCH = "pending_initial_fetch"
     ALREADY_RUNNING = "already_running"

@@ -56,6 +56,7 @@ class DispatchOutcome:
 def dispatch_initial_fetch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> DispatchOutcome | None:
     """Dispatch the pending initial fetch of a tracked account; return None if none is pending.
 
+    None is pending for a deleted account.
     A queued or running DAG run keeps the initial fetch. If the previous run has ended, the next attempt is triggered.
     If Airflow's API fails, the initial fetch stays pending for the next batch run, and the state is `waiting`.
     """
@@ -69,6 +70,8 @@ def dispatch_initial_fetch(pool: ConnectionPool, airflow: AirflowApi, tracking_i
         )
     with pool.connection() as connection:
         dispatch = read_initial_fetch_dispatch(connection, tracking_id)
+    if dispatch is None:
+        return None
     reason = "Airflow does not accept the run now; the next batch run triggers it."
     return DispatchOutcome(InitialFetchState.WAITING, dispatch.dag_run_id, reason)
 
@@ -94,7 +97,7 @@ def _dispatch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> D
     for _ in range(_MAX_ATTEMPTS):
         with pool.connection() as connection:
             dispatch = read_initial_fetch_dispatch(connection, tracking_id)
-        if not dispatch.pending:
+        if dispatch is None or not dispatch.pending:
             return None
         message = _message(dispatch)
         if message is None:

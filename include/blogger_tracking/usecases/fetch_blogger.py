@@ -193,7 +193,10 @@ def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, sec
         logger.info("Saved nothing, charged nothing, released the reservation.")
         return
     for allocation in claim.allocations:
-        charged = settled.charged[allocation.organization_id]
+        charged = settled.charged.get(allocation.organization_id)
+        if charged is None:
+            logger.info("Organization %s was deleted meanwhile: nothing charged.", allocation.organization_id)
+            continue
         logger.info(
             "Charged %s of %s granted videos to organization %s.",
             charged,

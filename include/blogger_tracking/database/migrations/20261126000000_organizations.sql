@@ -66,24 +66,37 @@ comment on table blogger_tracking.subscription_changes is
 create index subscription_changes_by_subscription
 on blogger_tracking.subscription_changes (organization_id, period_start, changed_at);
 
-create function blogger_tracking.record_subscription_change() returns trigger
+create function blogger_tracking.record_subscription_changes() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
+    -- In the order of the keys, as every transaction locks usages. Waits for the claims and the planning that were
+    -- granted videos by the earlier versions; changed_at is a time after them.
+    perform
+    from blogger_tracking.subscription_usage as usage
+    join changed using (organization_id, period_start)
+    order by usage.organization_id, usage.period_start
+    for no key update of usage;
     insert into blogger_tracking.subscription_changes
         (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
-    values
-        (new.organization_id, new.period_start, new.period_end, new.plan, new.video_limit, new.blogger_limit);
+    select organization_id, period_start, period_end, plan, video_limit, blogger_limit
+    from changed;
     return null;
 end
 $$;
 
-comment on function blogger_tracking.record_subscription_change() is
-    'Save the new version of a subscription in subscription_changes.';
+comment on function blogger_tracking.record_subscription_changes() is
+    'Save the new versions of subscriptions in subscription_changes.';
 
-create trigger record_subscription_change
-after insert or update on blogger_tracking.subscriptions
-for each row execute function blogger_tracking.record_subscription_change();
+create trigger record_inserted_subscriptions
+after insert on blogger_tracking.subscriptions
+referencing new table as changed
+for each statement execute function blogger_tracking.record_subscription_changes();
+
+create trigger record_updated_subscriptions
+after update on blogger_tracking.subscriptions
+referencing new table as changed
+for each statement execute function blogger_tracking.record_subscription_changes();
 
 create function blogger_tracking.refuse_overlapping_subscription() returns trigger
 language plpgsql security definer set search_path = ''

@@ -30,7 +30,7 @@ create index runs_by_time on blogger_tracking.runs (planned_at);
 
 create table blogger_tracking.run_accounts (
     run_id bigint not null references blogger_tracking.runs (id) on delete cascade,
-    tracked_account_id uuid not null references blogger_tracking.tracked_accounts (id) on delete cascade,
+    tracked_account_id uuid not null,
     decision text not null check (decision in ('planned', 'skipped')),
     reason text,
     primary key (run_id, tracked_account_id),
@@ -39,6 +39,8 @@ create table blogger_tracking.run_accounts (
 
 comment on table blogger_tracking.run_accounts is
     'Decision of planning for each active tracked account in the scope of a run.';
+comment on column blogger_tracking.run_accounts.tracked_account_id is
+    'tracked_accounts.id. Not a foreign key: the ledger outlives the account.';
 comment on column blogger_tracking.run_accounts.reason is 'Reason for skipping: a keyword, and details after a colon.';
 
 create index run_accounts_by_account on blogger_tracking.run_accounts (tracked_account_id);
@@ -94,7 +96,7 @@ create index fetches_by_blogger on blogger_tracking.fetches (blogger_id, id);
 create table blogger_tracking.fetch_allocations (
     fetch_id bigint not null references blogger_tracking.fetches (id),
     organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
-    tracked_account_id uuid not null references blogger_tracking.tracked_accounts (id) on delete cascade,
+    tracked_account_id uuid not null,
     period_start timestamptz not null,
     period_end timestamptz not null,
     asked integer not null check (asked between 1 and 500),
@@ -114,6 +116,8 @@ create table blogger_tracking.fetch_allocations (
 );
 
 comment on table blogger_tracking.fetch_allocations is 'One organization''s part in a fetch, in videos.';
+comment on column blogger_tracking.fetch_allocations.tracked_account_id is
+    'tracked_accounts.id. Not a foreign key: charges and links stay when the account is deleted.';
 comment on column blogger_tracking.fetch_allocations.period_start is
     'With organization_id: the subscription period that pays.';
 comment on column blogger_tracking.fetch_allocations.period_end is 'End of the period at the time of planning.';
@@ -128,7 +132,8 @@ comment on column blogger_tracking.fetch_allocations.decision is
 comment on column blogger_tracking.fetch_allocations.reason is 'Reason for skipping.';
 comment on column blogger_tracking.fetch_allocations.last_attempt_at is
     'Start of the newest attempt that claimed this allocation.';
-comment on column blogger_tracking.fetch_allocations.charged_at is 'Time of the last increase of charged.';
+comment on column blogger_tracking.fetch_allocations.charged_at is
+    'Start of the attempt that last increased charged: the time when its claim was granted the charged videos.';
 
 create index fetch_allocations_by_account
 on blogger_tracking.fetch_allocations (tracked_account_id, last_attempt_at desc);
@@ -188,6 +193,24 @@ $$;
 
 comment on function blogger_tracking.require_unchanged(boolean) is
     'Abort the transaction, with all its statements that were sent already, unless the condition holds.';
+
+create function blogger_tracking.await_planning() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    lock table blogger_tracking.subscription_usage in row exclusive mode;
+    return null;
+end
+$$;
+
+comment on function blogger_tracking.await_planning() is
+    'Wait until no planning is in progress, before the statement locks its first row.';
+
+-- Planning locks the usages of all organizations first, and refers to organizations afterwards. A deletion that waited
+-- for planning with an organization locked would be a deadlock.
+create trigger await_planning
+before delete on blogger_tracking.organizations
+for each statement execute function blogger_tracking.await_planning();
 
 alter table blogger_tracking.tracked_accounts
 add column initial_fetch_run_id bigint references blogger_tracking.runs (id) on delete set null;

@@ -35,8 +35,8 @@ select
     fetches.platform
 from blogger_tracking.fetch_allocations
 join blogger_tracking.fetches on fetches.id = fetch_allocations.fetch_id
-join blogger_tracking.tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
+left join blogger_tracking.tracked_accounts on tracked_accounts.id = fetch_allocations.tracked_account_id
 join blogger_tracking.blogger_information on blogger_information.id = fetches.blogger_id;
 
 comment on view blogger_tracking.blogger_video_queue is
-    'Batch messages in the format of the former queue of this name, one row per allocation.';
+    'Batch messages in the format of the former queue of this name, one row per allocation. "userId" is null if the tracked account or the user was deleted.';
