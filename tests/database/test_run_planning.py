@@ -149,6 +149,19 @@ def test_unfinished_fetches_of_an_expired_run_are_released_by_the_next_planning(
     ]
 
 
+def test_a_fetch_that_was_claimed_after_its_run_had_expired_is_released_when_the_run_ends(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    key = new_key()
+    (fetch_id,) = fetch_ids(pool, plan_run(pool, key, RunScope(), timedelta(seconds=-1)))
+    claim(pool, fetch_id)
+    assert finish_run(pool, key, 1)
+    assert build.rows("select state, reason from fetches") == [("released", "its run has ended")]
+    with pool.connection() as connection:
+        assert not any(check_invariants(connection).values())
+
+
 def test_a_fetch_with_an_expired_lease_is_released_and_its_late_settlement_refused(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
