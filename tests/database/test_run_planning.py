@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from psycopg.errors import UniqueViolation
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
@@ -244,6 +245,20 @@ def test_concurrent_claims_and_charges_never_exceed_the_limit(build: DatabaseBui
     assert build.value("select videos_fetched <= 55 from subscription_usage")
     with pool.connection() as connection:
         assert not any(check_invariants(connection).values())
+
+
+def test_the_database_refuses_a_second_fetch_of_a_blogger_in_a_run_and_in_live_runs(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    again = """
+        insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index, state)
+        select %(run)s, blogger_id, platform, fetched_on, target_count, task_id, map_index, %(state)s from fetches
+    """
+    first, second = plan(pool).run_id, plan(pool).run_id
+    for run, state in ((first, "released"), (second, "planned")):
+        with pytest.raises(UniqueViolation):
+            build.run(again, run=run, state=state)
 
 
 def test_the_batch_message_is_a_view_over_the_ledger(build: DatabaseBuilder, pool: ConnectionPool) -> None:
