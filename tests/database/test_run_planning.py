@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from psycopg.errors import UniqueViolation
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, claim_fetch
@@ -149,6 +150,19 @@ def test_unfinished_fetches_of_an_expired_run_are_released_by_the_next_planning(
     ]
 
 
+def test_a_fetch_that_was_claimed_after_its_run_had_expired_is_released_when_the_run_ends(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    key = new_key()
+    (fetch_id,) = fetch_ids(pool, plan_run(pool, key, RunScope(), timedelta(seconds=-1)))
+    claim(pool, fetch_id)
+    assert finish_run(pool, key, 1)
+    assert build.rows("select state, reason from fetches") == [("released", "its run has ended")]
+    with pool.connection() as connection:
+        assert not any(check_invariants(connection).values())
+
+
 def test_a_fetch_with_an_expired_lease_is_released_and_its_late_settlement_refused(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:
@@ -231,6 +245,20 @@ def test_concurrent_claims_and_charges_never_exceed_the_limit(build: DatabaseBui
     assert build.value("select videos_fetched <= 55 from subscription_usage")
     with pool.connection() as connection:
         assert not any(check_invariants(connection).values())
+
+
+def test_the_database_refuses_a_second_fetch_of_a_blogger_in_a_run_and_in_live_runs(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    again = """
+        insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index, state)
+        select %(run)s, blogger_id, platform, fetched_on, target_count, task_id, map_index, %(state)s from fetches
+    """
+    first, second = plan(pool).run_id, plan(pool).run_id
+    for run, state in ((first, "released"), (second, "planned")):
+        with pytest.raises(UniqueViolation):
+            build.run(again, run=run, state=state)
 
 
 def test_the_batch_message_is_a_view_over_the_ledger(build: DatabaseBuilder, pool: ConnectionPool) -> None:

@@ -92,8 +92,8 @@ order by id
 
 _FINISH_RUN = "update blogger_tracking.runs set ended_at = %(moment)s where id = %(run_id)s"
 
-# Stale fetches: the run has ended or expired before the fetch was claimed for the last time, or the lease of the
-# newest attempt has expired. A fetch that was cleared after its run had ended is not stale while its lease lasts.
+# Stale fetches: the run has ended or expired since the fetch was claimed for the last time, or the lease of the newest
+# attempt has expired. A fetch that was cleared after its run had ended is not stale while its lease lasts.
 _STALE_FETCHES = """
 select
     fetches.id,
@@ -107,10 +107,8 @@ join blogger_tracking.runs on runs.id = fetches.run_id
 where fetches.state in ('planned', 'running')
   and (
       (fetches.state = 'running' and fetches.lease_expires_at <= %(moment)s)
-      or (
-          least(runs.ended_at, runs.expires_at) <= %(moment)s
-          and (fetches.state = 'planned' or fetches.claimed_at < least(runs.ended_at, runs.expires_at))
-      )
+      or (runs.ended_at <= %(moment)s and (fetches.state = 'planned' or fetches.claimed_at < runs.ended_at))
+      or (runs.expires_at <= %(moment)s and (fetches.state = 'planned' or fetches.claimed_at < runs.expires_at))
   )
 """
 
