@@ -105,20 +105,53 @@ def test_a_stored_thumbnail_is_not_downloaded_again(
         ("huge", "larger than"),
     ],
 )
-def test_a_url_without_an_image_is_parked_at_once_with_its_reason(
+def test_a_url_without_an_image_is_parked_with_its_reason_after_five_attempts(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, thumbnail: str, reason: str
 ) -> None:
     queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, thumbnail)])
-    assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
-    ((attempts, done, parked, last_error),) = states(build)
-    assert (attempts, done, parked) == (1, False, True)
-    assert last_error
-    assert reason in last_error
+    for attempt in range(1, 6):
+        assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
+        ((attempts, done, parked, last_error),) = states(build)
+        # The huge response is a JPEG above the limit: no later attempt could store it.
+        final = thumbnail == "huge"
+        assert (attempts, done, parked) == (attempt, False, final or attempt == 5)
+        assert last_error
+        assert reason in last_error
+        consumer.clock.wait(hours=1)
+        if final:
+            break
     consumer.clock.wait(days=1)
     assert consumer.run() == {}
 
 
-def test_a_message_that_makes_a_parser_raise_is_parked_alone(
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.EMPTY_BODY,
+        FaultKind.HTML_BODY,
+        FaultKind.NOT_FOUND,
+        FaultKind.REDIRECT,
+        FaultKind.REDIRECT_LOOP,
+        FaultKind.AUTOMATED_QUERIES,
+        FaultKind.SORRY_REDIRECT,
+        FaultKind.SERVER_ERROR,
+        FaultKind.RESET,
+    ],
+)
+def test_half_a_minute_of_faults_of_a_picture_server_parks_nothing(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, kind: FaultKind
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, f"thumbnail-{number}") for number in range(60)])
+    sandbox.add_fault(Fault(kind, path="thumbnails"))
+    assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 60}
+    consumer.clock.wait(seconds=30)
+    sandbox.clear_faults()
+    consumer.clock.wait(seconds=30)
+    assert consumer.run() == {"stored": 60, "skipped": 0, "failed": 0}
+    assert {state[:3] for state in states(build)} == {(2, True, False)}
+
+
+def test_a_message_that_makes_a_parser_raise_is_tried_again_alone_and_parked_after_five_attempts(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = [thumbnail_url(sandbox, name) for name in ("one", "hostile", "two")]
@@ -132,11 +165,12 @@ def test_a_message_that_makes_a_parser_raise_is_parked_alone(
 
     monkeypatch.setattr(ThumbnailDownloader, "download", raising)
     assert consumer.run() == {"stored": 2, "skipped": 0, "failed": 1}
-    assert [(parked, error) for _, _, parked, error in states(build)] == [
-        (False, None),
-        (True, "the URL or the response cannot be read (LookupError)"),
-        (False, None),
-    ]
+    error = "the URL or the response cannot be read (LookupError)"
+    assert states(build) == [(1, True, False, None), (1, False, False, error), (1, True, False, None)]
+    for _ in range(4):
+        consumer.clock.wait(hours=1)
+        consumer.run()
+    assert states(build)[1] == (5, False, True, error)
 
 
 def test_a_reason_with_a_nul_is_stored_without_it(

@@ -134,14 +134,12 @@ class ThumbnailStorer:
             return FailedMessage(message.id, str(error), error.final)
         except Exception as error:  # noqa: BLE001 - an address or a response from outside may make any parser raise anything
             logger.warning(
-                "The thumbnail of %s video %s was not downloaded: %s. Its message is parked.",
+                "The thumbnail of %s video %s was not downloaded: %s. Its message is tried again later or parked.",
                 thumbnail.platform,
                 thumbnail.external_video_id,
                 type(error).__name__,
             )
-            return FailedMessage(
-                message.id, f"the URL or the response cannot be read ({type(error).__name__})", final=True
-            )
+            return FailedMessage(message.id, f"the URL or the response cannot be read ({type(error).__name__})")
         try:
             path = self._store.write(thumbnail.storage_key(image.extension), image.content)
         except StorageError as error:
