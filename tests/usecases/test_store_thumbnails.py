@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.errors import StorageError, ThumbnailError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.thumbnail_store import ObjectThumbnailStore
 from blogger_tracking.settings import Settings
 from blogger_tracking.thumbnails.download import Thumbnail, ThumbnailDownloader
 from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
@@ -206,16 +209,51 @@ def test_an_unavailable_server_is_tried_again_after_the_retry_delay(
     assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
 
 
-def test_a_failing_storage_costs_an_attempt_and_the_message_is_tried_again(
+def test_a_storage_that_refuses_everything_ends_the_run_with_an_error_and_costs_no_attempt(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
     consumer.store.failing = True
-    consumer.run()
-    assert states(build) == [(1, False, False, "the disk is full")]
+    for _ in range(7):
+        with pytest.raises(StorageError, match=r"2 thumbnails were not stored.*the disk is full"):
+            consumer.run()
+        assert states(build) == [(0, False, False, "the disk is full")] * 2
+        assert consumer.run() == {}
+        consumer.clock.wait(minutes=5)
     consumer.store.failing = False
-    consumer.clock.wait(minutes=1)
-    assert consumer.run()["stored"] == 1
+    assert consumer.run() == {"stored": 2, "skipped": 0, "failed": 0}
+
+
+def test_a_storage_that_refuses_one_thumbnail_costs_no_attempt_and_the_others_are_stored(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
+    write = consumer.store.write
+
+    def refuse_the_first(key: str, content: bytes) -> str:
+        if key == "tiktok/1.jpg":
+            raise StorageError("too many requests")
+        return write(key, content)
+
+    monkeypatch.setattr(consumer.store, "write", refuse_the_first)
+    assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
+    assert states(build) == [(0, False, False, "too many requests"), (1, True, False, None)]
+
+
+@pytest.mark.parametrize("video_id", ["9" * 300, "../../etc/passwd", "nächste/Folge", "a" * 64 + "b", ".."])
+def test_a_thumbnail_of_any_video_id_is_stored_under_a_short_name_of_its_own(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, tmp_path: Path, video_id: str
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
+    build.run("update videos set external_video_id = %(id)s where external_video_id = '1'", id=video_id)
+    build.run("update videos set external_video_id = %(id)s where external_video_id = '2'", id=video_id + "x")
+    settings = Settings(thumbnail_allow_private=True)
+    store = ObjectThumbnailStore(ObjectStoragePath(f"file://{tmp_path}"))
+    assert ThumbnailStorer(consumer.pool, store, settings, consumer.clock.clock).run()["stored"] == 2
+    files = list(tmp_path.rglob("*.jpg"))
+    assert {file.parent for file in files} == {tmp_path / "tiktok"}
+    assert len(files) == 2
+    assert set(build.rows("select thumbnail_path from videos")) == {(f"file://{file}",) for file in files}
 
 
 def test_bad_urls_do_not_stop_the_other_thumbnails(

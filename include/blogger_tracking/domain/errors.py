@@ -39,4 +39,4 @@ class ThumbnailError(BloggerTrackingError):
 
 
 class StorageError(BloggerTrackingError):
-    """A failed write to object storage; a later attempt may succeed."""
+    """A failed write to object storage: a matter of the storage, which concerns every thumbnail."""
