@@ -10,15 +10,17 @@ format are checked. `BLOGGER_TRACKING_THUMBNAIL_STORAGE` sets the storage, for e
 because their retry delay is over; and every hour, in case the triggerer, which looks for due messages, does not run.
 The task waits for new messages while fetches are in progress, at most four minutes by default.
 
-**When a run is red.** The database cannot be reached, or a Connection or setting is missing or wrong: the error in the
-task's log says which. No message is lost: messages that the task had taken become visible again after the visibility
-timeout (15 minutes by default). A thumbnail that cannot be downloaded or stored does not make the run red: its message
-is tried again after 1, 5, 15 and 60 minutes, and parked after five attempts, or at once if the URL can never succeed.
+**When a run is red.** The database cannot be reached, the storage cannot be written, or a Connection or setting is
+missing or wrong: the error in the task's log says which. No message is lost: messages that the task had taken become
+visible again after the visibility timeout (15 minutes by default), and those that the storage refused after five
+minutes, without a counted attempt. A thumbnail that cannot be downloaded does not make the run red: its message is
+tried again after 1, 5, 15 and 60 minutes, and parked after five attempts, or at once if no server can mend it: an
+unusable URL, a private address, or an image that is too large.
 
 **What to do.** Correct what the error names; the next run, within minutes, continues with the queue. The task's
 log names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their
-reasons; `python -m blogger_tracking.cli requeue` returns all of them to their queue. If many messages fail with *was
-not written*, check the storage and its Connection.
+reasons; `python -m blogger_tracking.cli requeue` returns all of them to their queue. If thumbnails *were not stored*,
+check the storage and its Connection.
 """
 
 from datetime import timedelta

@@ -65,7 +65,7 @@ def run(config: StackConfig, console: Console) -> int:
 def up(config: StackConfig, console: Console) -> int:
     """Start the stack and keep it running until a signal ends this process.
 
-    Raises StackError for a process that cannot be kept alive.
+    Raises StackError for a process that keeps dying while the stack starts; afterwards such a process is reported.
     """
     progress = timed_progress(console)
     with Stack(config, progress) as stack:
@@ -78,14 +78,10 @@ def up(config: StackConfig, console: Console) -> int:
             )
             console.print(f"export TOKEN={access_token(stack, owner)}", highlight=False, soft_wrap=True)
         console.print("\nCtrl-C or `make down` stops the stack.\n", highlight=False)
-        pids = {name: state.pid for name, state in stack.states().items()}
+        watch = stack.watch()
         while True:
             time.sleep(_WATCH_SECONDS)
-            stack.require_alive()
-            for name, state in stack.states().items():
-                if state.pid not in {0, pids[name]}:
-                    progress(f"{name} died and was started again")
-                    pids[name] = state.pid
+            watch.look()
 
 
 def down(config: StackConfig, console: Console) -> int:

@@ -23,7 +23,7 @@ from devtools.local_stack.airflow_processes import airflow_programs
 from devtools.local_stack.config import LOOPBACK, PROJECT_ROOT, StackConfig, StackError
 from devtools.local_stack.databases import APPLICATION_DATABASE, METADATA_DATABASE, PIPELINE_LOGIN, EmbeddedPostgres
 from devtools.local_stack.process_supervisor import Program, ProgramGroup
-from devtools.local_stack.stack_folder import Endpoints
+from devtools.local_stack.stack_folder import Endpoints, keep_sandbox_port, kept_sandbox_port
 
 # The whole path of a Unix socket must fit into 104 bytes on macOS and 108 bytes on Linux.
 _LONGEST_SOCKET_FOLDER = 80
@@ -57,7 +57,7 @@ def choose_parts(config: StackConfig, sockets: Path) -> StackParts:
     needs_sandbox = bool(imitated) and not config.only_databases
     if needs_sandbox and not owns_application:
         raise _sandbox_refused(imitated)
-    sandbox_port = choose_port(config.sandbox_port, "sandbox") if needs_sandbox else None
+    sandbox_port = choose_sandbox_port(config) if needs_sandbox else None
     if postgres is not None and owns_application:
         pipeline_dsn = postgres.dsn(APPLICATION_DATABASE, PIPELINE_LOGIN)
         admin_dsn: str | None = postgres.dsn(APPLICATION_DATABASE)
@@ -132,6 +132,21 @@ def choose_port(wanted: int, purpose: str) -> int:
             ) from error
         port: int = probe.getsockname()[1]
         return port
+
+
+def choose_sandbox_port(config: StackConfig) -> int:
+    """Return the wanted port of the sandbox, or else the port of its last start if that is free, or else a free one.
+
+    Raises StackError if the wanted port is taken.
+    """
+    try:
+        port = choose_port(config.sandbox_port or kept_sandbox_port(config.folder), "sandbox")
+    except StackError:
+        if config.sandbox_port:
+            raise
+        port = choose_port(0, "sandbox")
+    keep_sandbox_port(config.folder, port)
+    return port
 
 
 def _sandbox_program(config: StackConfig, port: int) -> Program:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from configparser import ConfigParser
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,13 @@ _LOG_LINES_SHOWN = 15
 _LOG_BYTES = "50MB"
 _LOG_BACKUPS = "2"
 _STOP_SECONDS = "10"
+
+_START_SECONDS = "10"
+"""Time that a process has to stay alive; after a shorter life, supervisord waits a second longer than the last time."""
+
+_ENDLESS_RETRIES = "1000000"
+_SHORT_LIVES = 4
+"""Number of short lives in a row after which a process counts as one that keeps dying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +68,22 @@ class ProgramGroup:
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """State of a process as supervisord reports it. `pid` is 0 while the process does not run."""
+    """State of a process as supervisord reports it. `pid` is 0 while the process does not run.
+
+    `started_at` is the time of the last start, in seconds.
+    """
 
     name: str
     state: str
     pid: int
-
-    @property
-    def has_failed(self) -> bool:
-        """True if the process ended right after its start so often that supervisord gave up."""
-        return self.state == "FATAL"
+    started_at: int
 
 
 class Supervisor:
-    """One supervisord with its groups of processes; a process that dies is started again."""
+    """One supervisord with its groups of processes; a process that dies is started again.
+
+    A process that dies right after its start is started again after a pause that grows with each death.
+    """
 
     def __init__(self, folder: Path, sockets: Path) -> None:
         self._folder = folder
@@ -81,6 +91,7 @@ class Supervisor:
         self._log_folder = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._groups: dict[str, str] = {}
+        self._short_lives: defaultdict[str, set[int]] = defaultdict(set)
 
     def launch(self, groups: Sequence[ProgramGroup], environment: Mapping[str, str]) -> None:
         """Start supervisord; its processes inherit `environment` and wait for `start`. Raises StackError."""
@@ -118,7 +129,7 @@ class Supervisor:
         """Return a process id. Raises StackError if the process does not run."""
         pid = self.states()[name].pid
         if pid == 0:
-            raise StackError(f"{name} is not running; its output is in {self._log_file(name)}.")
+            raise StackError(f"{name} is not running; its output is in {self.log_file(name)}.")
         return pid
 
     def states(self) -> dict[str, ProcessState]:
@@ -130,13 +141,27 @@ class Supervisor:
                 f"The stack's supervisor does not answer ({error}), so its processes cannot be kept alive. "
                 f"The output of each process is in {self._log_folder}. Run `make down`, then start again."
             ) from error
-        return {answer["name"]: ProcessState(answer["name"], answer["statename"], answer["pid"]) for answer in answers}
+        found = [ProcessState(each["name"], each["statename"], each["pid"], each["start"]) for each in answers]
+        for each in found:
+            if each.state == "BACKOFF":
+                self._short_lives[each.name].add(each.started_at)
+            elif each.state == "RUNNING":
+                self._short_lives[each.name].clear()
+        return {each.name: each for each in found}
+
+    def dying(self) -> set[str]:
+        """Return the processes that keep dying right after their start, as far as calls of `states` have seen them."""
+        return {name for name, lives in self._short_lives.items() if len(lives) >= _SHORT_LIVES}
 
     def require_alive(self) -> None:
-        """Raise StackError, with the end of its output, if a process cannot be kept alive."""
-        for state in self.states().values():
-            if state.has_failed:
-                raise StackError(f"{state.name} cannot be started. The end of its output:\n{self._log_end(state.name)}")
+        """Raise StackError, with the end of its output, if a process keeps dying."""
+        self.states()
+        for name in self.dying():
+            raise StackError(f"{name} keeps dying. The end of its output:\n{self._log_end(name)}")
+
+    def log_file(self, name: str) -> Path:
+        """Return the file of a process' output."""
+        return self._log_folder / f"{name}.log"
 
     def shutdown(self) -> None:
         """Stop the groups one after the other, the last one first, then supervisord itself."""
@@ -173,13 +198,38 @@ class Supervisor:
     def _full_name(self, name: str) -> str:
         return f"{self._groups[name]}:{name}"
 
-    def _log_file(self, name: str) -> Path:
-        return self._log_folder / f"{name}.log"
-
     def _log_end(self, name: str) -> str:
-        file = self._log_file(name)
+        file = self.log_file(name)
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
         return "\n".join([*lines[-_LOG_LINES_SHOWN:], f"(all of it: {file})"])
+
+
+class ProcessWatch:
+    """Report of the processes that die while a stack is up: one line for each event, whatever dies stays supervised."""
+
+    def __init__(self, supervisor: Supervisor, report: Callable[[str], None]) -> None:
+        self._supervisor = supervisor
+        self._report = report
+        self._pids = {name: state.pid for name, state in supervisor.states().items()}
+        self._dying: set[str] = set()
+
+    def look(self) -> None:
+        """Report what has changed since the last look."""
+        states = self._supervisor.states()
+        dying = self._supervisor.dying()
+        for name in sorted(dying - self._dying):
+            self._report(
+                f"{name} keeps dying right after its start; it is started again with growing pauses, and everything "
+                f"else stays up. Its output is in {self._supervisor.log_file(name)}"
+            )
+        for name in sorted(self._dying - dying):
+            self._report(f"{name} runs again")
+        for name, state in states.items():
+            if state.state == "RUNNING" and state.pid != self._pids[name]:
+                if name not in self._dying:
+                    self._report(f"{name} died and was started again")
+                self._pids[name] = state.pid
+        self._dying = dying
 
 
 def _configuration(groups: Sequence[ProgramGroup], socket: Path) -> str:
@@ -215,7 +265,8 @@ def _program_section(program: Program) -> dict[str, str]:
         "command": _literal(shlex.join(program.command)),
         "autostart": "false",
         "autorestart": "true",
-        "startsecs": "1",
+        "startsecs": _START_SECONDS,
+        "startretries": _ENDLESS_RETRIES,
         "stopsignal": program.stop_signal,
         "stopwaitsecs": _STOP_SECONDS,
         "killasgroup": "true",

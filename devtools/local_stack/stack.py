@@ -22,7 +22,7 @@ from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.databases import migrate_application, require_usable
 from devtools.local_stack.leftovers import end_leftovers
 from devtools.local_stack.parts import StackParts, choose_parts, make_socket_folder, process_groups
-from devtools.local_stack.process_supervisor import ProcessState, Supervisor
+from devtools.local_stack.process_supervisor import ProcessState, ProcessWatch, Supervisor
 from devtools.local_stack.stack_folder import FolderLock, RunningStack, StackSecrets, load_secrets, write_private
 
 _READY_SECONDS = 180.0
@@ -151,8 +151,12 @@ class Stack:
         return self._now.supervisor.states()
 
     def require_alive(self) -> None:
-        """Raise StackError if a process cannot be kept alive."""
+        """Raise StackError if a process keeps dying."""
         self._now.supervisor.require_alive()
+
+    def watch(self) -> ProcessWatch:
+        """Return a watch that reports the processes that die."""
+        return ProcessWatch(self._now.supervisor, self._progress)
 
     def pid(self, process: str) -> int:
         """Return the process id of one process, named as in `states()`."""

@@ -157,6 +157,19 @@ def load_secrets(folder: Path) -> StackSecrets:
         ) from error
 
 
+def kept_sandbox_port(folder: Path) -> int:
+    """Return the port that the sandbox of this folder's stack had before; 0 for none."""
+    try:
+        return int(_sandbox_port_file(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def keep_sandbox_port(folder: Path, port: int) -> None:
+    """Keep the sandbox's port for the next start: the URLs of waiting thumbnails have the port."""
+    _sandbox_port_file(folder).write_text(str(port), encoding="utf-8")
+
+
 def write_private(file: Path, content: object) -> None:
     """Write a JSON file that only its owner can read, in one step, so that no partial file is ever seen."""
     draft = file.with_suffix(".draft")
@@ -174,6 +187,10 @@ def _read_state(folder: Path) -> RunningStack:
         raise StackError(
             f"The stack in {folder} is starting or stopping, so its addresses are unknown. Try again in a moment."
         ) from error
+
+
+def _sandbox_port_file(folder: Path) -> Path:
+    return folder / "sandbox-port"
 
 
 def _state_file(folder: Path) -> Path:

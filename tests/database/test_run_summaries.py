@@ -71,6 +71,108 @@ def test_fetches_that_were_only_refused_for_a_suspended_platform_are_counted_as_
     assert finish_run(pool, key, failed_share_limit=1) == ["every fetch of TikTok failed (1)"]
 
 
+def test_a_run_that_was_planned_while_a_platform_was_suspended_is_red_and_says_so_in_an_error(
+    build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization = build.organization()
+    for platform in ("TikTok", "TikTok", "YouTube"):
+        build.track(organization, platform=platform)
+    build.track(organization, is_active=False)
+    suspend(pool)
+    key = new_key()
+    (youtube,) = fetch_ids(pool, plan(pool, key))
+    settle(pool, claim(pool, youtube), FetchOutcome(FetchState.SUCCEEDED))
+    problem = (
+        "nothing of TikTok was fetched, because planning left out 2 accounts (platform_suspended: invalid credentials):"
+        " remove the cause, then trigger a new run with platforms set to TikTok"
+    )
+    assert finish_run(pool, key, failed_share_limit=1) == [problem]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"{key.dag_run_id}: {problem}."
+    ]
+
+
+def test_accounts_that_are_paused_without_room_or_without_a_subscription_are_no_problem(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization(), is_active=False)
+    build.track(build.organization(video_limit=None))
+    build.track(build.organization(video_limit=0))
+    build.track(build.organization(), pending_initial_fetch=True)
+    key = new_key()
+    plan(pool, key)
+    assert finish_run(pool, key, failed_share_limit=0) == []
+
+
+LEFT_OUT = "1 accounts were left out for another run that ended without fetching them: trigger a new run"
+
+
+def test_accounts_left_out_for_another_run_are_a_problem_once_that_run_has_ended_without_fetching_them(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    other, key = new_key(), new_key()
+    (fetch_id,) = fetch_ids(pool, plan(pool, other))
+    plan(pool, key)
+    assert finish_run(pool, key, failed_share_limit=0) == []
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="503"))
+    assert finish_run(pool, key, failed_share_limit=0) == [], "Airflow retries the other fetch"
+    finish_run(pool, other, failed_share_limit=1)
+    assert finish_run(pool, key, failed_share_limit=0) == [LEFT_OUT]
+    succeed(pool, claim(pool, fetch_id), returned=1)
+    assert finish_run(pool, key, failed_share_limit=0) == []
+
+
+@pytest.mark.parametrize("death", ["lease", "run", "refused"])
+def test_accounts_left_out_for_a_dead_run_are_a_problem(
+    build: DatabaseBuilder, pool: ConnectionPool, death: str
+) -> None:
+    build.track(build.organization())
+    other, key = new_key(), new_key()
+    (fetch_id,) = fetch_ids(pool, plan(pool, other))
+    plan(pool, key)
+    if death == "lease":
+        claim(pool, fetch_id)
+        build.run("update fetches set lease_expires_at = clock_timestamp()")
+    elif death == "run":
+        build.run("update runs set expires_at = clock_timestamp() where dag_run_id = %(id)s", id=other.dag_run_id)
+    else:
+        build.run("update tracked_accounts set is_active = false")
+        try_claim(pool, fetch_id)
+        finish_run(pool, other, failed_share_limit=0)
+    assert finish_run(pool, key, failed_share_limit=0) == [LEFT_OUT]
+
+
+def test_an_attempt_that_was_conclusive_before_the_run_was_planned_does_not_count_for_its_accounts(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    other, key = new_key(), new_key()
+    (fetch_id,) = fetch_ids(pool, plan(pool, other))
+    succeed(pool, claim(pool, fetch_id), returned=1)
+    claim(pool, fetch_id)
+    plan(pool, key)
+    finish_run(pool, other, failed_share_limit=0)
+    build.run("update fetches set lease_expires_at = clock_timestamp()")
+    assert finish_run(pool, key, failed_share_limit=0) == [LEFT_OUT]
+
+
+def test_a_fetch_whose_claim_was_refused_for_another_run_is_a_problem_once_that_run_is_dead(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    earlier, key = new_key(), new_key()
+    (first,) = fetch_ids(pool, plan(pool, earlier))
+    settle(pool, claim(pool, first), FetchOutcome(FetchState.FAILED, reason="503"))
+    (second,) = fetch_ids(pool, plan(pool, key))
+    build.run("update fetches set state = 'skipped' where id = %(id)s", id=second)
+    claim(pool, first)
+    assert isinstance(try_claim(pool, second), ClaimRefused)
+    assert finish_run(pool, key, failed_share_limit=0) == []
+    build.run("update fetches set lease_expires_at = clock_timestamp()")
+    assert finish_run(pool, key, failed_share_limit=0) == [LEFT_OUT]
+
+
 def test_a_conclusive_fetch_counts_as_such_while_it_is_fetched_again(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:

@@ -74,12 +74,13 @@ STATUS_LINES = st.one_of(
 
 @ONE_SERVER_FOR_ALL_EXAMPLES
 @given(status_line=STATUS_LINES, headers=HEADERS, body=st.binary(max_size=300))
-def test_any_response_gives_a_thumbnail_or_a_thumbnail_error(
+def test_any_response_gives_a_thumbnail_or_an_error_that_may_pass(
     raw_server: RawServer, status_line: str, headers: list[tuple[str, str]], body: bytes
 ) -> None:
     lines = [status_line, *(f"{name}: {value}" for name, value in headers), "", ""]
     raw_server.answer = "\r\n".join(lines).encode("latin-1") + body
-    assert isinstance(download(f"{raw_server.url}/image"), Thumbnail | ThumbnailError)
+    result = download(f"{raw_server.url}/image")
+    assert isinstance(result, Thumbnail) or not result.final
 
 
 @ONE_SERVER_FOR_ALL_EXAMPLES
@@ -96,8 +97,8 @@ def test_a_host_name_that_the_resolver_refuses_is_a_permanent_error(host: str) -
 
 
 @pytest.mark.parametrize("target", ["http://[", "http://[::1", "//[x]/", "http://a:b/", "\xff"])
-def test_a_redirect_that_cannot_be_parsed_is_a_permanent_error(raw_server: RawServer, target: str) -> None:
+def test_a_redirect_that_cannot_be_parsed_may_be_tried_again(raw_server: RawServer, target: str) -> None:
     raw_server.answer = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\n\r\n".encode("latin-1")
     error = download(f"{raw_server.url}/image")
     assert isinstance(error, ThumbnailError)
-    assert error.final
+    assert not error.final

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.errors import StorageError, ThumbnailError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.thumbnail_store import ObjectThumbnailStore
 from blogger_tracking.settings import Settings
 from blogger_tracking.thumbnails.download import Thumbnail, ThumbnailDownloader
 from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
@@ -105,20 +108,53 @@ def test_a_stored_thumbnail_is_not_downloaded_again(
         ("huge", "larger than"),
     ],
 )
-def test_a_url_without_an_image_is_parked_at_once_with_its_reason(
+def test_a_url_without_an_image_is_parked_with_its_reason_after_five_attempts(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, thumbnail: str, reason: str
 ) -> None:
     queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, thumbnail)])
-    assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
-    ((attempts, done, parked, last_error),) = states(build)
-    assert (attempts, done, parked) == (1, False, True)
-    assert last_error
-    assert reason in last_error
+    for attempt in range(1, 6):
+        assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 1}
+        ((attempts, done, parked, last_error),) = states(build)
+        # The huge response is a JPEG above the limit: no later attempt could store it.
+        final = thumbnail == "huge"
+        assert (attempts, done, parked) == (attempt, False, final or attempt == 5)
+        assert last_error
+        assert reason in last_error
+        consumer.clock.wait(hours=1)
+        if final:
+            break
     consumer.clock.wait(days=1)
     assert consumer.run() == {}
 
 
-def test_a_message_that_makes_a_parser_raise_is_parked_alone(
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.EMPTY_BODY,
+        FaultKind.HTML_BODY,
+        FaultKind.NOT_FOUND,
+        FaultKind.REDIRECT,
+        FaultKind.REDIRECT_LOOP,
+        FaultKind.AUTOMATED_QUERIES,
+        FaultKind.SORRY_REDIRECT,
+        FaultKind.SERVER_ERROR,
+        FaultKind.RESET,
+    ],
+)
+def test_half_a_minute_of_faults_of_a_picture_server_parks_nothing(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, kind: FaultKind
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, f"thumbnail-{number}") for number in range(60)])
+    sandbox.add_fault(Fault(kind, path="thumbnails"))
+    assert consumer.run() == {"stored": 0, "skipped": 0, "failed": 60}
+    consumer.clock.wait(seconds=30)
+    sandbox.clear_faults()
+    consumer.clock.wait(seconds=30)
+    assert consumer.run() == {"stored": 60, "skipped": 0, "failed": 0}
+    assert {state[:3] for state in states(build)} == {(2, True, False)}
+
+
+def test_a_message_that_makes_a_parser_raise_is_tried_again_alone_and_parked_after_five_attempts(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = [thumbnail_url(sandbox, name) for name in ("one", "hostile", "two")]
@@ -132,11 +168,12 @@ def test_a_message_that_makes_a_parser_raise_is_parked_alone(
 
     monkeypatch.setattr(ThumbnailDownloader, "download", raising)
     assert consumer.run() == {"stored": 2, "skipped": 0, "failed": 1}
-    assert [(parked, error) for _, _, parked, error in states(build)] == [
-        (False, None),
-        (True, "the URL or the response cannot be read (LookupError)"),
-        (False, None),
-    ]
+    error = "the URL or the response cannot be read (LookupError)"
+    assert states(build) == [(1, True, False, None), (1, False, False, error), (1, True, False, None)]
+    for _ in range(4):
+        consumer.clock.wait(hours=1)
+        consumer.run()
+    assert states(build)[1] == (5, False, True, error)
 
 
 def test_a_reason_with_a_nul_is_stored_without_it(
@@ -172,16 +209,51 @@ def test_an_unavailable_server_is_tried_again_after_the_retry_delay(
     assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
 
 
-def test_a_failing_storage_costs_an_attempt_and_the_message_is_tried_again(
+def test_a_storage_that_refuses_everything_ends_the_run_with_an_error_and_costs_no_attempt(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
 ) -> None:
-    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one")])
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
     consumer.store.failing = True
-    consumer.run()
-    assert states(build) == [(1, False, False, "the disk is full")]
+    for _ in range(7):
+        with pytest.raises(StorageError, match=r"2 thumbnails were not stored.*the disk is full"):
+            consumer.run()
+        assert states(build) == [(0, False, False, "the disk is full")] * 2
+        assert consumer.run() == {}
+        consumer.clock.wait(minutes=5)
     consumer.store.failing = False
-    consumer.clock.wait(minutes=1)
-    assert consumer.run()["stored"] == 1
+    assert consumer.run() == {"stored": 2, "skipped": 0, "failed": 0}
+
+
+def test_a_storage_that_refuses_one_thumbnail_costs_no_attempt_and_the_others_are_stored(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
+    write = consumer.store.write
+
+    def refuse_the_first(key: str, content: bytes) -> str:
+        if key == "tiktok/1.jpg":
+            raise StorageError("too many requests")
+        return write(key, content)
+
+    monkeypatch.setattr(consumer.store, "write", refuse_the_first)
+    assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
+    assert states(build) == [(0, False, False, "too many requests"), (1, True, False, None)]
+
+
+@pytest.mark.parametrize("video_id", ["9" * 300, "../../etc/passwd", "nächste/Folge", "a" * 64 + "b", ".."])
+def test_a_thumbnail_of_any_video_id_is_stored_under_a_short_name_of_its_own(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, tmp_path: Path, video_id: str
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
+    build.run("update videos set external_video_id = %(id)s where external_video_id = '1'", id=video_id)
+    build.run("update videos set external_video_id = %(id)s where external_video_id = '2'", id=video_id + "x")
+    settings = Settings(thumbnail_allow_private=True)
+    store = ObjectThumbnailStore(ObjectStoragePath(f"file://{tmp_path}"))
+    assert ThumbnailStorer(consumer.pool, store, settings, consumer.clock.clock).run()["stored"] == 2
+    files = list(tmp_path.rglob("*.jpg"))
+    assert {file.parent for file in files} == {tmp_path / "tiktok"}
+    assert len(files) == 2
+    assert set(build.rows("select thumbnail_path from videos")) == {(f"file://{file}",) for file in files}
 
 
 def test_bad_urls_do_not_stop_the_other_thumbnails(

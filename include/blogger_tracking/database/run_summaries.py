@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from blogger_tracking.database.rows import fetch_all
 from blogger_tracking.domain.ledger import FetchState, SkipReason
-from blogger_tracking.domain.run_outcome import PlatformTally
+from blogger_tracking.domain.run_outcome import LeftOut, PlatformTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,56 @@ select
 from blogger_tracking.fetches
 where run_id = %(run_id)s
 group by platform, coalesce(conclusive_state, state)
+"""
+
+# An account is abandoned if it was left out for another run, and since the planning of this run no attempt has been
+# conclusive for its blogger, and no other run has a fetch of the blogger at work or may still retry one.
+_LEFT_OUT = """
+with left_out as (
+    select tracked_accounts.blogger_id, run_accounts.reason
+    from blogger_tracking.run_accounts
+    join blogger_tracking.tracked_accounts on tracked_accounts.id = run_accounts.tracked_account_id
+    where run_accounts.run_id = %(run_id)s and run_accounts.decision = 'skipped'
+    union all
+    select fetches.blogger_id, fetch_allocations.reason
+    from blogger_tracking.fetches
+    join blogger_tracking.fetch_allocations on fetch_allocations.fetch_id = fetches.id
+    where fetches.run_id = %(run_id)s
+      and fetches.state = 'skipped'
+      and fetch_allocations.reason = %(already_running)s
+),
+accounts as (
+    select
+        blogger_information.platform,
+        case when split_part(left_out.reason, ':', 1) = any(%(withheld)s) then left_out.reason end as withheld_reason,
+        left_out.reason = %(already_running)s
+        and not exists (
+            select
+            from blogger_tracking.fetches
+            join blogger_tracking.fetch_attempts on fetch_attempts.id = fetches.conclusive_attempt_id
+            join blogger_tracking.runs on runs.id = %(run_id)s
+            where fetches.blogger_id = left_out.blogger_id and fetch_attempts.finished_at >= runs.planned_at
+        )
+        and not exists (
+            select
+            from blogger_tracking.fetches
+            join blogger_tracking.runs on runs.id = fetches.run_id
+            where fetches.blogger_id = left_out.blogger_id
+              and (
+                  fetches.state in ('planned', 'running')
+                  or (fetches.state in ('failed', 'skipped') and runs.ended_at is null and runs.expires_at > now())
+              )
+        ) as is_abandoned
+    from left_out
+    join blogger_tracking.blogger_information on blogger_information.id = left_out.blogger_id
+)
+select
+    platform,
+    count(withheld_reason) as withheld,
+    min(withheld_reason) as reason,
+    count(*) filter (where is_abandoned) as abandoned
+from accounts
+group by platform
 """
 
 _PLATFORMS = """
@@ -215,14 +265,23 @@ order by organizations.name, organizations.id
 
 
 def read_tallies(connection: Connection, run_id: int) -> dict[str, PlatformTally]:
-    """Return the number of fetches by state for each platform."""
+    """Return, for each platform, the number of fetches by state and the accounts that were left out."""
     states: dict[str, dict[FetchState, int]] = defaultdict(dict)
     suspended: dict[str, int] = defaultdict(int)
-    parameters = {"run_id": run_id, "suspended": SkipReason.PLATFORM_SUSPENDED}
+    parameters = {
+        "run_id": run_id,
+        "suspended": SkipReason.PLATFORM_SUSPENDED,
+        "already_running": SkipReason.ALREADY_RUNNING,
+        "withheld": [SkipReason.PLATFORM_SUSPENDED, SkipReason.DAILY_UNITS],
+    }
     for platform, state, fetches, suspended_fetches in connection.execute(_STATES, parameters):
         states[platform][FetchState(state)] = fetches
         suspended[platform] += suspended_fetches
-    return {platform: PlatformTally(states[platform], suspended[platform]) for platform in sorted(states)}
+    left_out = {platform: LeftOut(*counts) for platform, *counts in connection.execute(_LEFT_OUT, parameters)}
+    return {
+        platform: PlatformTally(states[platform], suspended[platform], left_out.get(platform, LeftOut()))
+        for platform in sorted(states.keys() | left_out.keys())
+    }
 
 
 def read_platform_summaries(connection: Connection, run_id: int) -> list[PlatformSummary]:

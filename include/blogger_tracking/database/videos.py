@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import quote
+from hashlib import sha256
 
 from psycopg import Connection
 
@@ -24,6 +25,10 @@ class RemovalRule:
     apart: timedelta
 
 
+# No digest of another id has this form, because a digest with its prefix is longer.
+_USUAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 @dataclass(frozen=True, slots=True)
 class VideoThumbnail:
     """A video's stored thumbnail; `thumbnail_path` is None unless the thumbnail is in object storage."""
@@ -34,8 +39,15 @@ class VideoThumbnail:
     thumbnail_path: str | None
 
     def storage_key(self, extension: str) -> str:
-        """Return the thumbnail's key in object storage: one key per video and file extension."""
-        return f"{Platform(self.platform).slug}/{quote(self.external_video_id, safe='')}.{extension}"
+        """Return the thumbnail's key in object storage: one key per video and file extension.
+
+        Storages and file systems limit the length and the characters of a name, so that the key of an unusual id has a
+        digest of the id.
+        """
+        name = self.external_video_id
+        if not _USUAL_ID.fullmatch(name):
+            name = f"sha256-{sha256(name.encode()).hexdigest()}"
+        return f"{Platform(self.platform).slug}/{name}.{extension}"
 
 
 # Sorted by id: every transaction locks videos in this order, which prevents deadlocks. A known publication date is

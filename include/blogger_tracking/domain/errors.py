@@ -29,7 +29,8 @@ class UnplannedInstanceError(BloggerTrackingError):
 class ThumbnailError(BloggerTrackingError):
     """A failed download of a thumbnail.
 
-    `final` is True if no later request of the same URL can succeed.
+    `final` is True if no later request of the same URL can succeed: the URL itself is unusable, or its image is too
+    large. Every other refusal may pass by itself.
     """
 
     def __init__(self, reason: str, *, final: bool) -> None:
@@ -38,4 +39,4 @@ class ThumbnailError(BloggerTrackingError):
 
 
 class StorageError(BloggerTrackingError):
-    """A failed write to object storage; a later attempt may succeed."""
+    """A failed write to object storage: a matter of the storage, which concerns every thumbnail."""

@@ -11,8 +11,21 @@ _UNANSWERED = (FetchState.FAILED, FetchState.PLANNED, FetchState.RUNNING, FetchS
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Accounts of one platform that a run did not fetch although their organizations have room for them.
+
+    `withheld` accounts were left out by planning because of the platform: its suspension, or the day's units. `reason`
+    is the reason of one of them. `abandoned` accounts were left out for another run, which ended without fetching them.
+    """
+
+    withheld: int = 0
+    reason: str | None = None
+    abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PlatformTally:
-    """Number of one platform's fetches in a run, by final state.
+    """Number of one platform's fetches in a run, by final state, and the accounts that were left out.
 
     `suspended` is the number of skipped fetches whose reason is the platform's suspension. A number above that of the
     skipped fetches is lowered to it, so that no fetch counts twice and `failed` never exceeds `fetches`.
@@ -20,6 +33,7 @@ class PlatformTally:
 
     states: Mapping[FetchState, int]
     suspended: int = 0
+    left_out: LeftOut = LeftOut()
 
     @property
     def fetches(self) -> int:
@@ -30,6 +44,11 @@ class PlatformTally:
     def failed(self) -> int:
         """Number of fetches without an answer: failed, never finished, or skipped by the suspension."""
         return sum(self.states.get(state, 0) for state in _UNANSWERED) + self._skipped_by_suspension
+
+    @property
+    def answered(self) -> int:
+        """Number of fetches that the platform answered."""
+        return self.fetches - self.failed
 
     @property
     def _skipped(self) -> int:
@@ -49,10 +68,30 @@ def run_problems(tallies: Mapping[str, PlatformTally], failed_share_limit: float
     problems = [
         f"every fetch of {platform} failed ({tally.failed})"
         for platform, tally in tallies.items()
-        if tally.fetches and tally.failed == tally.fetches
+        if tally.fetches and not tally.answered
     ]
     fetches = sum(tally.fetches for tally in tallies.values())
     failed = sum(tally.failed for tally in tallies.values())
     if fetches and failed / fetches > failed_share_limit:
         problems.append(f"{failed} of {fetches} fetches failed, more than {failed_share_limit:.0%}")
+    return problems + left_out_problems(tallies)
+
+
+def left_out_problems(tallies: Mapping[str, PlatformTally]) -> list[str]:
+    """Return the problems of accounts that the run has no failed fetch for, each with what to do.
+
+    Accounts that planning withheld are a problem only if nothing of the platform was fetched: a part of a fleet that
+    the day's units do not cover waits for the next run.
+    """
+    problems = [
+        f"nothing of {platform} was fetched, because planning left out {tally.left_out.withheld} accounts "
+        f"({tally.left_out.reason}): remove the cause, then trigger a new run with platforms set to {platform}"
+        for platform, tally in tallies.items()
+        if tally.left_out.withheld and not tally.answered
+    ]
+    abandoned = sum(tally.left_out.abandoned for tally in tallies.values())
+    if abandoned:
+        problems.append(
+            f"{abandoned} accounts were left out for another run that ended without fetching them: trigger a new run"
+        )
     return problems

@@ -50,7 +50,7 @@ def resolve_target(url: str, resolve: Resolve, *, allow_private: bool) -> Target
     """Resolve a URL's host once and check the URL: https, and every IP address of the host is public.
 
     `allow_private` also admits http, and addresses of this host and of private networks, for the platform sandbox.
-    Raises ThumbnailError.
+    Raises ThumbnailError, which is final for a URL that is unusable whatever the resolver answers.
     """
     parts, port = _split(url)
     schemes = ("https", "http") if allow_private else ("https",)
@@ -59,7 +59,9 @@ def resolve_target(url: str, resolve: Resolve, *, allow_private: bool) -> Target
     ips = _resolve(parts.hostname, resolve)
     for ip in ips:
         if not (is_public(ip) or (allow_private and _is_private(ip))):
-            raise ThumbnailError(f"the host {parts.hostname} resolves to {ip}, which is not public", final=True)
+            # A resolver that is out of order may give the private address of a login page for any name.
+            final = _is_ip_address(parts.hostname)
+            raise ThumbnailError(f"the host {parts.hostname} resolves to {ip}, which is not public", final=final)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{_ascii(parts.query)}" if parts.query else "")
     return Target(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], str(ips[0]), path)
 
@@ -71,6 +73,14 @@ def is_public(ip: IpAddress) -> bool:
         if embedded is not None:
             return is_public(embedded)
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _is_private(ip: IpAddress) -> bool:
@@ -93,16 +103,18 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 
 
 def _resolve(host: str, resolve: Resolve) -> list[IpAddress]:
+    if not host.isprintable() or " " in host:
+        raise ThumbnailError(f"{host!r} is not a valid host name", final=True)
     try:
         ips = [ip_address(text.partition("%")[0]) for text in resolve(host)]
     except ValueError:
-        # A host name that no encoding or no resolver accepts, such as one with a NUL.
-        raise ThumbnailError(f"{host} is not a valid host name", final=True) from None
+        # A host name that no encoding or no resolver accepts, such as one with an empty label.
+        raise ThumbnailError(f"{host!r} is not a valid host name", final=True) from None
     except OSError as error:
-        unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
-        raise ThumbnailError(f"the host {host} was not found ({error.strerror})", final=unknown) from None
+        # A resolver that is out of order may also say that a host does not exist.
+        raise ThumbnailError(f"the host {host} was not found ({error.strerror})", final=False) from None
     if not ips:
-        raise ThumbnailError(f"the host {host} has no IP address", final=True)
+        raise ThumbnailError(f"the host {host} has no IP address", final=False)
     return ips
 
 

@@ -1,6 +1,9 @@
 """Download of thumbnails from untrusted servers.
 
 The target of the URL and of every redirect, the size, the time and the content of the response are checked.
+
+No response but one is final, because a server that is out of order, or a proxy in front of it, answers with anything
+for a while: an empty body, an HTML page, a redirect, any status. The exception is an image above the size limit.
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ from blogger_tracking.thumbnails.addresses import Resolve, Target, resolve_host,
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
-_TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _CHUNK_BYTES = 64 * 1024
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "blogger-tracking"}
 
@@ -63,13 +65,24 @@ class ThumbnailDownloader:
     def download(self, url: str) -> Thumbnail:
         """Download an image. No credentials are sent. Raises ThumbnailError."""
         deadline = time.monotonic() + self.seconds
+        target = resolve_target(url, self.resolve, allow_private=self.allow_private)
         for _ in range(1 + _MAX_REDIRECTS):
-            target = resolve_target(url, self.resolve, allow_private=self.allow_private)
             with self._response(target, deadline) as response:
                 if response.status not in _REDIRECT_STATUSES:
                     return self._read(response, deadline)
-                url = _redirect_target(url, response.headers.get("Location", ""))
-        raise ThumbnailError(f"redirected more than {_MAX_REDIRECTS} times", final=True)
+                url, target = self._redirected(url, response.headers.get("Location", ""))
+        raise ThumbnailError(f"redirected more than {_MAX_REDIRECTS} times", final=False)
+
+    def _redirected(self, url: str, location: str) -> tuple[str, Target]:
+        """Return the URL and the checked target of a redirect. Raises ThumbnailError, which is not final."""
+        try:
+            redirected = urljoin(url, location)
+        except ValueError:
+            raise ThumbnailError("redirected to a malformed URL", final=False) from None
+        try:
+            return redirected, resolve_target(redirected, self.resolve, allow_private=self.allow_private)
+        except ThumbnailError as error:
+            raise ThumbnailError(f"redirected, and {error}", final=False) from None
 
     @contextmanager
     def _response(self, target: Target, deadline: float) -> Generator[HTTPResponse]:
@@ -79,7 +92,7 @@ class ThumbnailDownloader:
                 yield response
         except ssl.SSLCertVerificationError as error:
             raise ThumbnailError(
-                f"{target.host} has no valid certificate ({error.verify_message})", final=True
+                f"{target.host} has no valid certificate ({error.verify_message})", final=False
             ) from None
         except (OSError, HTTPException) as error:
             if time.monotonic() >= deadline:
@@ -109,15 +122,14 @@ class ThumbnailDownloader:
 
     def _read(self, response: HTTPResponse, deadline: float) -> Thumbnail:
         if response.status != HTTPStatus.OK:
-            transient = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _TRANSIENT_STATUSES
-            raise ThumbnailError(f"HTTP {response.status}", final=not transient)
-        if (response.length or 0) > self.bytes_limit:
-            raise self._too_large()
+            raise ThumbnailError(f"HTTP {response.status}", final=False)
         received = bytearray()
         while chunk := response.read1(_CHUNK_BYTES):
             received += chunk
-            if len(received) > self.bytes_limit:
-                raise self._too_large()
+            # `length` is the number of announced bytes that are still to come.
+            if len(received) + (response.length or 0) > self.bytes_limit:
+                is_image = image_extension(bytes(received)) is not None
+                raise ThumbnailError(f"larger than {self.bytes_limit} bytes", final=is_image)
         if time.monotonic() >= deadline:
             raise self._timed_out()
         if response.length:
@@ -125,14 +137,11 @@ class ThumbnailDownloader:
         content = bytes(received)
         extension = image_extension(content)
         if extension is None:
-            raise ThumbnailError(f"not an image of an accepted format ({len(content)} bytes)", final=True)
+            raise ThumbnailError(f"not an image of an accepted format ({len(content)} bytes)", final=False)
         return Thumbnail(content, extension)
 
     def _timed_out(self) -> ThumbnailError:
         return ThumbnailError(f"took longer than {self.seconds:g} s", final=False)
-
-    def _too_large(self) -> ThumbnailError:
-        return ThumbnailError(f"larger than {self.bytes_limit} bytes", final=True)
 
 
 @contextmanager
@@ -147,13 +156,6 @@ def _get(target: Target, sock: socket.socket) -> Generator[HTTPResponse]:
     connection.request("GET", target.path, headers=_HEADERS)
     with connection.getresponse() as response:
         yield response
-
-
-def _redirect_target(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        raise ThumbnailError("redirected to a malformed URL", final=True) from None
 
 
 def _shut_down(sock: socket.socket) -> None:

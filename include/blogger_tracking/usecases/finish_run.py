@@ -18,7 +18,7 @@ from blogger_tracking.database.run_summaries import (
     read_tallies,
 )
 from blogger_tracking.database.runs import RunKey, find_run, release_stale_fetches
-from blogger_tracking.domain.run_outcome import run_problems
+from blogger_tracking.domain.run_outcome import left_out_problems, run_problems
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,10 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
         for organization in read_organization_summaries(connection, run_id):
             _log_organization(organization)
         _log_failures(connection, key, run_id)
-        return run_problems(read_tallies(connection, run_id), failed_share_limit)
+        tallies = read_tallies(connection, run_id)
+        for problem in left_out_problems(tallies):
+            logger.error("%s: %s.", key.dag_run_id, problem, extra={"fingerprint": (key.dag_id, "left_out")})
+        return run_problems(tallies, failed_share_limit)
 
 
 def _log_platforms(connection: Connection, run_id: int) -> None:

@@ -20,6 +20,7 @@ from blogger_tracking.database.message_queues import (
     fail_messages,
     finish_messages,
     read_backlog,
+    release_messages,
     take_messages,
 )
 from blogger_tracking.database.videos import VideoThumbnail, read_video_thumbnails, save_thumbnail_paths
@@ -32,6 +33,9 @@ from blogger_tracking.thumbnails.download import ThumbnailDownloader
 logger = logging.getLogger(__name__)
 
 QUEUE = Queue.THUMBNAILS
+
+STORAGE_PAUSE = timedelta(minutes=5)
+"""Time for which the messages wait whose thumbnails the storage has refused."""
 
 
 class ThumbnailStore(Protocol):
@@ -51,6 +55,14 @@ class _StoredThumbnail:
     message_id: int
     video_id: int
     path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _UnstoredThumbnail:
+    """A message whose thumbnail the storage refused: a matter of the storage, and not of the message."""
+
+    message: Message
+    reason: str
 
 
 class ThumbnailStorer:
@@ -74,7 +86,8 @@ class ThumbnailStorer:
 
         Returns counts of messages: `stored`, `skipped` (the thumbnail was stored before) and `failed`, parked ones
         included. Database errors propagate: the messages taken become visible again after the visibility timeout.
-        An empty queue costs one query.
+        An empty queue costs one query. Messages whose thumbnails the storage refuses wait for STORAGE_PAUSE, and their
+        attempt is not counted. Raises StorageError once the storage refuses all thumbnails of a delivery.
         """
         time_budget = TimeBudget(self._settings.queue_seconds_per_run)
         counts: Counter[str] = Counter()
@@ -106,10 +119,23 @@ class ThumbnailStorer:
         outcomes = [future.result() for future in futures]
         stored = [outcome for outcome in outcomes if isinstance(outcome, _StoredThumbnail)]
         failures = [outcome for outcome in outcomes if isinstance(outcome, FailedMessage)]
-        self._save(delivery, stored, failures)
+        unstored = [outcome for outcome in outcomes if isinstance(outcome, _UnstoredThumbnail)]
+        self._save(delivery, stored, failures, unstored)
         new = sum(outcome.path is not None for outcome in stored)
         logger.info("Stored %s thumbnails; %s were stored before, %s failed.", new, len(stored) - new, len(failures))
+        if unstored:
+            self._report_unstored(unstored, all_refused=not new)
         return Counter(stored=new, skipped=len(stored) - new, failed=len(failures))
+
+    def _report_unstored(self, unstored: list[_UnstoredThumbnail], *, all_refused: bool) -> None:
+        report = (
+            f"{len(unstored)} thumbnails were not stored, and no attempt of their messages was counted. For example: "
+            f"{unstored[0].reason}. The messages are tried again after {STORAGE_PAUSE.seconds // 60} minutes. Check "
+            "the storage and its Connection."
+        )
+        if all_refused:
+            raise StorageError(report)
+        logger.warning("%s", report)
 
     def _take(self) -> tuple[Delivery, dict[int, VideoThumbnail]]:
         limit = self._settings.thumbnail_messages
@@ -119,7 +145,9 @@ class ThumbnailStorer:
             thumbnails = read_video_thumbnails(connection, [message.row["video_id"] for message in delivery.messages])
         return delivery, thumbnails
 
-    def _store_one(self, message: Message, thumbnail: VideoThumbnail) -> _StoredThumbnail | FailedMessage:
+    def _store_one(
+        self, message: Message, thumbnail: VideoThumbnail
+    ) -> _StoredThumbnail | _UnstoredThumbnail | FailedMessage:
         if thumbnail.thumbnail_path is not None:
             return _StoredThumbnail(message.id, thumbnail.id, None)
         try:
@@ -134,28 +162,30 @@ class ThumbnailStorer:
             return FailedMessage(message.id, str(error), error.final)
         except Exception as error:  # noqa: BLE001 - an address or a response from outside may make any parser raise anything
             logger.warning(
-                "The thumbnail of %s video %s was not downloaded: %s. Its message is parked.",
+                "The thumbnail of %s video %s was not downloaded: %s. Its message is tried again later or parked.",
                 thumbnail.platform,
                 thumbnail.external_video_id,
                 type(error).__name__,
             )
-            return FailedMessage(
-                message.id, f"the URL or the response cannot be read ({type(error).__name__})", final=True
-            )
+            return FailedMessage(message.id, f"the URL or the response cannot be read ({type(error).__name__})")
         try:
             path = self._store.write(thumbnail.storage_key(image.extension), image.content)
         except StorageError as error:
-            logger.exception(
-                "The thumbnail of %s video %s was not stored. Its message is tried again later or parked.",
-                thumbnail.platform,
-                thumbnail.external_video_id,
-            )
-            return FailedMessage(message.id, str(error))
+            return _UnstoredThumbnail(message, str(error))
         return _StoredThumbnail(message.id, thumbnail.id, path)
 
-    def _save(self, delivery: Delivery, stored: list[_StoredThumbnail], failures: list[FailedMessage]) -> None:
+    def _save(
+        self,
+        delivery: Delivery,
+        stored: list[_StoredThumbnail],
+        failures: list[FailedMessage],
+        unstored: list[_UnstoredThumbnail],
+    ) -> None:
         now = self._clock.now()
         with self._pool.connection() as connection, pipelined_transaction(connection):
             save_thumbnail_paths(connection, {each.video_id: each.path for each in stored if each.path is not None})
             finish_messages(connection, QUEUE, delivery.receipt, [each.message_id for each in stored], now)
             fail_messages(connection, QUEUE, delivery.receipt, failures, now)
+            if unstored:
+                released = Delivery(delivery.receipt, [each.message for each in unstored])
+                release_messages(connection, QUEUE, released, now + STORAGE_PAUSE, unstored[0].reason)
