@@ -1,7 +1,7 @@
 FROM apache/airflow:3.3.2-python3.12 AS airflow
 
-COPY requirements.txt requirements.lock /opt/airflow/
-RUN pip install --no-cache-dir --requirement /opt/airflow/requirements.txt --constraint /opt/airflow/requirements.lock
+COPY requirements-image.lock /opt/airflow/
+RUN pip install --no-cache-dir --require-hashes --requirement /opt/airflow/requirements-image.lock
 
 # A named volume takes the owner of the folder that it is mounted on; without the folder, root would own the volume.
 USER root
@@ -15,10 +15,9 @@ COPY include /opt/airflow/include
 
 ENV PYTHONPATH=/opt/airflow/include
 
-# The sandbox of the platforms, and the demo data.
+# The sandbox of the platforms, and the demo data. Their packages, httptools and uvicorn, are Airflow's own.
 FROM airflow AS demo
 
-RUN pip install --no-cache-dir httptools uvicorn --constraint /opt/airflow/requirements.lock
 COPY devtools /opt/airflow/devtools
 
 ENV PYTHONPATH=/opt/airflow/include:/opt/airflow

@@ -12,6 +12,9 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 # Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
+# Locked packages are accepted only with one of the hashes that the lock names.
+COMPILED := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
+
 .PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large
 .PHONY: legacy-views import-check import compare
 .PHONY: check format test test-fast docs hooks lock
@@ -99,9 +102,11 @@ docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 hooks: $(SETUP) ## Install a git hook that runs the checks before each commit.
 	$(BIN)/pre-commit install
 
-lock: $(SETUP) ## Resolve all requirements into requirements.lock.
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
-		--output-file requirements.lock requirements.txt devtools/requirements.txt requirements-dev.txt
+lock: $(SETUP) ## Resolve all requirements into requirements.lock, and those of the image into requirements-image.lock.
+	$(BIN)/uv pip compile $(COMPILED) --output-file requirements.lock \
+		requirements.txt devtools/requirements.txt requirements-dev.txt
+	$(BIN)/uv pip compile $(COMPILED) --no-annotate --output-file requirements-image.lock \
+		--constraint requirements.lock requirements.txt
 
 $(SETUP): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -111,7 +116,9 @@ $(SETUP): requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python's module venv is missing or broken; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV): 2 of 3, the installer uv" >&2
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $$(grep '^uv==' requirements.lock)
+	@sed -n '/^uv==/,/^    #/p' requirements.lock | $(BIN)/python -m pip install -qq --disable-pip-version-check \
+		--no-deps --require-hashes --requirement /dev/stdin
 	@echo "Setting up $(VENV): 3 of 3, $$(grep -c '^[a-z0-9].*==' requirements.lock) packages" >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode --requirement requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode --require-hashes \
+		--requirement requirements.lock
 	@touch $@

@@ -109,6 +109,14 @@ class Fleets:
                 _track(connection, organization, creators[first : first + per_organization])
         connection.execute(_ANALYZE)
 
+    def track_one(self, connection: Connection, bloggers: int) -> UUID:
+        """Track `bloggers` new bloggers of TikTok for a new organization, and return the organization."""
+        with connection.transaction():
+            organization = self.organization(connection, f"Organization of {bloggers} bloggers")
+            _track(connection, organization, list(islice(self._unused[Platform.TIKTOK], bloggers)))
+        connection.execute(_ANALYZE)
+        return organization
+
     def untracked(self, platform: Platform) -> Creator:
         """Return a creator that no organization tracks."""
         return next(self._unused[platform])

@@ -49,6 +49,8 @@ class Sizes:
     saved_videos: int = 50
     saves: int = 15
     planned_accounts: tuple[int, ...] = (1_000, 10_000, 100_000)
+    fair_accounts: int = 10_000
+    fair_samples: int = 20
     additions: int = 20
     read_accounts: int = 50_000
     read_videos: int = 10
@@ -79,6 +81,8 @@ QUICK_SIZES = Sizes(
     line_organizations=3,
     saves=2,
     planned_accounts=(30,),
+    fair_accounts=30,
+    fair_samples=2,
     additions=2,
     read_accounts=6,
     read_videos=2,

@@ -19,7 +19,7 @@ Measurements = dict[str, dict[str, Any]]
 """Figures by scenario, then by the varied number as text (bloggers, accounts, threads or milliseconds).
 
 The figures of `line` are by milliseconds, then by the number of organizations; those of `requests` by kind of account,
-then by target; those of `initial`, `pairs`, `member_reads` and `history` have names instead.
+then by target; those of `initial`, `pairs`, `fairness`, `member_reads` and `history` have names instead.
 """
 
 REQUEST_KINDS: Mapping[str, str] = {

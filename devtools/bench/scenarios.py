@@ -15,6 +15,7 @@ from devtools.bench.bench_fleets import Fleets
 from devtools.bench.conditions import SHARED_BLOGGERS, Conditions
 from devtools.bench.figures import REQUEST_KINDS, batch_figures, request_figures, script_figures
 from devtools.bench.measure_batch import batch_bench
+from devtools.bench.measure_fairness import measure_fairness
 from devtools.bench.measure_history import build_year, measure_history
 from devtools.bench.measure_member_reads import build_history, measure_member_reads
 from devtools.bench.measure_planning import measure_planning
@@ -65,6 +66,17 @@ def planning(bench: Bench) -> dict[str, Any]:
             bench.progress(f"{accounts} tracked accounts planned in {planned.seconds} s with {planned.peak_mb} MB")
             measured[str(accounts)] = asdict(planned)
     return measured
+
+
+def fairness(bench: Bench) -> dict[str, Any]:
+    """Measure planning, claiming and adding of a small organization beside one large organization."""
+    sizes = bench.conditions.sizes
+    with Stack(bench.conditions.databases()) as stack:
+        measured = measure_fairness(stack, bench.fleets, sizes.fair_accounts, sizes.fair_samples)
+    for load, ratios in measured.ratios().items():
+        slower = ", ".join(f"{operation} {ratio} times" for operation, ratio in ratios.items())
+        bench.progress(f"While the large organization is {load}: {slower} the time without a load")
+    return asdict(measured) | {"ratios": measured.ratios()}
 
 
 def member_reads(bench: Bench) -> dict[str, Any]:
@@ -251,6 +263,7 @@ def large(bench: Bench) -> dict[str, Any]:
 SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "saving": saving,
     "planning": planning,
+    "fairness": fairness,
     "member_reads": member_reads,
     "history": history,
     "requests": requests,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -30,14 +30,9 @@ def bench_tables(measurements: Measurements, settings: Sequence[tuple[str, str, 
         yield from _line_tables(line)
     if planning := measurements.get("planning"):
         yield _plain_table("Planning, by tracked accounts", planning, ("seconds", "peak_mb"))
-    if reads := measurements.get("member_reads"):
-        yield _reads_table(reads)
-    if history := measurements.get("history"):
-        yield _history_table(history)
-    if requests := measurements.get("requests"):
-        yield _requests_table(requests)
-    if pairs := measurements.get("pairs"):
-        yield _pair_table(pairs)
+    for scenario, table in _TABLES.items():
+        if measured := measurements.get(scenario):
+            yield table(measured)
     yield _headline_table(measurements)
     yield _settings_table(settings)
 
@@ -98,6 +93,21 @@ def _plain_table(title: str, measured: Mapping[str, Any], columns: Sequence[str]
         table.add_column(column.replace("_", " "), justify="right")
     for varied, figures in measured.items():
         table.add_row(f"{int(varied):,}", *_figures(figures, columns))
+    return table
+
+
+def _fairness_table(fairness: Mapping[str, Any]) -> Table:
+    table = titled_table(
+        f"A small organization beside one of {fairness['accounts']:,} accounts, whose planning takes "
+        f"{fairness['planning_ms']:,.0f} ms",
+        "load of the large organization",
+    )
+    for column in ("operation", "median ms", "longest ms", "ratio of medians"):
+        table.add_column(column, justify="right")
+    for load, waits in fairness["waits"].items():
+        for operation, wait in waits.items():
+            ratio = fairness["ratios"].get(load, {}).get(operation, "")
+            table.add_row(load, operation, *_figures(wait, ("median_ms", "longest_ms")), str(ratio))
     return table
 
 
@@ -179,3 +189,13 @@ def _figures(figures: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
 
 def _by_number(values: Mapping[str, float]) -> str:
     return ", ".join(f"{int(number):,}: {value}" for number, value in values.items())
+
+
+_TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
+    "fairness": _fairness_table,
+    "member_reads": _reads_table,
+    "history": _history_table,
+    "requests": _requests_table,
+    "pairs": _pair_table,
+}
+"""Tables of scenarios that have one table each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -137,12 +138,54 @@ def test_a_final_error_parks_at_once(queue: QueueSteps) -> None:
     assert [reason for _, reason in queue.parked()] == ["gone"]
 
 
-def test_a_message_that_five_consumers_did_not_acknowledge_is_parked_instead_of_taken(queue: QueueSteps) -> None:
-    for _ in range(5):
+def test_a_message_whose_five_consumers_vanished_is_parked_instead_of_taken(queue: QueueSteps) -> None:
+    taken = Counter[int]()
+    while queue.counts() != (0, 0, 3):
+        taken.update(ids(queue.take()))
+        if not queue.backlog().items:
+            queue.now += VISIBILITY
+    assert [*taken.values()] == [5, 5, 5]
+    assert {reason for _, reason in queue.parked()} == {
+        "not finished within the visibility timeout: its consumers vanished"
+    }
+
+
+def test_messages_that_were_lost_twice_are_taken_one_by_one(queue: QueueSteps) -> None:
+    for _ in range(2):
         assert len(queue.take().messages) == 3
         queue.now += VISIBILITY
-    assert not queue.take().messages
-    assert {reason for _, reason in queue.parked()} == {"not finished within the visibility timeout"}
+    deliveries = [queue.take() for _ in range(4)]
+    assert [len(delivery.messages) for delivery in deliveries] == [1, 1, 1, 0]
+
+
+def test_a_message_that_was_lost_with_others_at_the_attempt_limit_is_taken_alone_before_it_is_parked(
+    queue: QueueSteps,
+) -> None:
+    for minutes in (1, 5, 15, 60):
+        queue.fail(queue.take())
+        queue.now += minutes * MINUTE
+    for _ in range(2):
+        assert len(queue.take().messages) == 3
+        queue.now += VISIBILITY
+    for _ in range(3):
+        queue.finish(queue.take())
+    assert queue.counts() == (0, 3, 0)
+
+
+@pytest.mark.parametrize("survived", ["failed", "released", "parked"])
+def test_a_message_whose_consumer_survives_is_no_longer_suspected(queue: QueueSteps, survived: str) -> None:
+    for _ in range(2):
+        queue.take()
+        queue.now += VISIBILITY
+    alone = [queue.take() for _ in range(3)]
+    for delivery in alone:
+        if survived == "released":
+            queue.release(delivery, queue.now)
+        else:
+            queue.fail(delivery, final=survived == "parked")
+    queue.requeue()
+    queue.now += timedelta(hours=1)
+    assert len(queue.take().messages) == 3
 
 
 def test_a_released_message_counts_no_attempt_and_is_hidden_until_the_given_moment(queue: QueueSteps) -> None:

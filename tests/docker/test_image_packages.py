@@ -1,4 +1,4 @@
-"""The packages of the image: requirements.lock has what requirements.txt needs, for the image's version of Python.
+"""The packages of the image: its lock has what requirements.txt needs, for the image's version of Python.
 
 The image is built from the lock's versions; this test follows the requirements of each installed package as the
 installer would, with the markers of the image.
@@ -17,7 +17,11 @@ from packaging.utils import canonicalize_name
 from devtools.local_stack.config import PROJECT_ROOT
 
 _DOCKERFILE = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
-_LINES = (PROJECT_ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+_LINES = [
+    line.removesuffix("\\").rstrip()
+    for line in (PROJECT_ROOT / "requirements-image.lock").read_text(encoding="utf-8").splitlines()
+]
+_OF_THE_SANDBOX = ("httptools", "uvicorn")
 
 
 def _image_environment() -> dict[str, str]:
@@ -69,6 +73,10 @@ def test_the_lock_has_everything_that_the_image_needs_for_its_version_of_python(
 
     assert len(seen) > 100
     assert faults == []
+
+
+def test_the_image_of_the_demo_has_the_packages_of_the_sandbox() -> None:
+    assert {*_OF_THE_SANDBOX} <= _locked(_image_environment()).keys()
 
 
 def _applies(dependency: Requirement, extras: set[str], environment: dict[str, str]) -> bool:

@@ -259,7 +259,9 @@ def test_another_version_of_airflow_is_named_with_the_command_that_installs_the_
     assert deployment.examine().not_ok == ["airflow_api"]
     found = printed([check_airflow_version("3.4.0")])
     (command,) = found.checks["airflow"].commands("shell")
-    assert f"apache-airflow=={AIRFLOW_VERSION}" in command
+    lock = command.split()[-1]
+    assert lock == "requirements-image.lock"
+    assert f"\napache-airflow=={AIRFLOW_VERSION} " in (PROJECT_ROOT / lock).read_text()
 
 
 def test_a_rejected_service_account_and_an_unreachable_server_are_faults(

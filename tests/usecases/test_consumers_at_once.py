@@ -13,6 +13,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.domain.queues import Queue
 from blogger_tracking.platforms.youtube import YouTubeService
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher
@@ -40,7 +41,10 @@ def start_victim(conninfo: str, sandbox: SandboxServer) -> subprocess.Popen[byte
     sandbox.add_fault(Fault(FaultKind.HANG, path="videos", times=1, seconds=3600))
     settings = {"statistics_messages": TAKEN_BY_THE_VICTIM, "statistics_threads": 1}
     victim = subprocess.Popen(
-        [sys.executable, consumer_process.__file__, conninfo, sandbox.youtube_url, json.dumps(settings)],
+        [
+            *(sys.executable, consumer_process.__file__, Queue.VIDEO_BATCHES, conninfo, sandbox.youtube_url),
+            *(json.dumps(settings), "no video"),
+        ],
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
         cwd=Path(__file__).parent,
     )

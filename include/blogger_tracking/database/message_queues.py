@@ -20,7 +20,7 @@ from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_value, fetch_values
 from blogger_tracking.domain.health import QueueHealth
 from blogger_tracking.domain.models import Platform, storable
-from blogger_tracking.domain.queues import MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
+from blogger_tracking.domain.queues import LOST_BEFORE_ALONE, MAX_ATTEMPTS, RETRY_DELAYS, Backlog, Queue, QueuedVideo
 
 VIDEOS_PER_MESSAGE = 50
 """Number of video ids in a full message of the high priority queue (contract of the queue)."""
@@ -142,30 +142,44 @@ WAITING_VIDEOS = sql.SQL("""
 """)
 """Subquery: number of queued videos that are not acknowledged yet, in visible and invisible messages."""
 
-# A message at the attempt limit is visible again only if its last consumer did not finish the message. Such a
-# message presumably kills its consumers (a poison message), and is parked instead of taken once more.
+# A visible message with a receipt was lost: its consumer vanished. The consumer may have been killed by one message of
+# its delivery (a poison message), so a message that was lost repeatedly is taken alone, and its companions are spared.
+# A message at the attempt limit is visible again only if the message was lost, and is parked if it was lost alone.
 _TAKE = """
 with waiting as (
-    select id
+    select
+        id,
+        visible_at,
+        lost_attempts + (receipt is not null)::integer as lost_attempts,
+        attempts >= %(max_attempts)s and lost_attempts >= %(lost_before_alone)s as is_poison
     from {queue}
     where done_at is null and parked_at is null and visible_at <= %(moment)s
     order by visible_at, id
     limit %(limit)s
     for update skip locked
 ),
+suspected as (
+    select id
+    from waiting
+    where lost_attempts >= %(lost_before_alone)s and not is_poison
+    order by visible_at, id
+    limit 1
+),
 taken as (
     update {queue} as message
     set
         attempts = least(message.attempts + 1, %(max_attempts)s),
+        lost_attempts = waiting.lost_attempts,
         visible_at = %(moment)s + %(visibility)s,
         receipt = %(receipt)s,
-        parked_at = case when message.attempts >= %(max_attempts)s then %(moment)s end,
+        parked_at = case when waiting.is_poison then %(moment)s end,
         last_error = case
-            when message.attempts >= %(max_attempts)s then 'not finished within the visibility timeout'
+            when waiting.is_poison then 'not finished within the visibility timeout: its consumers vanished'
             else message.last_error
         end
     from waiting
     where message.id = waiting.id
+      and (waiting.is_poison or waiting.id in (select id from suspected) or not exists (select from suspected))
     returning message.*
 )
 select id, fetch_id, attempts, to_jsonb(taken) as row
@@ -207,6 +221,7 @@ set
     parked_at = case when failure.final or message.attempts >= %(max_attempts)s then %(moment)s end,
     visible_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.attempts], message.visible_at),
     last_error = failure.reason,
+    lost_attempts = 0,
     receipt = null
 from unnest(%(ids)s::bigint[], %(reasons)s::text[], %(finals)s::boolean[]) as failure (id, reason, final)
 where message.id = failure.id
@@ -221,6 +236,7 @@ set
     attempts = attempts - 1,
     visible_at = %(visible_at)s,
     last_error = coalesce(%(reason)s, last_error),
+    lost_attempts = 0,
     receipt = null
 where id = any(%(ids)s) and receipt = %(receipt)s and done_at is null and parked_at is null
 """
@@ -237,13 +253,13 @@ limit %(limit)s
 _REQUEUE = {
     Queue.VIDEO_BATCHES: """
 update blogger_tracking.high_priority_queue
-set parked_at = null, attempts = 0, visible_at = %(moment)s, receipt = null
+set parked_at = null, attempts = 0, lost_attempts = 0, visible_at = %(moment)s, receipt = null
 where parked_at is not null and (%(ids)s::bigint[] is null or id = any(%(ids)s))
 returning id
 """,
     Queue.THUMBNAILS: """
 update blogger_tracking.thumbnail_queue
-set parked_at = null, attempts = 0, visible_at = %(moment)s, receipt = null
+set parked_at = null, attempts = 0, lost_attempts = 0, visible_at = %(moment)s, receipt = null
 where id in (
     select distinct on (parked.video_id) parked.id
     from blogger_tracking.thumbnail_queue as parked
@@ -343,7 +359,8 @@ def take_messages(
 ) -> Delivery:
     """Take up to `limit` messages, the longest visible first, and hide the messages for the time `visibility`.
 
-    Each message counts one attempt more. Messages beyond MAX_ATTEMPTS are parked instead of returned.
+    Each message counts one attempt more. A message that was lost LOST_BEFORE_ALONE times in a row is taken alone, and
+    parked instead of returned once its attempts are MAX_ATTEMPTS and the last one was lost, too.
     """
     receipt = uuid4()
     parameters = {
@@ -352,6 +369,7 @@ def take_messages(
         "visibility": visibility,
         "receipt": receipt,
         "max_attempts": MAX_ATTEMPTS,
+        "lost_before_alone": LOST_BEFORE_ALONE,
     }
     return Delivery(receipt, fetch_all(connection, Message, _for_queue(queue, _TAKE), parameters))
 

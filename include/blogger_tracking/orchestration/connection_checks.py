@@ -284,7 +284,7 @@ def check_sentry() -> Check:
 
 def install_airflow() -> Remedy:
     """Return the command that installs the version of Airflow that the code needs."""
-    return shell(f"pip install apache-airflow=={AIRFLOW_VERSION} --constraint requirements.lock")
+    return shell("pip install --require-hashes --requirement requirements-image.lock")
 
 
 def set_connection(connection_id: str) -> Remedy:

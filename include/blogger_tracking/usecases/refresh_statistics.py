@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import re
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from psycopg import DataError, IntegrityError
+from psycopg import Error as DatabaseError
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.message_queues import (
@@ -39,6 +42,9 @@ from blogger_tracking.usecases.suspend_platform import suspend_after
 logger = logging.getLogger(__name__)
 
 QUEUE = Queue.VIDEO_BATCHES
+
+_VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Ids that are sent to YouTube. Others could ask for other videos, or make the request one that YouTube refuses."""
 
 
 class VideoLookup(Protocol):
@@ -126,7 +132,8 @@ class StatisticsRefresher:
         with self._pool.connection() as connection:
             delivery = take_messages(connection, QUEUE, moment, limit=limit, visibility=visibility)
         progress = _DeliveryProgress(delivery)
-        calls = group_into_calls(_queued_videos(delivery), VIDEOS_PER_CALL)
+        self._reject_unreadable(progress)
+        calls = group_into_calls(_queued_videos(progress), VIDEOS_PER_CALL)
         more_expected = len(delivery.messages) == limit or backlog.more_to_come
         if more_expected and not backlog.is_overdue(moment, self._partial_call_after):
             calls = _without_partial_call(calls)
@@ -138,28 +145,65 @@ class StatisticsRefresher:
         self._fail_and_release(progress)
         return progress.counts
 
+    def _reject_unreadable(self, progress: _DeliveryProgress) -> None:
+        for message in progress.delivery.messages:
+            unreadable = [video_id for video_id in message.row["videos"] if not _VIDEO_ID.fullmatch(video_id)]
+            if unreadable:
+                reason = f"{unreadable[0][:64]!r} is no id of a YouTube video"
+                logger.error("Message %s of %s is parked: %s.", message.id, QUEUE, reason)
+                progress.failures[message.id] = FailedMessage(message.id, reason, final=True)
+
     def _make_call(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo]) -> None:
         if progress.postponement or not self._reserve_unit(progress, requested):
             return
+        error = self._request(progress, requested)
+        if isinstance(error, PlatformError) and self._postpone_after(progress, error):
+            return
+        by_message = _group_by_message(requested)
+        if error and len(by_message) > 1 and _may_concern_one_message(error, progress.delivery, by_message):
+            logger.warning(
+                "A request for the videos of %s messages failed (%s). The videos of each message are requested by "
+                "themselves.",
+                len(by_message),
+                _reason(error),
+            )
+            for videos in by_message.values():
+                self._make_call(progress, videos)
+        elif error:
+            self._fail(progress, requested, error)
+
+    def _request(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo]) -> Exception | None:
+        """Request these videos and save them. Returns the error of a response that cannot be read or saved.
+
+        Errors of the database connection propagate.
+        """
         ids = list(dict.fromkeys(video.external_video_id for video in requested))
-        with count_requests() as meter:
-            try:
-                found = self._youtube.get_videos(ids)
-            except PlatformError as error:
-                self._handle_error(progress, requested, error)
-                return
-            finally:
-                # The unit of the first request is reserved already.
-                self._record_retries(requested, meter.by_use[RequestUse.RETRY])
         rule = RemovalRule(self._settings.removed_after_lookups, timedelta(hours=self._settings.hours_between_unseen))
-        with self._pool.connection() as connection:
-            saved = save_lookup(connection, progress.delivery.receipt, requested, found, self._clock.now(), rule)
+        try:
+            found = self._get_videos(requested, ids)
+            with self._pool.connection() as connection:
+                saved = save_lookup(connection, progress.delivery.receipt, requested, found, self._clock.now(), rule)
+        except (DataError, IntegrityError) as error:
+            return error
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a response from outside may make any parser raise anything
+            return error
         unseen = len(ids) - len(found)
         logger.info(
             "Requested %s videos from YouTube: %s missing from the response, %s acknowledged.", len(ids), unseen, saved
         )
         with progress.lock:
             progress.counts.update(calls=1, videos=saved, unseen=unseen)
+        return None
+
+    def _get_videos(self, requested: Sequence[QueuedVideo], ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
+        with count_requests() as meter:
+            try:
+                return self._youtube.get_videos(ids)
+            finally:
+                # The unit of the first request is reserved already.
+                self._record_retries(requested, meter.by_use[RequestUse.RETRY])
 
     def _reserve_unit(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo]) -> bool:
         now, budget = self._clock.now(), self._settings.youtube_daily_units
@@ -174,9 +218,8 @@ class StatisticsRefresher:
             with self._pool.connection() as connection:
                 record_units(connection, self._clock.now(), {RequestUse.RETRY: retries}, requested[0].fetch_id)
 
-    def _handle_error(
-        self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo], error: PlatformError
-    ) -> None:
+    def _postpone_after(self, progress: _DeliveryProgress, error: PlatformError) -> bool:
+        """Postpone further calls if the error concerns no message; return True if they were postponed."""
         now = self._clock.now()
         with self._pool.connection() as connection:
             until = suspend_after(connection, error, now, self._settings)
@@ -185,14 +228,18 @@ class StatisticsRefresher:
             until = now + timedelta(minutes=self._settings.suspension_minutes)
         if until:
             self._postpone(progress, until, str(error))
-            return
+        return until is not None
+
+    def _fail(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo], error: Exception) -> None:
+        reason = _reason(error)
         logger.error(
-            "A request for %s videos failed; their messages are tried again later or parked: %s.", len(requested), error
+            "A request for %s videos failed; their messages are tried again later or parked: %s.",
+            len(requested),
+            reason,
         )
-        final = not error.handling.retry_fetch
         with progress.lock:
             for video in requested:
-                progress.failures[video.message_id] = FailedMessage(video.message_id, str(error), final)
+                progress.failures[video.message_id] = FailedMessage(video.message_id, reason, _is_final(error))
 
     def _postpone(self, progress: _DeliveryProgress, until: datetime, reason: str) -> None:
         with progress.lock:
@@ -221,13 +268,42 @@ class StatisticsRefresher:
             progress.counts.update(postponed=released)
 
 
-def _queued_videos(delivery: Delivery) -> list[QueuedVideo]:
+def _queued_videos(progress: _DeliveryProgress) -> list[QueuedVideo]:
+    """Return the videos that are still to be requested, of messages that have not failed."""
     return [
         QueuedVideo(message.id, message.fetch_id, video_id)
-        for message in delivery.messages
+        for message in progress.delivery.messages
+        if message.id not in progress.failures
         for video_id in message.row["videos"]
         if video_id not in message.row["acknowledged"]
     ]
+
+
+def _group_by_message(requested: Sequence[QueuedVideo]) -> dict[int, list[QueuedVideo]]:
+    by_message: dict[int, list[QueuedVideo]] = {}
+    for video in requested:
+        by_message.setdefault(video.message_id, []).append(video)
+    return by_message
+
+
+def _may_concern_one_message(error: Exception, delivery: Delivery, message_ids: Collection[int]) -> bool:
+    """Return True for an error that the videos of a single message may cause, and that the other messages then share.
+
+    A malformed response often passes: only if a message has failed before, its videos are requested by themselves.
+    """
+    if _is_final(error):
+        return True
+    tried_before = any(message.attempts > 1 for message in delivery.messages if message.id in message_ids)
+    return tried_before and isinstance(error, PlatformError) and error.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+def _is_final(error: Exception) -> bool:
+    return not (isinstance(error, PlatformError) and error.handling.retry_fetch)
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason of a failure. The text of an unexpected error may quote anything, and is left out."""
+    return str(error) if isinstance(error, PlatformError) else f"the response cannot be read ({type(error).__name__})"
 
 
 def _without_partial_call(calls: list[list[QueuedVideo]]) -> list[list[QueuedVideo]]:

@@ -17,6 +17,7 @@ from devtools.bench.figures import REQUEST_KINDS
 MEASURED = (
     "saving",
     "planning",
+    "fairness",
     "member_reads",
     "history",
     "requests",
@@ -78,6 +79,15 @@ def test_saving_takes_one_round_trip_and_row_by_row_several_per_video(figures: d
     distant = figures["measurements"]["saving"]["20"]
     assert distant["round_trips"] == 1
     assert distant["row_by_row_round_trips"] > distant["videos"]
+
+
+def test_a_small_organization_is_measured_without_and_beside_each_load_of_a_large_one(figures: dict[str, Any]) -> None:
+    fairness = figures["measurements"]["fairness"]
+    operations = {"planning", "claiming", "adding"}
+    assert {load: set(waits) for load, waits in fairness["waits"].items()} == dict.fromkeys(
+        ("none", *operations), operations
+    )
+    assert {load: set(ratios) for load, ratios in fairness["ratios"].items()} == dict.fromkeys(operations, operations)
 
 
 def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:

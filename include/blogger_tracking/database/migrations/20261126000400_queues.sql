@@ -12,6 +12,7 @@ create table blogger_tracking.high_priority_queue (
     created_at timestamptz not null default now(),
     visible_at timestamptz not null default now(),
     attempts integer not null default 0 check (attempts >= 0),
+    lost_attempts integer not null default 0 check (lost_attempts >= 0),
     receipt uuid,
     last_error text,
     done_at timestamptz,
@@ -30,6 +31,8 @@ comment on column blogger_tracking.high_priority_queue.acknowledged is 'External
 comment on column blogger_tracking.high_priority_queue.visible_at is
     'Earliest time of the next attempt. In the future: in flight, or waiting after a failed attempt.';
 comment on column blogger_tracking.high_priority_queue.attempts is 'Number of attempts so far.';
+comment on column blogger_tracking.high_priority_queue.lost_attempts is
+    'Number of attempts in a row, before the latest, whose consumer vanished. After two, the message is taken alone.';
 comment on column blogger_tracking.high_priority_queue.receipt is
     'Token of the latest consumer. Only the holder may acknowledge the message.';
 comment on column blogger_tracking.high_priority_queue.last_error is 'Reason of the last failed attempt.';
@@ -50,6 +53,7 @@ create table blogger_tracking.thumbnail_queue (
     created_at timestamptz not null default now(),
     visible_at timestamptz not null default now(),
     attempts integer not null default 0 check (attempts >= 0),
+    lost_attempts integer not null default 0 check (lost_attempts >= 0),
     receipt uuid,
     last_error text,
     done_at timestamptz,
@@ -65,6 +69,8 @@ comment on column blogger_tracking.thumbnail_queue.thumbnail_url is 'Address to 
 comment on column blogger_tracking.thumbnail_queue.visible_at is
     'Earliest time of the next attempt. In the future: in flight, or waiting after a failed attempt.';
 comment on column blogger_tracking.thumbnail_queue.attempts is 'Number of attempts so far.';
+comment on column blogger_tracking.thumbnail_queue.lost_attempts is
+    'Number of attempts in a row, before the latest, whose consumer vanished. After two, the message is taken alone.';
 comment on column blogger_tracking.thumbnail_queue.receipt is
     'Token of the latest consumer. Only the holder may acknowledge the message.';
 comment on column blogger_tracking.thumbnail_queue.last_error is 'Reason of the last failed attempt.';
