@@ -12,7 +12,7 @@ LOCAL := $(BIN)/python -m devtools.local_stack
 # Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
 ALL_TESTS := --cov --cov-report=term:skip-covered
 
-.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large
+.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large chaos
 .PHONY: legacy-views import-check import compare
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
@@ -48,6 +48,9 @@ bench: $(SETUP) ## Run the benchmark, for about an hour; options in BENCH, e.g. 
 
 bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hour or more.
 	@$(BIN)/python -m devtools.bench --only large $(BENCH)
+
+chaos: $(SETUP) ## Disturb the stack in every way for 40 minutes; options in CHAOS, the choices repeated by SEED.
+	@SEED="$(SEED)" $(BIN)/python -m devtools.chaos $(CHAOS)
 
 migrate: $(SETUP) ## Apply the missing migrations to the application's database.
 	@$(LOCAL) migrate
