@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 from rich.console import Console
@@ -36,7 +37,8 @@ _LONGEST_TRY_SECONDS = 120.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Disturb, and return 1 if anything was violated."""
     parser = argparse.ArgumentParser(prog="python -m devtools.chaos", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=KINDS, metavar="KIND", help="kinds to try, once each")
+    parser.add_argument("--only", nargs="+", choices=KINDS, metavar="KIND", help="kinds to try")
+    parser.add_argument("--times", type=int, default=1, help="tries of each kind of --only")
     parser.add_argument("--minutes", type=float, default=_MINUTES, help="time after which no try begins")
     parser.add_argument("--folder", type=Path, default=PROJECT_ROOT / "var", help="folder of chaos.json and the stack")
     parser.add_argument("--list", action="store_true", help="print the kinds and their sentences")
@@ -66,7 +68,7 @@ def _chaos(given: argparse.Namespace, console: Console) -> int:
         harness.measure_undisturbed(_UNDISTURBED_RUNS)
         progress(f"Undisturbed: {harness.undisturbed_seconds:.0f} s to green")
         try:
-            for kinds in _disturbances(seed, given.only):
+            for kinds in _disturbances(seed, given.only, given.times):
                 if time.monotonic() > deadline - _LONGEST_TRY_SECONDS:
                     break
                 results.append(harness.disturb(*kinds))
@@ -80,15 +82,21 @@ def _chaos(given: argparse.Namespace, console: Console) -> int:
     return 1 if report["violations"] else 0
 
 
-def _disturbances(seed: str, only: Sequence[str] | None) -> Iterator[tuple[Kind, ...]]:
-    """Yield the kinds to try together: each kind alone, then pairs at random without end."""
+def _disturbances(seed: str, only: Sequence[str] | None, times: int) -> Iterator[tuple[Kind, ...]]:
+    """Yield the kinds to try together.
+
+    These are the kinds of `only`, each `times` times; without `only` every kind alone, then pairs at random without
+    end, and bloggers are added during every third of them.
+    """
     if only:
-        yield from ((KINDS[name],) for name in only)
+        yield from ((KINDS[name],) for _ in range(times) for name in only)
         return
     yield from ((kind,) for kind in KINDS.values())
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice
-    while True:
-        yield tuple(chance.sample(list(KINDS.values()), 2))
+    additions = KINDS["bloggers-added"]
+    others = [kind for kind in KINDS.values() if kind is not additions]
+    for number in count():
+        yield (*([additions] if number % 3 == 0 else []), *chance.sample(others, 2))
 
 
 def _print_kinds(console: Console) -> None:

@@ -26,12 +26,13 @@ FAST_SETTINGS: Mapping[str, str] = {
     "BLOGGER_TRACKING_ORGANIZATION_REQUESTS_PER_MINUTE": "1000",
     "BLOGGER_TRACKING_YOUTUBE_DAILY_UNITS": "1000000",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "3",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+    # A loaded machine delays heartbeats: a lower threshold takes a scheduler that works for a dead one.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "25",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
 }
 """Settings of the stack that differ from the stack as shipped: leases, retries and heartbeats of seconds."""
@@ -49,7 +50,7 @@ class Sizes:
     per_platform: int = 12
     organizations: int = 4
     run_seconds: float = 200
-    settle_seconds: float = 120
+    settle_seconds: float = 100
 
 
 def chaos_stack(folder: Path) -> StackConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -59,6 +60,14 @@ where exists (
     where done_at is null and parked_at is null and visible_at <= now()
 )
 """
+
+_RELEASE_FETCHES = """
+update blogger_tracking.fetches
+set state = 'released'
+where state in ('planned', 'running')
+"""
+
+_END_RUNS = "update blogger_tracking.runs set ended_at = now() where ended_at is null"
 
 _PARK_VIDEO_BATCHES = """
 update blogger_tracking.high_priority_queue
@@ -117,9 +126,11 @@ class Harness:
         self._tries += 1
         name = " + ".join(kind.name for kind in kinds) or "undisturbed"
         trial = Trial(self._stack, self._makers, random.Random(f"{self._seed}/{name}/{self._tries}"), self._sizes)  # noqa: S311 - a repeatable choice
+        trial.is_combined = len(kinds) > 1
         before = self._invariants()
         violations: list[str] = []
         points: list[str] = []
+        persistently(trial.sandbox.forget_requests)
         begin = time.monotonic()
         trial.trigger()
         for kind in kinds:
@@ -237,7 +248,9 @@ class Harness:
         ]
         with psycopg.connect(self._stack.admin_dsn, autocommit=True) as connection:
             rows = read_raw_rows(connection, trial.fleet.organizations, list(trial.expected.creators))
-        return found + find_violations(Evidence(rows, trial.expected, self._oracle))
+        return found + find_violations(
+            Evidence(rows, trial.expected, self._oracle, persistently(trial.sandbox.counted_requests))
+        )
 
     def _clean_up(self, trial: Trial) -> None:
         """Keep one try's leftovers from the next: its accounts are paused, and its unfinished runs deleted."""
@@ -251,21 +264,28 @@ class Harness:
             dags=list(DISTURBED_DAGS[:2]),
         ):
             persistently(partial(trial.client.delete_run, dag_id, dag_run_id))
+        trial.execute(_RELEASE_FETCHES)
+        trial.execute(_END_RUNS)
         trial.execute(_PARK_VIDEO_BATCHES)
         trial.execute(_PARK_THUMBNAILS)
         trial.execute("delete from blogger_tracking.platform_suspensions")
 
     def _report(self, name: str, result: TryResult, seconds: float) -> None:
         points = ", ".join(result.points) or "-"
-        sound = f"{len(result.violations)} violations" if result.violations else "sound"
+        counts = Counter(violation.partition(":")[0] for violation in result.violations)
+        sound = f"violations: {', '.join(f'{number} {name}' for name, number in counts.items())}" if counts else "sound"
         self._progress(
             f"{self._tries:3}  {name} ({points}): {result.state}, {result.seconds:.0f} s to green, {sound} "
             f"[{seconds:.0f} s]"
         )
-        for violation in result.violations[:_SHOWN]:
+        for violation in _first_of_each_check(result.violations):
             self._progress(f"       {violation}")
         for note in result.notes:
             self._progress(f"       note: {note}")
+
+
+def _first_of_each_check(violations: Sequence[str]) -> list[str]:
+    return list({violation.partition(":")[0]: violation for violation in reversed(violations)}.values())[::-1]
 
 
 def _outcome_violations(state: str, kinds: Sequence[Kind]) -> list[str]:

@@ -20,6 +20,10 @@ from devtools.platform_sandbox import Creator
 
 _CONCLUSIVE = frozenset({"succeeded", "partial", "empty", "private", "not_found"})
 _LIVE = frozenset({"planned", "running"})
+_LIST_CALLS = frozenset({"TikTok posts", "Instagram clips", "Instagram medias", "YouTube playlistItems"})
+_MOST_REQUESTS = 9
+"""Requests for lists that an attempt makes at most: three pages, each repeated twice."""
+
 _Key: TypeAlias = tuple[UUID, UUID]
 _RENDERED_BEFORE = timedelta(seconds=90)
 
@@ -43,11 +47,12 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Stored rows, the expected result, and the sandbox's world."""
+    """Stored rows, the expected result, the sandbox's world, and the requests that the sandbox counted, by call."""
 
     rows: RawRows
     expected: Expectations
     oracle: WorldOracle
+    requests: Mapping[str, int]
 
 
 def charges_that_are_no_usage(evidence: Evidence) -> Iterator[str]:
@@ -235,6 +240,21 @@ def repeated_fetches(evidence: Evidence) -> Iterator[str]:
             yield f"attempt {row['id']} of fetch {row['fetch_id']} began after the videos were saved"
 
 
+def unrecorded_requests(evidence: Evidence) -> Iterator[str]:
+    """Yield each excess of requests for lists: more than the attempts recorded, and interrupted attempts may have made.
+
+    The sandbox counts the requests of everybody, the attempts those of this fleet: nothing else may run meanwhile.
+    """
+    counted = sum(number for call, number in evidence.requests.items() if call in _LIST_CALLS)
+    recorded = sum(row["requests"].get(use, 0) for row in evidence.rows.attempts for use in ("listing", "retry"))
+    interrupted = sum(row["outcome"] in {None, "released", "superseded"} for row in evidence.rows.attempts)
+    if counted > recorded + interrupted * _MOST_REQUESTS:
+        yield (
+            f"the platforms counted {counted} requests for lists, the attempts recorded {recorded}, and {interrupted} "
+            "attempts were interrupted"
+        )
+
+
 CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "usage": charges_that_are_no_usage,
     "reservations": leftover_reservations,
@@ -246,6 +266,7 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "statistics": wrong_statistics,
     "queues": unprocessed_messages,
     "repeated": repeated_fetches,
+    "requests": unrecorded_requests,
 }
 """The checks by the name that a violation is reported under."""
 

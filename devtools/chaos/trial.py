@@ -39,7 +39,7 @@ class Trial:
     """One try of one or more kinds on the running stack.
 
     `expected` is what the checks demand; a disturbance changes it as far as its effect is allowed. `random` is seeded:
-    the same seed makes the same choices.
+    the same seed makes the same choices. `is_combined`: the run is disturbed by several kinds.
     """
 
     def __init__(self, stack: ChaosStack, makers: FleetMaker, chance: random.Random, sizes: Sizes) -> None:
@@ -54,6 +54,7 @@ class Trial:
         self.expected = Expectations(creators=dict(self.fleet.creators))
         self.dag_run_ids: list[str] = []
         self.notes: list[str] = []
+        self.is_combined = False
         self._repairs: list[Callable[[], object]] = []
 
     @property

@@ -9,7 +9,7 @@ from airflow_client.client.models.dag_run_mutable_states import DagRunMutableSta
 from airflow_client.client.models.task_instance_state import TaskInstanceState
 
 from devtools.chaos.kinds.kind import ANYWHERE, FETCHING, Kind, Outcome
-from devtools.chaos.trial import Trial
+from devtools.chaos.trial import Point, Trial
 from devtools.local_stack.batch_run import BATCH_DAG
 
 _MARKED = 5
@@ -23,6 +23,8 @@ def _mark_run(state: DagRunMutableStates) -> Callable[[Trial], None]:
 
 
 def _delete_run(trial: Trial) -> None:
+    # Airflow refuses to delete a run that has not ended.
+    trial.client.mark_run(BATCH_DAG, trial.dag_run_id, DagRunMutableStates.FAILED)
     trial.client.delete_run(BATCH_DAG, trial.dag_run_id)
 
 
@@ -50,7 +52,7 @@ KINDS = (
     Kind(
         name="run-marked-failed",
         sentence="the run marked failed by hand",
-        points=ANYWHERE,
+        points=(Point.PLANNING, *FETCHING),
         inject=_mark_run(DagRunMutableStates.FAILED),
         outcome=Outcome.RED,
         follow_up=True,
@@ -58,14 +60,14 @@ KINDS = (
     Kind(
         name="run-marked-success",
         sentence="the run marked success by hand",
-        points=ANYWHERE,
+        points=(Point.PLANNING, *FETCHING),
         inject=_mark_run(DagRunMutableStates.SUCCESS),
         follow_up=True,
     ),
     Kind(
         name="run-deleted",
-        sentence="the run deleted by hand",
-        points=ANYWHERE,
+        sentence="the run marked failed and deleted by hand",
+        points=(Point.PLANNING, *FETCHING),
         inject=_delete_run,
         outcome=Outcome.ANY,
         follow_up=True,

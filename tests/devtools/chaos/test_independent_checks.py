@@ -42,7 +42,7 @@ class SoundRows:
             self._add(next(iter(ORACLE.plain_creators(platform, NOW))), fetch)
 
     def evidence(self) -> Evidence:
-        return Evidence(self.rows, Expectations(creators=self.creators), ORACLE)
+        return Evidence(self.rows, Expectations(creators=self.creators), ORACLE, {"TikTok posts": 3, "TikTok info": 9})
 
     def _add(self, creator: Creator, fetch: int) -> None:
         blogger, account = uuid4(), uuid4()
@@ -105,7 +105,14 @@ class SoundRows:
 
 
 def attempt(number: int, fetch: int, started: datetime, outcome: str | None = "succeeded") -> Row:
-    return {"id": number, "fetch_id": fetch, "started_at": started, "finished_at": NOW, "outcome": outcome}
+    return {
+        "id": number,
+        "fetch_id": fetch,
+        "started_at": started,
+        "finished_at": NOW,
+        "outcome": outcome,
+        "requests": {"listing": 1},
+    }
 
 
 @pytest.fixture
@@ -203,6 +210,10 @@ def try_again_after_saving(rows: RawRows) -> None:
     rows.attempts.append(attempt(9, 1, NOW + timedelta(seconds=1), outcome="failed"))
 
 
+def forget_a_request(rows: RawRows) -> None:
+    rows.attempts[0]["requests"] = {}
+
+
 PLANTED: dict[Callable[[RawRows], None], str] = {
     charge_too_much: "usage",
     keep_a_reservation: "reservations",
@@ -225,6 +236,7 @@ PLANTED: dict[Callable[[RawRows], None], str] = {
     lose_a_thumbnail: "queues",
     fetch_again: "repeated",
     try_again_after_saving: "repeated",
+    forget_a_request: "requests",
 }
 
 
