@@ -67,7 +67,6 @@ class ChaosStack(Stack):
         super().__init__(config, progress)
         self._context = ExitStack()
         self._line: FaultyLine | None = None
-        self._line_folder = Path()
 
     @property
     def line(self) -> FaultyLine:
@@ -75,8 +74,8 @@ class ChaosStack(Stack):
         if self._line is None:
             server = Path(str(conninfo_to_dict(self.pipeline_dsn)["host"])) / ".s.PGSQL.5432"
             # A short path, because the path of a Unix socket is limited to 107 bytes.
-            self._line_folder = Path(self._context.enter_context(tempfile.TemporaryDirectory(prefix="bt-")))
-            self._line = self._context.enter_context(FaultyLine(self._line_folder, server))
+            folder = Path(self._context.enter_context(tempfile.TemporaryDirectory(prefix="bt-")))
+            self._line = self._context.enter_context(FaultyLine(folder, server))
         return self._line
 
     @property
@@ -92,8 +91,7 @@ class ChaosStack(Stack):
     def environment(self) -> dict[str, str]:
         """Return the environment of the stack's processes, with the faulty line as their way to the database."""
         environment = super().environment()
-        _ = self.line
-        line = make_conninfo(self.pipeline_dsn, host=str(self._line_folder))
+        line = make_conninfo(self.pipeline_dsn, host=str(self.line.folder))
         return environment | {variable_of(PIPELINE_CONNECTION): postgres_connection(line)}
 
     def start(self) -> None:

@@ -58,6 +58,7 @@ class FaultyLine(WireProxy):
 
     def __init__(self, folder: Path, server_socket: Path) -> None:
         super().__init__(folder, server_socket)
+        self.folder = folder
         self._lines: set[_Line] = set()
         self._fault: LineFault | None = None
         self._lock = threading.Lock()

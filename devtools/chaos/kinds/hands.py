@@ -17,12 +17,14 @@ _MARKED = 5
 
 def _mark_run(state: DagRunMutableStates) -> Callable[[Trial], None]:
     def inject(trial: Trial) -> None:
+        trial.expected.ended_by_hand = True
         trial.client.mark_run(BATCH_DAG, trial.dag_run_id, state)
 
     return inject
 
 
 def _delete_run(trial: Trial) -> None:
+    trial.expected.ended_by_hand = True
     # Airflow refuses to delete a run that has not ended.
     trial.client.mark_run(BATCH_DAG, trial.dag_run_id, DagRunMutableStates.FAILED)
     trial.client.delete_run(BATCH_DAG, trial.dag_run_id)
@@ -38,6 +40,7 @@ def _mark_instances(state: TaskInstanceState) -> Callable[[Trial], None]:
 
 
 def _mark_gate(trial: Trial) -> None:
+    trial.expected.ended_by_hand = True
     trial.client.mark_instance(BATCH_DAG, trial.dag_run_id, "gate", -1, TaskInstanceState.SUCCESS)
 
 

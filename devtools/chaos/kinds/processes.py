@@ -46,8 +46,8 @@ def _kill_triggerers_runner(trial: Trial) -> None:
 
 def _freeze_past_the_end(trial: Trial) -> None:
     """Wake the triggerer only after somebody has ended the run by hand, and a later run has begun."""
-    frozen = trial.stack.processes("triggerer")
-    trial.stack.freeze(frozen)
+    trial.expected.ended_by_hand = True
+    trial.stack.freeze(trial.stack.processes("triggerer"))
     trial.client.mark_run(BATCH_DAG, trial.dag_run_id, DagRunMutableStates.FAILED)
     trial.trigger()
     time.sleep(trial.random.uniform(2, 6))
