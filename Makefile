@@ -15,7 +15,7 @@ ALL_TESTS := --cov --cov-report=term:skip-covered
 # Locked packages are accepted only with one of the hashes that the lock names.
 COMPILED := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
 
-.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large
+.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large chaos
 .PHONY: legacy-views import-check import compare
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
@@ -51,6 +51,9 @@ bench: $(SETUP) ## Run the benchmark, for about an hour; options in BENCH, e.g. 
 
 bench-large: $(SETUP) ## Measure the batch run with 100,000 bloggers, for an hour or more.
 	@$(BIN)/python -m devtools.bench --only large $(BENCH)
+
+chaos: $(SETUP) ## Disturb the stack in every way for 40 minutes; options in CHAOS, the choices repeated by SEED.
+	@SEED="$(SEED)" $(BIN)/python -m devtools.chaos $(CHAOS)
 
 migrate: $(SETUP) ## Apply the missing migrations to the application's database.
 	@$(LOCAL) migrate

@@ -1,0 +1,1 @@
+"""Kinds of disturbances, one module a theme."""

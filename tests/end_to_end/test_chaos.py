@@ -1,0 +1,34 @@
+"""A short part of `make chaos`: kinds of several themes on a stack of their own, each try with a small fleet."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devtools.chaos.chaos_stack import ChaosStack
+from devtools.chaos.conditions import Sizes, chaos_stack
+from devtools.chaos.harness import Harness
+from devtools.chaos.kinds.table import KINDS
+from devtools.chaos.world_oracle import WorldOracle
+from devtools.platform_sandbox import World
+
+SEED = "a short part"
+
+
+@pytest.fixture(scope="module")
+def harness() -> Iterator[Harness]:
+    with tempfile.TemporaryDirectory(prefix="bt-chaos-") as folder:
+        config = chaos_stack(Path(folder))
+        with ChaosStack(config, print) as stack:
+            oracle = WorldOracle(World(config.sandbox.seed, config.sandbox.creators or 0))
+            measured = Harness(stack, oracle, SEED, Sizes(per_platform=4), print)
+            measured.measure_undisturbed(1)
+            yield measured
+
+
+@pytest.mark.parametrize("kind", ["triggerer-killed", "saving-line-cut-after-commit", "manual-run-during-a-run"])
+def test_a_disturbed_run_fetches_everybody_once(harness: Harness, kind: str) -> None:
+    assert harness.disturb(KINDS[kind]).violations == []
