@@ -13,8 +13,6 @@ from typing import TypeVar
 
 import psutil
 import psycopg
-from airflow_client.client.models.dag_run_mutable_states import DagRunMutableStates
-from airflow_client.client.models.dag_run_patch_body import DAGRunPatchBody
 from airflow_client.client.models.patch_task_instance_body import PatchTaskInstanceBody
 from airflow_client.client.models.task_instance_state import TaskInstanceState
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -40,14 +38,6 @@ Result = TypeVar("Result")
 
 class ChaosClient(AirflowClient):
     """Airflow's API with the calls by which people interfere with runs."""
-
-    def mark_run(self, dag_id: str, dag_run_id: str, state: DagRunMutableStates) -> None:
-        """Mark a run as success or failed."""
-        self._call(self._dag_runs.patch_dag_run, dag_id, dag_run_id, DAGRunPatchBody(state=state))
-
-    def delete_run(self, dag_id: str, dag_run_id: str) -> None:
-        """Delete a run with its task instances."""
-        self._call(self._dag_runs.delete_dag_run, dag_id, dag_run_id)
 
     def mark_instance(
         self, dag_id: str, dag_run_id: str, task_id: str, map_index: int, state: TaskInstanceState

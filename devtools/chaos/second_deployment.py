@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from blogger_tracking.database.connections import open_pool
 from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.database.run_plans import RunScope
-from blogger_tracking.database.runs import RunKey, read_instances
+from blogger_tracking.database.runs import InstanceTry, RunKey, read_instances
 from blogger_tracking.platforms import PlatformConfig, SharedRateLimiter, create_service
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices
 from blogger_tracking.usecases.fetch_instance import submit_fetches
@@ -43,7 +43,8 @@ def run_second_deployment(dsn: str, sandbox_url: str, dag_run_id: str, organizat
             instances = read_instances(connection, planned.run_id)
         fetches: list[Future[FetchReport]] = []
         for each in instances:
-            fetches += submit_fetches(executor, services, key, each.task_id, each.map_index)
+            instance = InstanceTry(key, each.task_id, each.map_index, datetime.now(UTC))
+            fetches += submit_fetches(executor, services, instance)
         for fetch in fetches:
             fetch.result()
         return finish_run(pool, key, failed_share_limit=1)

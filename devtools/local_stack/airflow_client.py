@@ -128,10 +128,9 @@ class AirflowClient:
         """Clear all task instances of a run, so that Airflow runs them again."""
         self._call(self._dag_runs.clear_dag_run, dag_id, dag_run_id, DAGRunClearBody(dry_run=False))
 
-    def mark_run(self, dag_id: str, dag_run_id: str, state: str) -> None:
-        """Mark a run as `queued`, `success` or `failed`, as the UI does; after the last two, its instances end."""
-        body = DAGRunPatchBody(state=DagRunMutableStates(state))
-        self._call(self._dag_runs.patch_dag_run, dag_id, dag_run_id, body)
+    def mark_run(self, dag_id: str, dag_run_id: str, state: DagRunMutableStates) -> None:
+        """Mark a run as the UI does. The unfinished instances of a run that is marked as ended end as well."""
+        self._call(self._dag_runs.patch_dag_run, dag_id, dag_run_id, DAGRunPatchBody(state=state))
 
     def delete_run(self, dag_id: str, dag_run_id: str) -> None:
         """Delete a run with its task instances, as the UI does."""

@@ -7,7 +7,7 @@ each step both have the same contents, and the ledger keeps its invariants.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from blogger_tracking.database.fetch_claims import ClaimRefused
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.run_plans import RunScope
-from blogger_tracking.database.runs import RunKey, read_instance_fetches
+from blogger_tracking.database.runs import InstanceTry, RunKey, read_instance_fetches
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
 from blogger_tracking.domain.ledger import FetchState
@@ -277,13 +277,14 @@ class LedgerStates(RuleBasedStateMachine):
     @precondition(there_are(fetches))
     @rule(fetch=one_of_the(fetches))
     def clear_instance(self, fetch: ModelFetch) -> None:
-        """Claim the fetches of an instance that has no conclusive state yet; all if all have one."""
+        """Claim the fetches of an instance whose newest attempt was not answered; all if all were answered."""
         siblings = [each for each in self.model.fetches if (each.run, each.instance) == (fetch.run, fetch.instance)]
-        inconclusive = [each for each in siblings if each.conclusive_state is None]
+        unanswered = [each for each in siblings if not each.is_answered]
+        cleared = InstanceTry(self.keys[fetch.run], *fetch.instance, datetime.now(UTC))
         with self.pool.connection() as connection:
-            again = read_instance_fetches(connection, self.keys[fetch.run], *fetch.instance)
-        assert set(again) == {each.id for each in inconclusive or siblings}
-        for each in inconclusive or siblings:
+            due = {each.id for each in read_instance_fetches(connection, cleared) if each.is_due}
+        assert due == {each.id for each in unanswered or siblings}
+        for each in unanswered or siblings:
             self.claim(each)
 
     @precondition(there_are(running_attempts))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from airflow_client.client.models.dag_run_mutable_states import DagRunMutableStates
 
 from blogger_tracking.domain.models import Platform
 from devtools.local_stack.airflow_client import AirflowClient
@@ -84,19 +85,11 @@ def held(fleet: Fleet) -> object:
     return fleet.value("select reserved from subscription_usage where organization_id = %(organization)s")
 
 
-def mark_failed(client: AirflowClient, dag_run_id: str) -> None:
-    client.mark_run(DAG_ID, dag_run_id, "failed")
-
-
-def mark_success(client: AirflowClient, dag_run_id: str) -> None:
-    client.mark_run(DAG_ID, dag_run_id, "success")
-
-
 def delete_at_work(client: AirflowClient, dag_run_id: str) -> None:
     """Delete a run that is at work. Airflow refuses to delete a running run, but not a queued one."""
 
     def delete() -> bool:
-        client.mark_run(DAG_ID, dag_run_id, "queued")
+        client.mark_run(DAG_ID, dag_run_id, DagRunMutableStates.QUEUED)
         try:
             client.delete_run(DAG_ID, dag_run_id)
         except StackError:
@@ -107,11 +100,11 @@ def delete_at_work(client: AirflowClient, dag_run_id: str) -> None:
     wait_until(delete)
 
 
-@pytest.mark.parametrize("mark", [mark_failed, mark_success])
+@pytest.mark.parametrize("state", [DagRunMutableStates.FAILED, DagRunMutableStates.SUCCESS])
 def test_a_marked_run_frees_what_it_holds_at_once_and_fetches_no_further(
-    slow: Stack, fleet: Fleet, at_work: str, mark: Callable[[AirflowClient, str], None]
+    slow: Stack, fleet: Fleet, at_work: str, state: DagRunMutableStates
 ) -> None:
-    mark(slow.client(), at_work)
+    slow.client().mark_run(DAG_ID, at_work, state)
 
     assert held(fleet) == 0
     after = count_attempts(fleet)

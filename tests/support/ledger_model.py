@@ -107,6 +107,11 @@ class ModelFetch(_Named):
     id: int = 0
     instance: tuple[str, int] = ("", 0)
 
+    @property
+    def is_answered(self) -> bool:
+        """True if the platform has answered the newest attempt."""
+        return bool(self.attempts) and self.attempts[-1].outcome in CONCLUSIVE_STATES
+
     def __repr__(self) -> str:
         return f"fetch {self.id} ({self.state}) of {self.run}"
 

@@ -41,12 +41,18 @@ def fetch_ids(pool: ConnectionPool, run: PlannedRun) -> list[int]:
         return [fetch_id for (fetch_id,) in rows]
 
 
-def try_claim(
-    pool: ConnectionPool, fetch_id: int, try_created_at: datetime | None = None
-) -> Claim | ClaimRefused | NoAttempt:
-    """Begin an attempt of a fetch."""
+def claim_in_try(pool: ConnectionPool, fetch_id: int, try_created_at: datetime) -> Claim | ClaimRefused | NoAttempt:
+    """Begin an attempt of a fetch, in a try of its instance that was created at this time."""
     with pool.connection() as connection:
         return claim_fetch(connection, fetch_id, LEASE, "test", try_created_at)
+
+
+def try_claim(pool: ConnectionPool, fetch_id: int) -> Claim | ClaimRefused:
+    """Begin an attempt of a fetch, outside a task instance."""
+    with pool.connection() as connection:
+        claimed = claim_fetch(connection, fetch_id, LEASE, "test")
+    assert not isinstance(claimed, NoAttempt), claimed
+    return claimed
 
 
 def claim(pool: ConnectionPool, fetch_id: int) -> Claim:

@@ -23,7 +23,7 @@ from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices
 from blogger_tracking.usecases.fetch_instance import submit_fetches
 from devtools.platform_sandbox import SandboxServer
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim
+from tests.support.ledger_steps import claim, claim_in_try, fetch_ids, new_key, plan, settle, succeed
 
 BLOGGERS = 3
 SECOND = timedelta(seconds=1)
@@ -170,7 +170,7 @@ def test_a_blogger_that_this_try_has_fetched_meanwhile_is_not_claimed_again(
     fetch_id, *_ = ids(build)
 
     # A second triggerer that had read what is due before the first one saved it.
-    found = try_claim(services.pool, fetch_id, instance.created_at)
+    found = claim_in_try(services.pool, fetch_id, instance.created_at)
 
     assert isinstance(found, NoAttempt)
     assert found.reason is NoAttemptReason.ALREADY_FETCHED
@@ -217,7 +217,7 @@ def test_a_run_that_ends_between_reading_and_claiming_ends_the_attempt(
     created_at = datetime.now(UTC) - SECOND
     end_run(pool, key)
 
-    found = try_claim(pool, fetch_id, created_at)
+    found = claim_in_try(pool, fetch_id, created_at)
 
     assert isinstance(found, NoAttempt)
     assert found.reason is NoAttemptReason.RUN_ENDED

@@ -185,9 +185,7 @@ def record_requests(connection: Connection, attempt_id: int, requests: Mapping[R
     connection.execute(_RECORD_REQUESTS, {"attempt_id": attempt_id, "requests": Jsonb(dict(requests))})
 
 
-def _settle(
-    connection: Connection, claim: Claim, outcome: FetchOutcome
-) -> tuple[Cursor[int], Cursor[TupleRow]]:
+def _settle(connection: Connection, claim: Claim, outcome: FetchOutcome) -> tuple[Cursor[int], Cursor[TupleRow]]:
     parameters = _attempt_parameters(claim, outcome)
     connection.execute(_REQUIRE_NEWEST_ATTEMPT, parameters)
     charged = connection.execute(_SETTLE_ALLOCATIONS, parameters | _allocation_parameters(claim, outcome))
