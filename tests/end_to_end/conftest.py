@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from devtools.local_stack.batch_run import wait_for_dag
-from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
+from tests.support.running_stack import running_stack
 
 
 def wait_for_dags(stack: Stack) -> None:
@@ -31,21 +29,15 @@ def wait_for_dags(stack: Stack) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Postgres, the sandbox with a low latency, and Airflow; the databases are migrated and empty."""
-    # Not pytest's own folder, which the user that Postgres runs as cannot enter if pytest runs as root.
-    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
-        config = StackConfig(
-            folder=Path(folder),
-            sandbox=SandboxConfig(latency_ms=20),
-            environment={
-                # No scheduled run interferes with the tests, and retries follow after a second.
-                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-                "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
-                "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",
-            },
-        )
-        with Stack(config, print) as running:
-            wait_for_dags(running)
-            yield running
+    with running_stack(
+        latency_ms=20,
+        environment={
+            "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
+            "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",
+        },
+    ) as running:
+        wait_for_dags(running)
+        yield running
 
 
 @pytest.fixture

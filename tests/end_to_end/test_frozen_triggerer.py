@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from blogger_tracking.domain.models import Platform
-from devtools.local_stack.batch_run import wait_for_dag
-from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
+from tests.support.running_stack import running_stack
 from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
@@ -26,21 +23,16 @@ BLOGGERS = 3
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Stack]:
     """A stack whose platforms answer after ten seconds, and whose instances may stay deferred for a minute."""
-    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
-        config = StackConfig(
-            folder=Path(folder),
-            sandbox=SandboxConfig(latency_ms=10_000),
-            environment={
-                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-                "BLOGGER_TRACKING_LEASE_MINUTES": "1",
-                "BLOGGER_TRACKING_DEFERRAL_LEASES": "1",
-                "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
-                "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
-            },
-        )
-        with Stack(config, print) as running:
-            wait_for_dag(running.client(), DAG_ID)
-            yield running
+    with running_stack(
+        latency_ms=10_000,
+        environment={
+            "BLOGGER_TRACKING_LEASE_MINUTES": "1",
+            "BLOGGER_TRACKING_DEFERRAL_LEASES": "1",
+            "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
+            "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
+        },
+    ) as stack:
+        yield stack
 
 
 def instances(stack: Stack, dag_run_id: str) -> set[tuple[str | None, int]]:

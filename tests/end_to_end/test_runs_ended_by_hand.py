@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,10 +10,10 @@ from airflow_client.client.models.dag_run_mutable_states import DagRunMutableSta
 
 from blogger_tracking.domain.models import Platform
 from devtools.local_stack.airflow_client import AirflowClient
-from devtools.local_stack.batch_run import wait_for_dag
-from devtools.local_stack.config import SandboxConfig, StackConfig, StackError
+from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
+from tests.support.running_stack import running_stack
 from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
@@ -27,20 +25,15 @@ THREADS = 4
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Stack]:
     """A stack that fetches four bloggers at once, each in more than a second."""
-    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
-        config = StackConfig(
-            folder=Path(folder),
-            sandbox=SandboxConfig(latency_ms=1500),
-            environment={
-                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-                "BLOGGER_TRACKING_FETCH_THREADS": str(THREADS),
-                "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-                "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-            },
-        )
-        with Stack(config, print) as running:
-            wait_for_dag(running.client(), DAG_ID)
-            yield running
+    with running_stack(
+        latency_ms=1500,
+        environment={
+            "BLOGGER_TRACKING_FETCH_THREADS": str(THREADS),
+            "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+        },
+    ) as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from blogger_tracking.domain.models import Platform
-from devtools.local_stack.batch_run import wait_for_dag
-from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
+from tests.support.running_stack import running_stack
 from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
@@ -25,21 +22,16 @@ TRIGGERERS = ("triggerer", "triggerer-2")
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Stack]:
     """A stack of two triggerers with a small capacity, which notice within seconds that the other one has died."""
-    with tempfile.TemporaryDirectory(prefix="bt-stack-") as folder:
-        config = StackConfig(
-            folder=Path(folder),
-            sandbox=SandboxConfig(latency_ms=1500),
-            triggerers=len(TRIGGERERS),
-            environment={
-                "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-                "AIRFLOW__TRIGGERER__CAPACITY": "6",
-                "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-                "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-            },
-        )
-        with Stack(config, print) as running:
-            wait_for_dag(running.client(), DAG_ID)
-            yield running
+    with running_stack(
+        latency_ms=1500,
+        triggerers=len(TRIGGERERS),
+        environment={
+            "AIRFLOW__TRIGGERER__CAPACITY": "6",
+            "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+        },
+    ) as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -128,18 +128,7 @@ def track(
     creators = sandbox.world.creators(platform, CreatorKind.NORMAL)
     tracked = [next(creators) for _ in range(count)]
     for creator in tracked:
-        blogger = build.value(
-            """
-            insert into blogger_information (platform, username, external_id, sec_id)
-            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
-            returning id
-            """,
-            platform=creator.platform,
-            username=creator.username,
-            external_id=creator.external_id,
-            sec_id=creator.sec_id,
-        )
-        build.track(organization, blogger)
+        build.track(organization, build.creator(creator))
     return tracked
 
 

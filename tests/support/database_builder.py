@@ -10,6 +10,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from devtools.platform_sandbox import Creator
+
 _numbers = itertools.count(1)
 
 Parameter: TypeAlias = UUID | datetime | str | int | bool | None
@@ -119,18 +121,11 @@ class DatabaseBuilder:
     def blogger(self, platform: str = "TikTok", *, external_id: str | None = None, sec_id: str | None = None) -> UUID:
         """Insert a blogger without a tracked account."""
         number = next(_numbers)
-        blogger: UUID = self.value(
-            """
-            insert into blogger_information (platform, username, external_id, sec_id)
-            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
-            returning id
-            """,
-            platform=platform,
-            username=f"name_{number}",
-            external_id=external_id or f"external-{number}",
-            sec_id=sec_id or f"sec-{number}",
-        )
-        return blogger
+        return self._blogger(platform, f"name_{number}", external_id or f"external-{number}", sec_id or f"sec-{number}")
+
+    def creator(self, creator: Creator) -> UUID:
+        """Insert the blogger of a creator of the sandbox, without a tracked account."""
+        return self._blogger(creator.platform, creator.username, creator.external_id, creator.sec_id)
 
     def track(
         self,
@@ -160,3 +155,17 @@ class DatabaseBuilder:
             pending=pending_initial_fetch,
         )
         return Tracked(tracking_id, organization, blogger)
+
+    def _blogger(self, platform: str, username: str, external_id: str, sec_id: str | None) -> UUID:
+        blogger: UUID = self.value(
+            """
+            insert into blogger_information (platform, username, external_id, sec_id)
+            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
+            returning id
+            """,
+            platform=platform,
+            username=username,
+            external_id=external_id,
+            sec_id=sec_id,
+        )
+        return blogger

@@ -56,17 +56,7 @@ class Fleet:
 
     def _track(self, platform: Platform) -> UUID:
         creator = self.untracked(platform)
-        blogger: UUID = self.build.value(
-            """
-            insert into blogger_information (platform, username, external_id, sec_id)
-            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
-            returning id
-            """,
-            platform=creator.platform,
-            username=creator.username,
-            external_id=creator.external_id,
-            sec_id=creator.sec_id,
-        )
+        blogger = self.build.creator(creator)
         self.build.track(self.organization, blogger)
         self.creators[blogger] = creator
         return blogger

@@ -40,17 +40,7 @@ def creator_of(sandbox: SandboxServer, platform: Platform, kind: CreatorKind = C
 
 def track(build: DatabaseBuilder, creator: Creator, *, daily: int = 20, video_limit: int = 1000) -> UUID:
     """Track a creator of the sandbox and return the blogger id."""
-    blogger: UUID = build.value(
-        """
-        insert into blogger_information (platform, username, external_id, sec_id)
-        values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
-        returning id
-        """,
-        platform=creator.platform,
-        username=creator.username,
-        external_id=creator.external_id,
-        sec_id=creator.sec_id,
-    )
+    blogger = build.creator(creator)
     build.track(build.organization(daily=daily, video_limit=video_limit), blogger)
     return blogger
 

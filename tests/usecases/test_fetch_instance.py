@@ -44,18 +44,7 @@ def run(
     get_settings.cache_clear()
     organization = build.organization(daily=10, video_limit=1000)
     for creator in list(sandbox.world.creators(Platform.TIKTOK))[:BLOGGERS]:
-        blogger = build.value(
-            """
-            insert into blogger_information (platform, username, external_id, sec_id)
-            values (%(platform)s, %(username)s, %(external_id)s, %(sec_id)s)
-            returning id
-            """,
-            platform=creator.platform,
-            username=creator.username,
-            external_id=creator.external_id,
-            sec_id=creator.sec_id,
-        )
-        build.track(organization, blogger)
+        build.track(organization, build.creator(creator))
     key = new_key()
     assert len(plan(services.pool, key).instances) == 1
     return key
