@@ -18,6 +18,7 @@ from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.domain.claims import AllocationClaim, Claim, CurrentAllocation, claim_allocation, skip_allocation
+from blogger_tracking.domain.errors import FetchRemovedError
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account, Platform, PostsHistory
 from blogger_tracking.domain.quotas import Grant, QuotaDecision
@@ -276,7 +277,7 @@ def claim_fetch(connection: Connection, fetch_id: int, lease: timedelta, executo
     """Begin an attempt of a fetch: reserve the videos that the subscription rule grants now.
 
     Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
-    `executor` names the process that makes the attempt.
+    `executor` names the process that makes the attempt. Raises FetchRemovedError if the fetch is not in the ledger.
     """
     attempt = {"fetch_id": fetch_id, "lease": lease, "executor": executor}
     for _ in range(_UNLOCKED_TRIES):
@@ -331,7 +332,11 @@ def _read(connection: Connection, fetch_id: int) -> tuple[Cursor[_CurrentFetch],
 
 
 def _decide(found: Cursor[_CurrentFetch], current: Cursor[CurrentAllocation]) -> _Decision:
-    fetch, allocations = found.fetchall()[0], current.fetchall()
+    fetch, allocations = found.fetchone(), current.fetchall()
+    if fetch is None:
+        raise FetchRemovedError(
+            "The fetch is not in the ledger any more: its blogger was removed. Nothing was fetched."
+        )
     return _Decision(fetch, allocations, _claim_allocations(fetch, allocations))
 
 

@@ -29,7 +29,8 @@ def submit_fetches(
     if not fetch_ids:
         raise UnplannedInstanceError(
             f"The ledger has no fetch for {task_id}[{map_index}] of {key.dag_run_id}. Nothing was fetched. "
-            "Clear the platform's `plan` task, or start a new run."
+            "If its bloggers were removed, there is nothing to do. Otherwise clear the platform's `plan` task, or "
+            "start a new run."
         )
     return [
         executor.submit(contextvars.copy_context().run, fetch_blogger, services, fetch_id) for fetch_id in fetch_ids

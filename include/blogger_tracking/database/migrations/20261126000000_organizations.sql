@@ -145,6 +145,6 @@ comment on column blogger_tracking.subscription_usage.videos_fetched is
 comment on column blogger_tracking.subscription_usage.reserved is
     'Sum of reserved over the fetch_allocations of this period.';
 comment on column blogger_tracking.subscription_usage.removed_charges is
-    'Sum of charged over the allocations of this period that retention has removed.';
+    'Sum of charged over the removed allocations of this period: by retention, or with their blogger.';
 comment on column blogger_tracking.subscription_usage.removed_charged_at is
-    'The latest charged_at of the allocations that retention has removed.';
+    'The latest charged_at of the removed allocations.';
