@@ -23,6 +23,7 @@ from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.migrate import known_migrations
 from blogger_tracking.domain.errors import ConfigurationError
+from blogger_tracking.settings import get_settings
 from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
@@ -174,6 +175,76 @@ def test_a_command_uses_the_airflow_connection_and_returns_its_exit_code(
     build.run("update subscription_usage set videos_fetched = 3")
     assert cli.main(["verify"]) == 1
     assert "ledger_is_usage" in capsys.readouterr().out
+
+
+@pytest.fixture
+def owner_connection(server: DatabaseServer, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Connection `blogger_db_admin` to the database of the test."""
+    folder = str(server.socket.parent).replace("/", "%2F")
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB_ADMIN", f"postgresql://postgres@/{database}?host={folder}")
+
+
+@pytest.mark.usefixtures("owner_connection")
+def test_a_blogger_is_removed_with_its_stored_thumbnails_after_a_yes_and_the_command_may_be_repeated(
+    build: DatabaseBuilder,
+    pool: ConnectionPool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    succeed(pool, claim(pool, fetch_id), returned=2)
+    build.run("update blogger_information set username = 'Some.Name'")
+    thumbnail = tmp_path / "tiktok" / "video-1.jpg"
+    thumbnail.parent.mkdir()
+    thumbnail.write_bytes(b"thumbnail")
+    build.run(
+        "update videos set thumbnail_path = %(path)s where external_video_id = 'video-1'", path=f"file://{thumbnail}"
+    )
+    monkeypatch.setenv("BLOGGER_TRACKING_THUMBNAIL_STORAGE", f"file://{tmp_path}")
+    get_settings.cache_clear()
+
+    assert cli.main(["remove-blogger", "tiktok", "@some.name"]) == 1
+    asked = capsys.readouterr()
+    assert ["videos", "2"] in [line.split() for line in asked.out.splitlines()]
+    assert "Nothing was removed." in asked.err
+    assert build.value("select count(*) from videos") == 2
+
+    for expected in ("Removed: @Some.Name", "There is no blogger @some.name of TikTok. Nothing to remove."):
+        assert cli.main(["remove-blogger", "tiktok", "@some.name", "--yes"]) == 0
+        assert expected in capsys.readouterr().out
+    assert build.value("select count(*) from blogger_information") == 0
+    assert not thumbnail.exists()
+    get_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("owner_connection")
+def test_a_person_and_an_organization_are_removed_after_a_yes(
+    build: DatabaseBuilder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    organization = build.organization()
+    person = build.member(organization)
+    commands = (["remove-person", str(person)], ["remove-organization", str(organization)])
+    for command in commands:
+        assert cli.main(command) == 1
+    assert build.value("select count(*) from organization_members") == 1
+    capsys.readouterr()
+    for command in commands:
+        assert cli.main([*command, "--yes"]) == 0
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["organization_members", "1"] in printed
+    assert ["organizations", "1"] in printed
+    assert build.value("select count(*) from organizations") == 0
+
+
+@pytest.mark.parametrize("arguments", [["remove-person", "nobody"], ["remove-blogger", "Vine", "name"]])
+def test_a_subject_that_cannot_exist_is_refused_before_a_connection(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    assert arguments[1] in capsys.readouterr().err
 
 
 def test_an_import_is_checked_made_and_reported_in_a_file(

@@ -28,6 +28,7 @@ from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
 from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
+from blogger_tracking.removal_commands import REMOVAL_COMMANDS
 from blogger_tracking.settings import describe_invalid_settings, get_settings, invalid_settings
 from blogger_tracking.terminal_tables import import_tables, invariant_table, number_of_rows, queue_tables, terminal
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
@@ -53,14 +54,14 @@ _STATUS_STYLES: Mapping[Status, str] = {
 class _Command:
     """A command and its line in `--help`.
 
-    `as_owner` commands connect as the owner of the schema. `asks_first` commands need an answer, or `--yes`.
+    `as_owner` commands connect as the owner of the schema. `confirm` asks before the command, unless `--yes` is given.
     `add_options` adds the options that `run` takes by their names.
     """
 
     run: Callable[..., int]
     help: str
     as_owner: bool = False
-    asks_first: bool = False
+    confirm: Callable[..., bool] | None = None
     add_options: Callable[[argparse.ArgumentParser], None] | None = None
 
 
@@ -88,9 +89,9 @@ def _run(command: _Command, given: argparse.Namespace) -> int:
     if invalid := invalid_settings():
         raise ConfigurationError(describe_invalid_settings(invalid))
     with connect(_database_opener(command)) as connection:
-        if command.asks_first and not given.yes and not confirm_uninstall(connection):
-            return 1
         options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
+        if command.confirm and not given.yes and not command.confirm(connection, **options):
+            return 1
         return command.run(connection, terminal(), **options)
 
 
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in _COMMANDS.items():
         added = commands.add_parser(name, help=command.help)
-        if command.asks_first:
+        if command.confirm:
             added.add_argument("--yes", action="store_true", help="do not ask")
         if command.add_options:
             command.add_options(added)
@@ -369,7 +370,15 @@ _LEGACY_VIEWS = "legacy-views"
 _COMMANDS: Mapping[str, _Command] = {
     "migrate": _Command(migrate, "apply the missing migrations", as_owner=True),
     "migrate-sql": _Command(print_sql, "print the SQL of the missing migrations", as_owner=True),
-    "uninstall": _Command(remove, "remove the schema with all data, after a question", as_owner=True, asks_first=True),
+    "uninstall": _Command(
+        remove, "remove the schema with all data, after a question", as_owner=True, confirm=confirm_uninstall
+    ),
+    **{
+        name: _Command(
+            removal.run, removal.help, as_owner=True, confirm=removal.confirm, add_options=removal.add_options
+        )
+        for name, removal in REMOVAL_COMMANDS.items()
+    },
     "import-check": _Command(check_import, "print what an import from the views legacy_… would do", as_owner=True),
     "import": _Command(run_import, "import from the views legacy_… what is new or changed", as_owner=True),
     "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),

@@ -34,6 +34,15 @@ def titled_table(title: str, first_column: str) -> Table:
     return Table(first_column, title=f"\n{title}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
 
 
+def count_table(title: str, counts: Mapping[str, int]) -> Table:
+    """Return a table of numbers of rows by table."""
+    table = titled_table(escape(title), "table")
+    table.add_column("rows", justify="right")
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
 def invariant_table(violations: Mapping[str, int]) -> Table:
     """Return a table of the invariants with their violations (by name) and their sentences."""
     table = titled_table("Invariants", "invariant")

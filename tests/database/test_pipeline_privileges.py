@@ -23,6 +23,7 @@ OWNERS_FILES = {
     "legacy_views.py",
     "legacy_views.sql",
     "migrate.py",
+    "removals.py",
     "schema.sql",
     "schema_checks.py",
     "supabase_stand_ins.sql",

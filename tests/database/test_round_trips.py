@@ -84,6 +84,9 @@ def test_a_unit_is_reserved_in_one_round_trip_so_that_its_lock_is_not_held_in_be
 class ClosedStore:
     """A thumbnail store that fails on every write."""
 
+    def remove(self, path: str) -> None:
+        raise AssertionError(path)
+
     def write(self, key: str, content: bytes) -> str:
         raise AssertionError(key, content)
 

@@ -82,6 +82,10 @@ def test_a_thumbnail_is_stored_through_the_connection_in_the_address(
         assert written.read_bytes() == THUMBNAIL
         assert path == str(written)
         assert SECRET not in path
+        for _ in range(2):
+            store.remove(path)
+        written.fs.invalidate_cache()
+        assert not written.exists()
 
 
 def test_a_bucket_that_does_not_exist_is_not_created(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,30 @@ def test_a_second_write_replaces_the_thumbnail(root: ObjectStoragePath) -> None:
     assert [file.name for file in (root / "youtube").iterdir()] == ["abc.jpg"]
 
 
+def test_a_removed_thumbnail_is_gone_and_may_be_removed_again(root: ObjectStoragePath) -> None:
+    store = ObjectThumbnailStore(root)
+    path, other = (store.write(f"youtube/{name}.jpg", THUMBNAIL) for name in ("abc", "other"))
+    for _ in range(2):
+        store.remove(path)
+    assert not ObjectStoragePath(path).exists()
+    assert ObjectStoragePath(other).exists()
+
+
+def test_a_thumbnail_from_before_another_root_is_removed(root: ObjectStoragePath, tmp_path: Path) -> None:
+    path = ObjectThumbnailStore(root).write("youtube/abc.jpg", THUMBNAIL)
+    ObjectThumbnailStore(ObjectStoragePath(f"file://{tmp_path}/newer")).remove(path)
+    assert not ObjectStoragePath(path).exists()
+
+
+def test_a_failed_removal_raises_storage_error_with_the_path_and_the_kind_of_error_only(
+    root: ObjectStoragePath,
+) -> None:
+    store = ObjectThumbnailStore(root)
+    store.write("youtube/abc.jpg", THUMBNAIL)
+    with pytest.raises(StorageError, match=r"^file://\S+/youtube was not removed: \w+\. "):
+        store.remove(f"{root}/youtube")
+
+
 def test_a_failed_write_raises_storage_error_with_the_key_and_the_kind_of_error_only(tmp_path: Path) -> None:
     (tmp_path / "thumbnails").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match=r"^youtube/abc\.jpg was not written to file://\S+: \w+$"):

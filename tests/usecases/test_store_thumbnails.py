@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database import message_queues
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.message_queues import Delivery
 from blogger_tracking.domain.errors import StorageError, ThumbnailError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.queues import Queue
 from blogger_tracking.orchestration.thumbnail_store import ObjectThumbnailStore
 from blogger_tracking.settings import Settings
 from blogger_tracking.thumbnails.download import Thumbnail, ThumbnailDownloader
+from blogger_tracking.usecases import store_thumbnails
 from blogger_tracking.usecases.store_thumbnails import ThumbnailStorer
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
@@ -30,6 +37,8 @@ class RecordingStore:
 
     def __init__(self) -> None:
         self.written: list[str] = []
+        self.removed: list[str] = []
+        self.on_write: Callable[[], object] = lambda: None
         self.failing = False
         self._lock = threading.Lock()
 
@@ -38,7 +47,11 @@ class RecordingStore:
             raise StorageError("the disk is full")
         with self._lock:
             self.written.append(key)
+        self.on_write()
         return f"stored/{key}"
+
+    def remove(self, path: str) -> None:
+        self.removed.append(path)
 
 
 class Consumer:
@@ -87,6 +100,32 @@ def test_every_thumbnail_is_stored_once_under_platform_and_video_id_and_its_path
     saved = build.rows("select external_video_id, thumbnail_path from videos")
     assert set(saved) == {(str(number), f"stored/tiktok/{number}.jpg") for number in range(1, 13)}
     assert consumer.run() == {}
+
+
+def test_the_thumbnail_of_a_video_that_is_removed_meanwhile_does_not_stay_in_the_storage(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one"), thumbnail_url(sandbox, "two")])
+    consumer.store.on_write = lambda: build.run("delete from videos where external_video_id = '2'")
+    consumer.run()
+    assert consumer.store.removed == ["stored/tiktok/2.jpg"]
+    assert build.rows("select thumbnail_path from videos") == [("stored/tiktok/1.jpg",)]
+
+
+def test_a_video_that_is_removed_before_its_download_is_passed_over(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "one"), thumbnail_url(sandbox, "two")])
+    take_messages = message_queues.take_messages
+
+    def take_and_remove(connection: Connection, queue: Queue, moment: datetime, **options: Any) -> Delivery:  # noqa: ANN401
+        taken = take_messages(connection, queue, moment, **options)
+        build.run("delete from videos where external_video_id = '2'")
+        return taken
+
+    monkeypatch.setattr(store_thumbnails, "take_messages", take_and_remove)
+    assert consumer.run() == {"stored": 1, "skipped": 0, "failed": 0}
+    assert consumer.store.written == ["tiktok/1.jpg"]
 
 
 def test_a_stored_thumbnail_is_not_downloaded_again(

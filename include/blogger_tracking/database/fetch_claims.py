@@ -19,6 +19,7 @@ from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.domain.claims import AllocationClaim, Claim, CurrentAllocation, claim_allocation, skip_allocation
+from blogger_tracking.domain.errors import FetchRemovedError
 from blogger_tracking.domain.ledger import SkipReason
 from blogger_tracking.domain.models import Account, Platform, PostsHistory
 from blogger_tracking.domain.quotas import Grant, QuotaDecision
@@ -322,7 +323,8 @@ def claim_fetch(
     Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
     `executor` names the process that makes the attempt. `try_created_at` is the time at which Airflow created the try
     of the task instance: no attempt begins if the run has ended since, or if the platform has answered the fetch since.
-    None: the attempt belongs to no task instance.
+    None: the attempt belongs to no task instance. Raises
+    FetchRemovedError if the fetch is not in the ledger.
     """
     attempt = {"fetch_id": fetch_id, "lease": lease, "executor": executor, "try_created_at": try_created_at}
     for _ in range(_UNLOCKED_TRIES):
@@ -380,7 +382,11 @@ def _read(connection: Connection, attempt: dict[str, Any]) -> tuple[Cursor[_Curr
 
 
 def _decide(found: Cursor[_CurrentFetch], current: Cursor[CurrentAllocation]) -> _Decision:
-    fetch, allocations = found.fetchall()[0], current.fetchall()
+    fetch, allocations = found.fetchone(), current.fetchall()
+    if fetch is None:
+        raise FetchRemovedError(
+            "The fetch is not in the ledger any more: its blogger was removed. Nothing was fetched."
+        )
     return _Decision(fetch, allocations, _claim_allocations(fetch, allocations))
 
 

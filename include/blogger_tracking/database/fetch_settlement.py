@@ -61,6 +61,9 @@ class SettledFetch:
     charged: dict[UUID, int]
 
 
+# Keeps the fetch and its blogger until the end of the transaction: a removal passes over the locked fetch.
+_KEEP_FETCH = "select from blogger_tracking.fetches where id = %(fetch_id)s for key share"
+
 _REQUIRE_NEWEST_ATTEMPT = """
 select
     blogger_tracking.require_unchanged(
@@ -168,14 +171,13 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
     """
     try:
         with pipelined_transaction(connection):
-            if outcome.videos:
-                save_videos(connection, claim, outcome.videos)
-            lock_usage_and_fetch(connection, claim.fetch_id)
+            _save_videos(connection, claim, outcome)
             videos_new, charged = _settle(connection, claim, outcome)
     except SerializationFailure:
         raise StaleClaimError(
             f"Attempt {claim.attempt_id} of fetch {claim.fetch_id} saved nothing: a newer attempt has taken over the "
-            "fetch, or the lease of this attempt expired. The newer attempt or the next run fetches the blogger."
+            "fetch, the lease of this attempt expired, or the blogger was removed. The newer attempt or the next run "
+            "fetches a blogger who is still tracked."
         ) from None
     return SettledFetch(videos_new.fetchall()[0], dict(charged.fetchall()))
 
@@ -185,7 +187,17 @@ def record_requests(connection: Connection, attempt_id: int, requests: Mapping[R
     connection.execute(_RECORD_REQUESTS, {"attempt_id": attempt_id, "requests": Jsonb(dict(requests))})
 
 
+def _save_videos(connection: Connection, claim: Claim, outcome: FetchOutcome) -> None:
+    if outcome.videos:
+        # Before anything is written that refers to the fetch or to its blogger, in case the blogger was removed.
+        parameters = {"fetch_id": claim.fetch_id, "attempt_id": claim.attempt_id}
+        connection.execute(_KEEP_FETCH, parameters)
+        connection.execute(_REQUIRE_NEWEST_ATTEMPT, parameters)
+        save_videos(connection, claim, outcome.videos)
+
+
 def _settle(connection: Connection, claim: Claim, outcome: FetchOutcome) -> tuple[Cursor[int], Cursor[TupleRow]]:
+    lock_usage_and_fetch(connection, claim.fetch_id)
     parameters = _attempt_parameters(claim, outcome)
     connection.execute(_REQUIRE_NEWEST_ATTEMPT, parameters)
     charged = connection.execute(_SETTLE_ALLOCATIONS, parameters | _allocation_parameters(claim, outcome))

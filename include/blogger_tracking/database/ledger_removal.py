@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -45,6 +46,10 @@ where fetches.id > %(after)s
   and not exists (select from blogger_tracking.thumbnail_queue where thumbnail_queue.fetch_id = fetches.id)
 order by fetches.id
 limit %(limit)s
+"""
+
+_FETCHES_OF_BLOGGER = """
+select id from blogger_tracking.fetches where blogger_id = %(blogger_id)s order by id limit %(limit)s
 """
 
 # Usages are locked first and in order, as every transaction that writes to the ledger does.
@@ -140,10 +145,20 @@ def remove_fetches(connection: Connection, cutoff: datetime, after: int, limit: 
         found = fetch_values(connection, _OLD_FETCHES, {"cutoff": cutoff, "after": after, "limit": limit})
         if not found:
             return RemovedFetches(0, None)
-        connection.execute(_LOCK_USAGES, {"fetches": found})
-        locked = fetch_values(connection, _LOCK_FETCHES, {"fetches": found})
-        removed = connection.execute(_REMOVE_FETCHES, {"fetches": locked}).rowcount
+        removed = _remove_unlocked_fetches(connection, found)
     return RemovedFetches(removed, found[-1])
+
+
+def remove_fetches_of_blogger(connection: Connection, blogger_id: UUID, limit: int) -> RemovedFetches:
+    """Remove up to `limit` fetches of a blogger who is being removed, with their allocations and attempts.
+
+    The blogger has no live fetch, and no message refers to a fetch.
+    """
+    with bounded_transaction(connection):
+        found = fetch_values(connection, _FETCHES_OF_BLOGGER, {"blogger_id": blogger_id, "limit": limit})
+        if not found:
+            return RemovedFetches(0, None)
+        return RemovedFetches(_remove_unlocked_fetches(connection, found), found[-1])
 
 
 def remove_run_accounts(connection: Connection, cutoff: datetime, limit: int) -> int:
@@ -154,6 +169,12 @@ def remove_run_accounts(connection: Connection, cutoff: datetime, limit: int) ->
 def remove_runs(connection: Connection, cutoff: datetime, limit: int) -> int:
     """Remove old runs to which nothing refers any more; return their number."""
     return _remove(connection, _REMOVE_RUNS, cutoff, limit)
+
+
+def _remove_unlocked_fetches(connection: Connection, fetches: list[int]) -> int:
+    connection.execute(_LOCK_USAGES, {"fetches": fetches})
+    locked = fetch_values(connection, _LOCK_FETCHES, {"fetches": fetches})
+    return connection.execute(_REMOVE_FETCHES, {"fetches": locked}).rowcount
 
 
 def _remove(connection: Connection, statement: str, cutoff: datetime, limit: int) -> int:

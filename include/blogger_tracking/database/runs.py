@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import scalar_row
+from psycopg.rows import TupleRow, scalar_row
 
 from blogger_tracking.database.rows import fetch_all, fetch_value
 from blogger_tracking.domain.fan_out import instance_label
@@ -110,6 +111,12 @@ where fetches.state in ('planned', 'running')
       or (runs.ended_at <= %(moment)s and (fetches.state = 'planned' or fetches.claimed_at < runs.ended_at))
       or (runs.expires_at <= %(moment)s and (fetches.state = 'planned' or fetches.claimed_at < runs.expires_at))
   )
+"""
+
+_LIVE_FETCHES_OF_BLOGGER = """
+select id, 'its blogger was removed' as reason
+from blogger_tracking.fetches
+where blogger_id = %(blogger_id)s and state in ('planned', 'running')
 """
 
 _RELEASE_RESERVATIONS = """
@@ -237,14 +244,28 @@ def release_stale_fetches(connection: Connection, moment: datetime) -> int:
     The caller must hold the lock of `serialize_planning`.
     """
     stale = connection.execute(_STALE_FETCHES, {"moment": moment}).fetchall()
+    _release(connection, stale, moment)
+    return len(stale)
+
+
+def release_fetches_of_blogger(connection: Connection, blogger_id: UUID, moment: datetime) -> None:
+    """Release the live fetch of a blogger who is being removed: its attempt can no longer save.
+
+    The caller must hold a lock that keeps claims and settlements away, as that of `serialize_planning` does.
+    """
+    live = connection.execute(_LIVE_FETCHES_OF_BLOGGER, {"blogger_id": blogger_id}).fetchall()
+    _release(connection, live, moment)
+
+
+def _release(connection: Connection, fetches: Sequence[TupleRow], moment: datetime) -> None:
+    """Release fetches, each given with the reason."""
     parameters = {
         "moment": moment,
-        "fetches": [fetch_id for fetch_id, _ in stale],
-        "reasons": [reason for _, reason in stale],
+        "fetches": [fetch_id for fetch_id, _ in fetches],
+        "reasons": [reason for _, reason in fetches],
     }
     for statement in (_RELEASE_RESERVATIONS, _RELEASE_ATTEMPTS, _RELEASE_FETCHES):
         connection.execute(statement, parameters)
-    return len(stale)
 
 
 def read_instances(connection: Connection, run_id: int) -> list[PlannedInstance]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
+from psycopg.rows import scalar_row
 
 from blogger_tracking.database.message_queues import enqueue_thumbnails, enqueue_video_batches
 from blogger_tracking.database.rows import fetch_all
@@ -179,6 +180,7 @@ update blogger_tracking.videos
 set thumbnail_path = stored.path
 from unnest(%(ids)s::bigint[], %(paths)s::text[]) as stored (video_id, path)
 where videos.id = stored.video_id
+returning videos.id
 """
 
 
@@ -246,9 +248,12 @@ def read_video_thumbnails(connection: Connection, video_ids: Collection[int]) ->
     return {thumbnail.id: thumbnail for thumbnail in thumbnails}
 
 
-def save_thumbnail_paths(connection: Connection, paths: Mapping[int, str]) -> None:
-    """Save the storage paths of thumbnails by video id (`videos.id`). Part of a transaction of the caller."""
+def save_thumbnail_paths(connection: Connection, paths: Mapping[int, str]) -> Cursor[int]:
+    """Save the storage paths of thumbnails by video id (`videos.id`); return the ids of the videos that still exist.
+
+    Part of a transaction of the caller.
+    """
     parameters = {"ids": list(paths), "paths": list(paths.values())}
     # Locks videos in the same order as `save_videos`, which prevents deadlocks.
     connection.execute(_LOCK_BY_ID, parameters)
-    connection.execute(_SAVE_THUMBNAIL_PATHS, parameters)
+    return connection.cursor(row_factory=scalar_row).execute(_SAVE_THUMBNAIL_PATHS, parameters)

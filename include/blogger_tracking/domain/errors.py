@@ -22,6 +22,10 @@ class StaleClaimError(BloggerTrackingError):
     """An attempt that a newer attempt of the same fetch has replaced; the older attempt may save nothing."""
 
 
+class FetchRemovedError(BloggerTrackingError):
+    """A fetch that left the ledger, because its blogger was removed."""
+
+
 class UnplannedInstanceError(BloggerTrackingError):
     """A task instance without a row in the ledger."""
 

@@ -31,6 +31,19 @@ class ObjectThumbnailStore:
             raise StorageError(f"{key} was not written to {self._root}: {type(error).__name__}") from error
         return str(path)
 
+    def remove(self, path: str) -> None:
+        """Remove an object: see `ThumbnailStore`."""
+        try:
+            ObjectStoragePath(path).unlink()
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            # As above.
+            raise StorageError(
+                f"{path} was not removed: {type(error).__name__}. Correct the Connection of the storage and run the "
+                "command again."
+            ) from error
+
     def require_reachable(self) -> None:
         """Raise StorageError if the storage cannot be read. The storage may be empty."""
         try:

@@ -30,7 +30,8 @@ def submit_fetches(executor: Executor, services: FetchServices, instance: Instan
     if not fetches:
         raise UnplannedInstanceError(
             f"The ledger has no fetch for {instance.task_id}[{instance.map_index}] of {instance.run.dag_run_id}. "
-            "Nothing was fetched. Clear the platform's `plan` task, or start a new run."
+            "Nothing was fetched. If its bloggers were removed, there is nothing to do. Otherwise clear the platform's "
+            "`plan` task, or start a new run."
         )
     due = [fetch.id for fetch in fetches if fetch.is_due]
     if not due:

@@ -47,6 +47,9 @@ class ThumbnailStore(Protocol):
         Raises StorageError.
         """
 
+    def remove(self, path: str) -> None:
+        """Remove the object at a path that `write` returned, if the object is there. Raises StorageError."""
+
 
 @dataclass(frozen=True, slots=True)
 class _StoredThumbnail:
@@ -115,6 +118,8 @@ class ThumbnailStorer:
                 contextvars.copy_context().run, self._store_one, message, thumbnails[message.row["video_id"]]
             )
             for message in delivery.messages
+            # A video that was removed meanwhile took its message along.
+            if message.row["video_id"] in thumbnails
         ]
         outcomes = [future.result() for future in futures]
         stored = [outcome for outcome in outcomes if isinstance(outcome, _StoredThumbnail)]
@@ -182,10 +187,14 @@ class ThumbnailStorer:
         unstored: list[_UnstoredThumbnail],
     ) -> None:
         now = self._clock.now()
+        paths = {each.video_id: each.path for each in stored if each.path is not None}
         with self._pool.connection() as connection, pipelined_transaction(connection):
-            save_thumbnail_paths(connection, {each.video_id: each.path for each in stored if each.path is not None})
+            saved = save_thumbnail_paths(connection, paths)
             finish_messages(connection, QUEUE, delivery.receipt, [each.message_id for each in stored], now)
             fail_messages(connection, QUEUE, delivery.receipt, failures, now)
             if unstored:
                 released = Delivery(delivery.receipt, [each.message for each in unstored])
                 release_messages(connection, QUEUE, released, now + STORAGE_PAUSE, unstored[0].reason)
+        for video_id in paths.keys() - set(saved.fetchall()):
+            # The removal of the video could not know of this object.
+            self._store.remove(paths[video_id])

@@ -49,19 +49,17 @@ comment on column blogger_tracking.subscriptions.blogger_limit is
 
 create table blogger_tracking.subscription_changes (
     id bigint generated always as identity primary key,
-    organization_id uuid not null,
+    organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
     period_start timestamptz not null,
     period_end timestamptz not null,
     plan text not null,
     video_limit bigint not null,
     blogger_limit integer not null,
-    changed_at timestamptz not null default clock_timestamp(),
-    foreign key (organization_id, period_start)
-        references blogger_tracking.subscriptions on update cascade on delete cascade
+    changed_at timestamptz not null default clock_timestamp()
 );
 
 comment on table blogger_tracking.subscription_changes is
-    'Versions of each subscription, each in force from changed_at until the next version. Written by a trigger.';
+    'Versions of each subscription, each in force from changed_at until the next version. Written by a trigger. They outlive the subscription: its period may be inserted again.';
 
 create index subscription_changes_by_subscription
 on blogger_tracking.subscription_changes (organization_id, period_start, changed_at);
@@ -145,6 +143,55 @@ comment on column blogger_tracking.subscription_usage.videos_fetched is
 comment on column blogger_tracking.subscription_usage.reserved is
     'Sum of reserved over the fetch_allocations of this period.';
 comment on column blogger_tracking.subscription_usage.removed_charges is
-    'Sum of charged over the allocations of this period that retention has removed.';
+    'Sum of charged over the removed allocations of this period: by retention, or with their blogger.';
 comment on column blogger_tracking.subscription_usage.removed_charged_at is
-    'The latest charged_at of the allocations that retention has removed.';
+    'The latest charged_at of the removed allocations.';
+
+create function blogger_tracking.refuse_moved_period() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if exists (
+        select from blogger_tracking.subscription_usage
+        where organization_id = old.organization_id
+          and period_start = old.period_start
+          and opening + videos_fetched + reserved > 0
+    ) then
+        raise check_violation using
+            message = 'Videos were charged or reserved in this period, whose usage is counted from its start.',
+            hint = 'Let the subscription end with period_end, and insert another one.';
+    end if;
+    return new;
+end
+$$;
+
+comment on function blogger_tracking.refuse_moved_period() is
+    'Reject another start for a period with usage: the usage would begin at 0 again.';
+
+create trigger refuse_moved_period
+before update of organization_id, period_start on blogger_tracking.subscriptions
+for each row
+when ((old.organization_id, old.period_start) is distinct from (new.organization_id, new.period_start))
+execute function blogger_tracking.refuse_moved_period();
+
+create function blogger_tracking.refuse_removed_usage() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    -- With its organization the usage goes.
+    if exists (select from blogger_tracking.organizations where id = old.organization_id) then
+        raise check_violation using
+            message = 'Videos were charged or reserved in this period: its usage is kept as long as its organization.';
+    end if;
+    return old;
+end
+$$;
+
+comment on function blogger_tracking.refuse_removed_usage() is
+    'Reject the removal of a usage that is not 0: the organization would get its videos again.';
+
+create trigger refuse_removed_usage
+before delete on blogger_tracking.subscription_usage
+for each row
+when (old.opening + old.videos_fetched + old.reserved > 0)
+execute function blogger_tracking.refuse_removed_usage();

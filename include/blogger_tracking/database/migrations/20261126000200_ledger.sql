@@ -220,3 +220,29 @@ comment on column blogger_tracking.tracked_accounts.initial_fetch_run_id is
 
 create index tracked_accounts_by_initial_fetch_run on blogger_tracking.tracked_accounts (initial_fetch_run_id)
 where initial_fetch_run_id is not null;
+
+create function blogger_tracking.refuse_truncation() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    raise object_not_in_prerequisite_state using
+        message = format('The table blogger_tracking.%s is part of the ledger and is not emptied.', tg_table_name),
+        hint = 'Delete rows, or remove the schema with the command uninstall.';
+end
+$$;
+
+comment on function blogger_tracking.refuse_truncation() is
+    'Reject TRUNCATE, also as a cascade from another table: the tables of the ledger would no longer fit together.';
+
+create trigger refuse_truncation before truncate on blogger_tracking.subscription_usage
+for each statement execute function blogger_tracking.refuse_truncation();
+create trigger refuse_truncation before truncate on blogger_tracking.runs
+for each statement execute function blogger_tracking.refuse_truncation();
+create trigger refuse_truncation before truncate on blogger_tracking.run_accounts
+for each statement execute function blogger_tracking.refuse_truncation();
+create trigger refuse_truncation before truncate on blogger_tracking.fetches
+for each statement execute function blogger_tracking.refuse_truncation();
+create trigger refuse_truncation before truncate on blogger_tracking.fetch_allocations
+for each statement execute function blogger_tracking.refuse_truncation();
+create trigger refuse_truncation before truncate on blogger_tracking.fetch_attempts
+for each statement execute function blogger_tracking.refuse_truncation();
