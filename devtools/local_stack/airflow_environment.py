@@ -65,6 +65,12 @@ TUNED_SETTINGS = (
     ),
     AirflowSetting(
         "scheduler",
+        "orphaned_tasks_check_interval",
+        "30",
+        "The successor of a killed scheduler takes over its tasks after half a minute instead of five.",
+    ),
+    AirflowSetting(
+        "scheduler",
         "task_instance_heartbeat_timeout",
         "30",
         "The task of a killed worker is retried after half a minute instead of five.",
