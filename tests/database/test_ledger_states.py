@@ -6,6 +6,7 @@ each step both have the same contents, and the ledger keeps its invariants.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -230,6 +231,7 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
         self.bloggers = {build.blogger(platform): platform for platform in PLATFORMS}
         self.model = LedgerModel(self.bloggers)
         self.organizations: list[UUID] = []
+        self.account_numbers = itertools.count(1)
         self.keys: dict[ModelRun, RunKey] = {}
         self.claims: dict[ModelAttempt, Claim] = {}
         self.before = read_contents(build)
@@ -258,7 +260,7 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
     @rule(pair=one_of_the(untracked), asks=ASKED)
     def track(self, pair: tuple[int, int], asks: int) -> None:
         organization, blogger = self.organizations[pair[0]], list(self.bloggers)[pair[1]]
-        account = ModelAccount(UUID(int=len(self.model.accounts) + 1), organization, blogger, asks)
+        account = ModelAccount(UUID(int=next(self.account_numbers)), organization, blogger, asks)
         self.build.run(_TRACK, id=account.id, organization=organization, blogger=blogger, asks=asks)
         self.model.accounts.append(account)
 
@@ -269,6 +271,19 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
         self.build.run(
             "update tracked_accounts set is_active = %(active)s where id = %(id)s", active=account.active, id=account.id
         )
+
+    @precondition(lambda self: len(self.model.accounts) > 3)
+    @rule(account=one_of_the(accounts))
+    def remove_account(self, account: ModelAccount) -> None:
+        self.build.run("delete from tracked_accounts where id = %(id)s", id=account.id)
+        self.model.remove_account(account)
+
+    @precondition(lambda self: len(self.organizations) > 2)
+    @rule(number=st.integers(0, 2))
+    def remove_organization(self, number: int) -> None:
+        organization = self.organizations.pop(number)
+        self.build.run("delete from organizations where id = %(id)s", id=organization)
+        self.model.remove_organization(organization)
 
     @precondition(there_are(current_periods))
     @rule(period=one_of_the(current_periods), limit=LIMITS)

@@ -54,13 +54,17 @@ class ModelPeriod(_Named):
 
 @dataclass(eq=False, slots=True)
 class ModelAccount(_Named):
-    """A tracked account. `scraped_by` is the token of the attempt that set `last_scraped_at`."""
+    """A tracked account. `scraped_by` is the token of the attempt that set `last_scraped_at`.
+
+    Allocations of a removed account stay.
+    """
 
     id: UUID
     organization: UUID
     blogger: UUID
     asks: int
     active: bool = True
+    removed: bool = False
     last_attempt: int = 0
     scraped_by: int | None = None
 
@@ -187,6 +191,7 @@ class LedgerModel:
         if attempt.grants:
             fetch.state = "running"
         else:
+            attempt.reasons = attempt.reasons or {"removed"}
             attempt.outcome = "skipped"
             fetch.state = fetch.conclusive_state or "skipped"
         return attempt
@@ -214,6 +219,22 @@ class LedgerModel:
     def expire_run(self, run: ModelRun) -> None:
         """Let the time of a run pass."""
         run.expired = self._tick()
+
+    def remove_account(self, account: ModelAccount) -> None:
+        """Remove a tracked account: what was planned for it, and charged, stays."""
+        account.removed = True
+        self.accounts.remove(account)
+
+    def remove_organization(self, organization: UUID) -> None:
+        """Remove an organization with all of its own: the fetches that it shared go on without it."""
+        for account in [each for each in self.accounts if each.organization == organization]:
+            self.remove_account(account)
+        self.periods = [each for each in self.periods if each.organization != organization]
+        self.links = {link: fetch for link, fetch in self.links.items() if link[0] != organization}
+        for fetch in self.fetches:
+            fetch.allocations = [each for each in fetch.allocations if each.account.organization != organization]
+            for attempt in fetch.attempts:
+                attempt.grants = {part: videos for part, videos in attempt.grants.items() if part in fetch.allocations}
 
     def contents(self) -> LedgerContents:
         """Return what the database must contain."""
@@ -278,6 +299,8 @@ class LedgerModel:
 
     def _claim_allocation(self, allocation: ModelAllocation) -> tuple[int, str]:
         """Return the videos granted now, and the reason if there are none."""
+        if allocation.account.removed:
+            return 0, "removed"
         if not allocation.account.active:
             return 0, "inactive"
         if allocation.period.ended_early:
