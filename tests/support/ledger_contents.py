@@ -14,9 +14,9 @@ class LedgerContents:
     """Everything that was planned, claimed and saved. A fetch is named by its run and its blogger.
 
     `usage` has (opening, charged, reserved) of each period that is used; `decisions` has "planned" or the reason for
-    skipping; a fetch has (state, target count, outcomes of its attempts); an allocation has (period, granted, reserved,
-    charged); `scraped_by` has the attempt that set an account's `last_scraped_at`; `links` has the fetch that linked a
-    video to an organization.
+    skipping; a fetch has (state, target count, outcome and number of requests of each attempt); an allocation has
+    (period, granted, reserved, charged); `scraped_by` has the attempt that set an account's `last_scraped_at`; `links`
+    has the fetch that linked a video to an organization; `suspended` has platforms.
     """
 
     usage: dict[tuple[UUID, datetime], list[int]]
@@ -26,6 +26,7 @@ class LedgerContents:
     scraped_by: dict[UUID, int]
     links: dict[tuple[UUID, str], list[object]]
     videos: set[str]
+    suspended: set[str]
 
 
 _USAGE = """
@@ -43,7 +44,14 @@ select
     state,
     target_count,
     array(
-        select coalesce(outcome, 'running') from fetch_attempts where fetch_id = fetches.id order by fetch_attempts.id
+        select
+            coalesce(outcome, 'running')
+            || ', '
+            || (select coalesce(sum(number::integer), 0) from jsonb_each_text(requests) as sent (purpose, number))
+            || ' requests'
+        from fetch_attempts
+        where fetch_id = fetches.id
+        order by fetch_attempts.id
     )
 from fetches
 """
@@ -70,6 +78,8 @@ join fetches on fetches.id = fetch_id
 
 _VIDEOS = "select platform || ' ' || external_video_id from videos"
 
+_SUSPENDED = "select platform from platform_suspensions where suspended_until > clock_timestamp()"
+
 
 def read_contents(build: DatabaseBuilder) -> LedgerContents:
     """Return the contents of a database."""
@@ -84,4 +94,5 @@ def read_contents(build: DatabaseBuilder) -> LedgerContents:
         scraped_by=dict(build.rows(_SCRAPED_BY)),
         links={(organization, video): fetch for organization, video, *fetch in build.rows(_LINKS)},
         videos={video for (video,) in build.rows(_VIDEOS)},
+        suspended={platform for (platform,) in build.rows(_SUSPENDED)},
     )

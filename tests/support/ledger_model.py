@@ -6,7 +6,7 @@ rules only compare which of two came first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -54,13 +54,17 @@ class ModelPeriod(_Named):
 
 @dataclass(eq=False, slots=True)
 class ModelAccount(_Named):
-    """A tracked account. `scraped_by` is the token of the attempt that set `last_scraped_at`."""
+    """A tracked account. `scraped_by` is the token of the attempt that set `last_scraped_at`.
+
+    Allocations of a removed account stay.
+    """
 
     id: UUID
     organization: UUID
     blogger: UUID
     asks: int
     active: bool = True
+    removed: bool = False
     last_attempt: int = 0
     scraped_by: int | None = None
 
@@ -98,6 +102,7 @@ class ModelFetch(_Named):
 
     run: ModelRun
     blogger: UUID
+    target_count: int = 0
     allocations: list[ModelAllocation] = field(default_factory=list)
     attempts: list[ModelAttempt] = field(default_factory=list)
     state: str = "planned"
@@ -128,15 +133,18 @@ class ModelAttempt(_Named):
     reasons: set[str] = field(default_factory=set)
     outcome: str | None = None
     token: int = 0
+    requests: int = 0
 
     def __repr__(self) -> str:
         return f"attempt {self.token} ({self.outcome or 'running'}) of {self.fetch}"
 
 
 class LedgerModel:
-    """The ledger as the contracts describe it."""
+    """The ledger as the contracts describe it. `platforms` has the platform of each blogger."""
 
-    def __init__(self) -> None:
+    def __init__(self, platforms: Mapping[UUID, str]) -> None:
+        self.platforms = platforms
+        self.suspended: set[str] = set()
         self.periods: list[ModelPeriod] = []
         self.accounts: list[ModelAccount] = []
         self.runs: list[ModelRun] = []
@@ -171,12 +179,9 @@ class LedgerModel:
         attempt = ModelAttempt(fetch)
         fetch.attempts.append(attempt)
         fetch.claimed, fetch.lease_expired = self._tick(), False
-        live_elsewhere = any(
-            other is not fetch and other.blogger == fetch.blogger and other.state in LIVE_STATES
-            for other in self.fetches
-        )
+        refusal = self._refuse_claim(fetch)
         for allocation in fetch.allocations:
-            videos, reason = (0, "already_running") if live_elsewhere else self._claim_allocation(allocation)
+            videos, reason = (0, refusal) if refusal else self._claim_allocation(allocation)
             allocation.reserved = max(0, videos - allocation.charged)
             if videos:
                 attempt.grants[allocation] = videos
@@ -186,6 +191,7 @@ class LedgerModel:
         if attempt.grants:
             fetch.state = "running"
         else:
+            attempt.reasons = attempt.reasons or {"removed"}
             attempt.outcome = "skipped"
             fetch.state = fetch.conclusive_state or "skipped"
         return attempt
@@ -214,6 +220,22 @@ class LedgerModel:
         """Let the time of a run pass."""
         run.expired = self._tick()
 
+    def remove_account(self, account: ModelAccount) -> None:
+        """Remove a tracked account: what was planned for it, and charged, stays."""
+        account.removed = True
+        self.accounts.remove(account)
+
+    def remove_organization(self, organization: UUID) -> None:
+        """Remove an organization with all of its own: the fetches that it shared go on without it."""
+        for account in [each for each in self.accounts if each.organization == organization]:
+            self.remove_account(account)
+        self.periods = [each for each in self.periods if each.organization != organization]
+        self.links = {link: fetch for link, fetch in self.links.items() if link[0] != organization}
+        for fetch in self.fetches:
+            fetch.allocations = [each for each in fetch.allocations if each.account.organization != organization]
+            for attempt in fetch.attempts:
+                attempt.grants = {part: videos for part, videos in attempt.grants.items() if part in fetch.allocations}
+
     def contents(self) -> LedgerContents:
         """Return what the database must contain."""
         return LedgerContents(
@@ -226,8 +248,8 @@ class LedgerModel:
             fetches={
                 (fetch.run.id, fetch.blogger): [
                     fetch.state,
-                    max(allocation.granted for allocation in fetch.allocations),
-                    [attempt.outcome or "running" for attempt in fetch.attempts],
+                    fetch.target_count,
+                    [f"{attempt.outcome or 'running'}, {attempt.requests} requests" for attempt in fetch.attempts],
                 ]
                 for fetch in self.fetches
             },
@@ -244,12 +266,15 @@ class LedgerModel:
             scraped_by={account.id: account.scraped_by for account in self.accounts if account.scraped_by},
             links={link: [fetch.run.id, fetch.blogger] for link, fetch in self.links.items()},
             videos=set(self.videos),
+            suspended=set(self.suspended),
         )
 
     def _plan_account(self, run: ModelRun, account: ModelAccount, live: Collection[UUID]) -> str:
         period = self.current_period(account.organization)
         if account.blogger in live:
             return "already_running"
+        if self.platforms[account.blogger] in self.suspended:
+            return "platform_suspended"
         if period is None:
             return "no_active_subscription"
         videos = _grant(account.asks, self._remaining(period))
@@ -260,10 +285,22 @@ class LedgerModel:
             fetch = ModelFetch(run, account.blogger)
             self.fetches.append(fetch)
         fetch.allocations.append(ModelAllocation(account, period, videos, reserved=videos))
+        fetch.target_count = max(fetch.target_count, videos)
         return "planned"
+
+    def _refuse_claim(self, fetch: ModelFetch) -> str:
+        """Return the reason for which no organization is granted a video, or an empty text."""
+        if any(
+            other is not fetch and other.blogger == fetch.blogger and other.state in LIVE_STATES
+            for other in self.fetches
+        ):
+            return "already_running"
+        return "platform_suspended" if self.platforms[fetch.blogger] in self.suspended else ""
 
     def _claim_allocation(self, allocation: ModelAllocation) -> tuple[int, str]:
         """Return the videos granted now, and the reason if there are none."""
+        if allocation.account.removed:
+            return 0, "removed"
         if not allocation.account.active:
             return 0, "inactive"
         if allocation.period.ended_early:
