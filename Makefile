@@ -15,7 +15,8 @@ ALL_TESTS := --cov --cov-report=term:skip-covered
 # Locked packages are accepted only with one of the hashes that the lock names.
 COMPILED := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
 
-.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall bench bench-large chaos
+.PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall
+.PHONY: attack bench bench-large chaos
 .PHONY: legacy-views import-check import compare
 .PHONY: check format test test-fast docs hooks lock
 .DEFAULT_GOAL := help
@@ -63,6 +64,9 @@ migrate-sql: $(SETUP) ## Print the SQL of the missing migrations, for a review, 
 
 uninstall: $(SETUP) ## Remove the project's schema from the named database, after a question.
 	@$(LOCAL) uninstall
+
+attack: $(SETUP) ## Attack a stack of its own, for about three minutes; fails unless every try is repelled.
+	@$(BIN)/python -m devtools.attack
 
 legacy-views: $(SETUP) ## Print the template of the views over an earlier system's tables.
 	@$(LOCAL) legacy-views

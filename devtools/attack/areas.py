@@ -1,0 +1,30 @@
+"""The areas of an attack, in the order in which they are attacked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from devtools.attack.addresses import addresses, images
+from devtools.attack.airflow import airflow
+from devtools.attack.bodies import bodies
+from devtools.attack.data_api import data_api
+from devtools.attack.idempotency import idempotency
+from devtools.attack.limits import limits
+from devtools.attack.roles import roles
+from devtools.attack.secrets import secrets
+from devtools.attack.tokens import tokens
+from devtools.attack.tries import Area
+
+AREAS: Mapping[str, Area] = {
+    "tokens": tokens,
+    "roles, routes, organizations": roles,
+    "bodies": bodies,
+    "idempotency keys": idempotency,
+    "limits of requests": limits,
+    "addresses of thumbnails": addresses,
+    "images": images,
+    "Data API": data_api,
+    "Airflow": airflow,
+    # Last, because it searches the answers of the others.
+    "secrets": secrets,
+}
