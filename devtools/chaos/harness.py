@@ -110,13 +110,15 @@ class Harness:
     def measure_undisturbed(self, runs: int) -> None:
         """Measure runs without a disturbance; the slowest is what disturbed runs are compared with.
 
-        Raises StackError for a violation: the harness itself, or the system, is broken then.
+        A further run comes first, because the first run of a stack is slower than later runs. Raises StackError for a
+        violation: the harness itself, or the system, is broken then.
         """
-        for _ in range(runs):
+        for number in range(runs + 1):
             result = self._try(())
             if result.violations:
                 raise StackError(f"An undisturbed run is not sound: {'; '.join(result.violations[:_SHOWN])}")
-            self.undisturbed_seconds = max(self.undisturbed_seconds, result.seconds)
+            if number > 0:
+                self.undisturbed_seconds = max(self.undisturbed_seconds, result.seconds)
 
     def disturb(self, *kinds: Kind) -> TryResult:
         """Disturb one run with these kinds, one after the other, and return the result."""

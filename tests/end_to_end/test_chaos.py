@@ -29,6 +29,6 @@ def harness() -> Iterator[Harness]:
             yield measured
 
 
-@pytest.mark.parametrize("kind", ["triggerer-killed", "saving-line-cut-after-commit", "manual-run-during-a-run"])
+@pytest.mark.parametrize("kind", ["api-server-killed", "saving-line-cut-before-commit", "manual-run-during-a-run"])
 def test_a_disturbed_run_fetches_everybody_once(harness: Harness, kind: str) -> None:
     assert harness.disturb(KINDS[kind]).violations == []
