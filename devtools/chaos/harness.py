@@ -107,17 +107,17 @@ class Harness:
         self._tries = 0
         self.undisturbed_seconds = 0.0
 
-    def measure_undisturbed(self, runs: int) -> None:
+    def measure_undisturbed(self, runs: int, *, warm_up: bool = True) -> None:
         """Measure runs without a disturbance; the slowest is what disturbed runs are compared with.
 
-        A further run comes first, because the first run of a stack is slower than later runs. Raises StackError for a
-        violation: the harness itself, or the system, is broken then.
+        With `warm_up` a further run comes first, because the first run of a stack is slower than later runs. Raises
+        StackError for a violation: the harness itself, or the system, is broken then.
         """
-        for number in range(runs + 1):
+        for number in range(runs + warm_up):
             result = self._try(())
             if result.violations:
                 raise StackError(f"An undisturbed run is not sound: {'; '.join(result.violations[:_SHOWN])}")
-            if number > 0:
+            if number >= warm_up:
                 self.undisturbed_seconds = max(self.undisturbed_seconds, result.seconds)
 
     def disturb(self, *kinds: Kind) -> TryResult:

@@ -25,7 +25,7 @@ def harness() -> Iterator[Harness]:
         with ChaosStack(config, print) as stack:
             oracle = WorldOracle(World(config.sandbox.seed, config.sandbox.creators or 0))
             measured = Harness(stack, oracle, SEED, Sizes(per_platform=4), print)
-            measured.measure_undisturbed(1)
+            measured.measure_undisturbed(1, warm_up=False)
             yield measured
 
 
