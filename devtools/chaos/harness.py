@@ -107,16 +107,18 @@ class Harness:
         self._tries = 0
         self.undisturbed_seconds = 0.0
 
-    def measure_undisturbed(self, runs: int) -> None:
+    def measure_undisturbed(self, runs: int, *, warm_up: bool = True) -> None:
         """Measure runs without a disturbance; the slowest is what disturbed runs are compared with.
 
-        Raises StackError for a violation: the harness itself, or the system, is broken then.
+        With `warm_up` a further run comes first, because the first run of a stack is slower than later runs. Raises
+        StackError for a violation: the harness itself, or the system, is broken then.
         """
-        for _ in range(runs):
+        for number in range(runs + warm_up):
             result = self._try(())
             if result.violations:
                 raise StackError(f"An undisturbed run is not sound: {'; '.join(result.violations[:_SHOWN])}")
-            self.undisturbed_seconds = max(self.undisturbed_seconds, result.seconds)
+            if number >= warm_up:
+                self.undisturbed_seconds = max(self.undisturbed_seconds, result.seconds)
 
     def disturb(self, *kinds: Kind) -> TryResult:
         """Disturb one run with these kinds, one after the other, and return the result."""
