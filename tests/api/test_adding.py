@@ -8,11 +8,15 @@ from unicodedata import normalize
 from uuid import uuid4
 
 import pytest
+from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.fetch_settlement import FetchOutcome
+from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
 from devtools.platform_sandbox import CreatorKind, Fault, FaultKind, SandboxServer, handles_in_other_scripts
 from tests.support.airflow_stand_in import AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder
+from tests.support.ledger_steps import claim, fetch_ids, plan, settle
 from tests.support.people import People
 
 
@@ -208,6 +212,32 @@ def test_a_private_profile_that_comes_whole_beside_its_code_is_added(people: Peo
     sandbox.add_fault(Fault(FaultKind.PRIVATE_PROFILE_WITH_CODE, creator=creator.username))
     answer = people.person().add(creator.username)
     assert (answer.status_code, answer.json()["blogger"]["externalId"]) == (200, creator.external_id)
+
+
+def test_a_private_profile_is_a_first_sighting_that_the_initial_fetch_confirms(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    creator = next(sandbox.world.creators("TikTok", CreatorKind.PRIVATE))
+    sandbox.add_fault(Fault(FaultKind.PRIVATE_PROFILE_WITH_CODE, creator=creator.username))
+    added = people.person().add(creator.username).json()["blogger"]
+    assert added["accountState"] == "active"
+    build.run("update tracked_accounts set pending_initial_fetch = false")
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PRIVATE))
+    assert build.value("select account_state from blogger_information") == "private"
+
+
+def test_a_rename_that_an_addition_finds_is_kept(
+    people: People, sandbox: SandboxServer, build: DatabaseBuilder
+) -> None:
+    name = username(sandbox)
+    people.person().add(name)
+    build.run("update blogger_information set username = 'old_name'")
+    build.run("delete from account_state_changes")
+    people.person().add(name)
+    assert build.rows("select state, old_username, new_username from account_state_changes") == [
+        ("renamed", "old_name", name)
+    ]
 
 
 def test_a_suspended_platform_is_503_without_a_request_to_the_platform(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -31,6 +32,25 @@ def test_reading_returns_the_last_fetch_and_the_number_of_videos_saved(
     assert after["videosSaved"] == 4
     assert after["initialFetch"]["state"] == "fetched"
     assert (after["lastFetch"]["state"], after["lastFetch"]["reason"]) == ("succeeded", None)
+
+
+def test_reading_returns_the_state_of_the_account_since_its_first_sighting(
+    people: People, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    person = people.person("viewer")
+    tracked = build.track(person.organization_id)
+    states = []
+    for _ in range(3):
+        states.append(person.read(tracked.tracking_id).json()["account"])
+        (fetch_id,) = fetch_ids(pool, plan(pool))
+        settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.PRIVATE))
+    first = build.value("select min(finished_at) from fetch_attempts")
+    assert [(state["state"], state["reason"]) for state in states] == [
+        ("active", None),
+        ("active", None),
+        ("private", "This account is private."),
+    ]
+    assert datetime.fromisoformat(states[2]["since"]) == first
 
 
 def test_the_last_fetch_is_explained_without_the_platforms_text(

@@ -34,6 +34,7 @@ def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[UUID, UUID]:
     )
     (fetch_id,) = fetch_ids(pool, plan(pool))
     succeed(pool, claim(pool, fetch_id), returned=2)
+    build.run("update blogger_information set username = 'renamed'")
     return build.member(organization), build.member(other)
 
 

@@ -30,6 +30,7 @@ def tenants(build: DatabaseBuilder, pool: ConnectionPool) -> tuple[Tracked, Trac
         build.run(
             "insert into blogger_tags values (%(o)s, %(b)s, 'tag')", o=tracked.organization_id, b=tracked.blogger_id
         )
+    build.run("update blogger_information set username = username || '_renamed'")
     return first, second
 
 

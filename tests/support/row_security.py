@@ -14,6 +14,7 @@ READABLE = (
     "subscriptions",
     "subscription_usage",
     "blogger_information",
+    "account_state_changes",
     "tracked_accounts",
     "campaigns",
     "blogger_campaign",

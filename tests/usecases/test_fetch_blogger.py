@@ -72,10 +72,10 @@ def test_the_newest_videos_are_saved_and_charged(
     [
         (CreatorKind.PRIVATE, FetchState.PRIVATE, "private"),
         (CreatorKind.GONE, FetchState.NOT_FOUND, "not_found"),
-        (CreatorKind.EMPTY, FetchState.EMPTY, "active"),
+        (CreatorKind.EMPTY, FetchState.EMPTY, "empty"),
     ],
 )
-def test_private_not_found_and_empty_are_conclusive(
+def test_private_not_found_and_empty_are_conclusive_and_the_accounts_state_after_the_second_fetch(
     build: DatabaseBuilder,
     sandbox: SandboxServer,
     services: FetchServices,
@@ -86,6 +86,8 @@ def test_private_not_found_and_empty_are_conclusive(
     track(build, creator_of(sandbox, Platform.TIKTOK, kind))
     report = fetch_first(services)
     assert (report.state, report.failed, report.charged) == (state, False, 0)
+    assert build.value("select account_state from blogger_information") == "active"
+    fetch_first(services)
     assert build.value("select account_state from blogger_information") == account_state
     assert build.value("select last_scraped_at from tracked_accounts") is not None
 

@@ -90,6 +90,14 @@ class InitialFetch(_Response):
     reason: str | None = None
 
 
+class AccountState(_Response):
+    """State of the account on its platform. `since` is the first sighting; `reason` is null if it was always active."""
+
+    state: str
+    since: datetime
+    reason: str | None
+
+
 class LastFetch(_Response):
     """Latest fetch for the account. `at` is the start of its latest attempt; null: planned, not started."""
 
@@ -109,6 +117,7 @@ class Tracking(_Response):
 class TrackingState(Tracking):
     """Response to reading and to changing a tracked account."""
 
+    account: AccountState
     last_fetch: LastFetch | None
     videos_saved: int
 

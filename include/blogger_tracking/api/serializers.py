@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blogger_tracking.api.schemas import Blogger, InitialFetch, LastFetch, Tracking, TrackingState
+from blogger_tracking.api.schemas import AccountState, Blogger, InitialFetch, LastFetch, Tracking, TrackingState
 from blogger_tracking.database.tracked_accounts import TrackedBlogger
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome
@@ -18,6 +18,9 @@ def tracking_state(account: TrackedBlogger) -> TrackingState:
     return TrackingState(
         blogger=_blogger(account),
         initial_fetch=_initial_fetch(account, None),
+        account=AccountState(
+            state=account.account_state, since=account.account_state_since, reason=account.account_state_reason
+        ),
         last_fetch=_last_fetch(account),
         videos_saved=account.videos_saved,
     )

@@ -111,14 +111,16 @@ where id = %(blogger_id)s
   )
 """
 
-# A rename is a new username with the same external id. Values that the platform's response lacks are kept.
+# A rename is a new username with the same external id. Values that the platform's response lacks are kept. That a new
+# account is private is a first sighting, which the initial fetch confirms; the state of a known one is left to fetches.
 _SAVE_PROFILE = """
 insert into blogger_tracking.blogger_information (
-    platform, external_id, username, sec_id, channel_name, subscribers, thumbnail_url, account_state
+    platform, external_id, username, sec_id, channel_name, subscribers, thumbnail_url, sighted_state,
+    sighted_at
 )
 values (
     %(platform)s, %(external_id)s, %(username)s, %(sec_id)s, %(channel_name)s, %(subscribers)s, %(thumbnail_url)s,
-    %(account_state)s
+    case when %(is_private)s then 'private' end, case when %(is_private)s then now() end
 )
 on conflict (platform, external_id) do update
 set
@@ -127,7 +129,6 @@ set
     channel_name = excluded.channel_name,
     subscribers = coalesce(excluded.subscribers, blogger_information.subscribers),
     thumbnail_url = coalesce(excluded.thumbnail_url, blogger_information.thumbnail_url),
-    account_state = excluded.account_state,
     updated_at = clock_timestamp()
 returning id
 """
@@ -240,7 +241,7 @@ def _save_profile(connection: Connection, profile: BloggerProfile) -> UUID:
         "channel_name": profile.channel_name,
         "subscribers": profile.subscribers,
         "thumbnail_url": profile.thumbnail_url,
-        "account_state": "private" if profile.is_private else "active",
+        "is_private": profile.is_private,
     }
     blogger_id: UUID = fetch_value(connection, _SAVE_PROFILE, parameters)
     return blogger_id

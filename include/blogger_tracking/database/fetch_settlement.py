@@ -110,17 +110,51 @@ _MARK_ACCOUNTS = """
 update blogger_tracking.tracked_accounts set last_scraped_at = now() where id = any(%(tracked_accounts)s)
 """
 
+# A state other than active is shown once two fetches in a row have seen it: one answer may be an error of the platform.
+# A fetch that lists videos proves at once that the account is active. Attempts of one fetch are one sighting.
+# The trigger `keep_account_state` writes the history.
 _MARK_BLOGGER = """
 update blogger_tracking.blogger_information
 set
-    account_state = %(account_state)s,
+    account_state = case when seen.is_change then %(account_state)s else account_state end,
+    account_state_since = case
+        when not seen.is_change then account_state_since
+        when %(account_state)s::text = 'active' then now()
+        else sighted_at
+    end,
+    account_state_reason = case when seen.is_change then %(state_reason)s else account_state_reason end,
+    account_state_fetch_id = case when seen.is_change then %(fetch_id)s else account_state_fetch_id end,
+    sighted_state = case when seen.is_first then %(account_state)s end,
+    sighted_at = case
+        when not seen.is_first then null
+        when sighted_state = %(account_state)s::text then sighted_at
+        else now()
+    end,
+    sighted_fetch_id = case when seen.is_first then %(fetch_id)s::bigint end,
     sec_id = coalesce(%(sec_id)s, sec_id),
     posts_read_at = coalesce(%(posts_read_at)s, posts_read_at),
     newest_posts_only_at = coalesce(%(newest_posts_only_at)s, newest_posts_only_at),
     updated_at = now()
-where id = %(blogger_id)s
+from (
+    select id, differs and is_proven as is_change, differs and not is_proven as is_first
+    from (
+        select
+            id,
+            account_state <> %(account_state)s::text as differs,
+            %(account_state)s::text = 'active'
+            or (
+                sighted_state is not distinct from %(account_state)s::text
+                and sighted_fetch_id is distinct from %(fetch_id)s::bigint
+            ) as is_proven
+        from blogger_tracking.blogger_information
+        where id = %(blogger_id)s
+    ) as sighting
+) as seen
+where blogger_information.id = seen.id
   and (
-      (account_state, sec_id) is distinct from (%(account_state)s, coalesce(%(sec_id)s, sec_id))
+      account_state <> %(account_state)s::text
+      or sighted_state is not null
+      or sec_id is distinct from coalesce(%(sec_id)s, sec_id)
       or %(posts_read_at)s::timestamptz is not null
   )
 """
@@ -220,7 +254,15 @@ def _allocation_parameters(claim: Claim, outcome: FetchOutcome) -> dict[str, Any
     }
 
 
-_ACCOUNT_STATES = {FetchState.PRIVATE: "private", FetchState.NOT_FOUND: "not_found"}
+_ACCOUNT_STATES = {FetchState.PRIVATE: "private", FetchState.NOT_FOUND: "not_found", FetchState.EMPTY: "empty"}
+
+_STATE_REASONS = {
+    "active": "The platform lists this account's videos.",
+    "private": "This account is private.",
+    "not_found": "The platform knows no such account.",
+    "empty": "This account has no videos.",
+}
+"""Reasons of the account states, in sentences for members."""
 
 
 def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome) -> None:
@@ -228,11 +270,14 @@ def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome) -
         _MARK_ACCOUNTS,
         {"tracked_accounts": [claimed.tracked_account_id for claimed in claim.allocations]},
     )
+    account_state = _ACCOUNT_STATES.get(outcome.state, "active")
     connection.execute(
         _MARK_BLOGGER,
         {
             "blogger_id": claim.blogger_id,
-            "account_state": _ACCOUNT_STATES.get(outcome.state, "active"),
+            "fetch_id": claim.fetch_id,
+            "account_state": account_state,
+            "state_reason": _STATE_REASONS[account_state],
             "sec_id": outcome.sec_id,
             "posts_read_at": outcome.posts_history.read_at if outcome.posts_history else None,
             "newest_posts_only_at": outcome.posts_history.newest_posts_only_at if outcome.posts_history else None,

@@ -30,6 +30,8 @@ class TrackedBlogger:
     subscribers: int | None
     thumbnail_url: str | None
     account_state: str
+    account_state_since: datetime
+    account_state_reason: str | None
     is_active: bool
     daily_videos_count: int
     last_scraped_at: datetime | None
@@ -73,6 +75,8 @@ select
     blogger_information.subscribers,
     blogger_information.thumbnail_url,
     blogger_information.account_state,
+    blogger_information.account_state_since,
+    blogger_information.account_state_reason,
     tracked_accounts.is_active,
     coalesce(tracked_accounts.daily_videos_count, organizations.daily_videos_count) as daily_videos_count,
     tracked_accounts.last_scraped_at,

@@ -9,12 +9,20 @@ create table blogger_tracking.blogger_information (
     channel_name text,
     subscribers bigint check (subscribers >= 0),
     thumbnail_url text,
-    account_state text not null default 'active' check (account_state in ('active', 'private', 'not_found')),
+    account_state text not null default 'active'
+    check (account_state in ('active', 'private', 'not_found', 'empty')),
+    account_state_since timestamptz not null default now(),
+    account_state_reason text,
+    account_state_fetch_id bigint,
+    sighted_state text check (sighted_state in ('private', 'not_found', 'empty')),
+    sighted_at timestamptz,
+    sighted_fetch_id bigint,
     posts_read_at timestamptz,
     newest_posts_only_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (platform, external_id)
+    unique (platform, external_id),
+    check ((sighted_state is null) = (sighted_at is null))
 );
 
 comment on table blogger_tracking.blogger_information is
@@ -24,7 +32,18 @@ comment on column blogger_tracking.blogger_information.external_id is 'The platf
 comment on column blogger_tracking.blogger_information.sec_id is
     'TikTok''s secUid, which its video list is requested by.';
 comment on column blogger_tracking.blogger_information.account_state is
-    'State of the account in the platform''s latest response.';
+    'State of the account. Other states than active are those that two fetches in a row have seen.';
+comment on column blogger_tracking.blogger_information.account_state_since is
+    'Time at which account_state was seen for the first time.';
+comment on column blogger_tracking.blogger_information.account_state_reason is
+    'Reason of account_state, in a sentence for members. Null: nothing else than active was ever seen.';
+comment on column blogger_tracking.blogger_information.account_state_fetch_id is
+    'Fetch that confirmed account_state. Not a foreign key: the fetch may have been removed.';
+comment on column blogger_tracking.blogger_information.sighted_state is
+    'State that the last fetch, or the look-up before the first one, saw for the first time; the next sighting in a row confirms it.';
+comment on column blogger_tracking.blogger_information.sighted_at is 'Time of the first sighting of sighted_state.';
+comment on column blogger_tracking.blogger_information.sighted_fetch_id is
+    'Fetch that saw sighted_state first. Null: a look-up. Not a foreign key: the fetch may have been removed.';
 comment on column blogger_tracking.blogger_information.posts_read_at is
     'Instagram: time of the last complete reading of the account''s list of posts, which is read only as needed.';
 comment on column blogger_tracking.blogger_information.newest_posts_only_at is
