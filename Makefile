@@ -65,7 +65,7 @@ migrate-sql: $(SETUP) ## Print the SQL of the missing migrations, for a review, 
 uninstall: $(SETUP) ## Remove the project's schema from the named database, after a question.
 	@$(LOCAL) uninstall
 
-attack: $(SETUP) ## Attack a stack of its own, for about three minutes; fails unless every try is repelled.
+attack: $(SETUP) ## Attack a stack of its own, for about two minutes; fails unless every try is repelled.
 	@$(BIN)/python -m devtools.attack
 
 legacy-views: $(SETUP) ## Print the template of the views over an earlier system's tables.

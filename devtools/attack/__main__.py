@@ -28,6 +28,7 @@ from devtools.local_stack.stack import Stack
 from devtools.local_stack.stack_folder import find_running_stack, load_secrets
 
 _PERSON_LIMIT = 60
+_LOOK_UP_LIMIT = 20
 _NO_LIMIT = "100000"
 _SETTINGS: Mapping[str, str] = {
     # No scheduled run may plan the accounts that are attacked.
@@ -36,6 +37,7 @@ _SETTINGS: Mapping[str, str] = {
     "BLOGGER_TRACKING_STRANGER_REQUESTS_PER_MINUTE": _NO_LIMIT,
     "BLOGGER_TRACKING_STRANGER_REQUESTS_PER_MINUTE_OF_ADDRESS": _NO_LIMIT,
     "BLOGGER_TRACKING_PERSON_REQUESTS_PER_MINUTE": str(_PERSON_LIMIT),
+    "BLOGGER_TRACKING_PERSON_LOOK_UPS_PER_HOUR": str(_LOOK_UP_LIMIT),
     # A run that is refused ends soon.
     "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",
     "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
@@ -80,6 +82,7 @@ def _target(stack: Stack, connection: Connection) -> Target:
         secrets=tuple(value for name, value in asdict(load_secrets(folder)).items() if name != "deployment"),
         log_folders=(stack.config.log_folder, stack.config.airflow_home / "logs"),
         person_limit=_PERSON_LIMIT,
+        look_up_limit=_LOOK_UP_LIMIT,
         airflow=stack.client(),
     )
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import socket
-import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 
 from blogger_tracking.domain.errors import ThumbnailError
 from blogger_tracking.thumbnails.addresses import Resolve, resolve_host
 from blogger_tracking.thumbnails.download import ThumbnailDownloader
+from devtools.attack.listener import listener
 from devtools.attack.target import Target
 from devtools.attack.tries import Try
 
@@ -19,7 +17,6 @@ _BYTES = 100_000
 _SECONDS = 3.0
 _GRACE_SECONDS = 3.0
 _DRIPS = 200
-_DRIP_SECONDS = 0.05
 
 _HOSTS = (
     "127.0.0.1",
@@ -65,7 +62,7 @@ _SCHEMES = ("http", "ftp", "file", "gopher", "dict", "data", "javascript", "HTTP
 def addresses(target: Target) -> Iterator[Try]:
     """Download thumbnails from addresses that lead to a listener on this machine, which nothing may connect to."""
     del target
-    with _listener() as (port, connected):
+    with listener() as (port, connected):
         for host in _HOSTS:
             yield _refused(f"host {host}", f"https://{_with_port(host, port)}/a.jpg", resolve_host)
         for scheme in _SCHEMES:
@@ -123,7 +120,7 @@ def _refused(name: str, url: str, resolve: Resolve) -> Try:
 
 
 def _answered(name: str, answer: bytes, *, drips: bool = False) -> Try:
-    with _listener(answer, drips=drips) as (port, _):
+    with listener(answer, drips=drips) as (port, _):
         downloader = ThumbnailDownloader(bytes_limit=_BYTES, seconds=_SECONDS, allow_private=True)
         return _downloaded(name, f"http://127.0.0.1:{port}/a.jpg", downloader)
 
@@ -141,32 +138,3 @@ def _downloaded(name: str, url: str, downloader: ThumbnailDownloader) -> Try:
 def _with_port(host: str, port: int) -> str:
     address, mark, rest = host.partition("#")
     return f"{address}:{port}{mark}{rest}"
-
-
-@contextmanager
-def _listener(answer: bytes = b"", *, drips: bool = False) -> Generator[tuple[int, list[object]]]:
-    """Yield the port of a listener on this machine, and the list of its connections."""
-    connected: list[object] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    client, address = server.accept()
-                    connected.append(address)
-                    with client, suppress(OSError):
-                        _answer(client, answer, drips=drips)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1], connected
-
-
-def _answer(client: socket.socket, answer: bytes, *, drips: bool) -> None:
-    client.settimeout(_SECONDS)
-    client.recv(65_536)
-    if not drips:
-        client.sendall(answer)
-        return
-    for position in range(len(answer)):
-        client.sendall(answer[position : position + 1])
-        time.sleep(_DRIP_SECONDS)

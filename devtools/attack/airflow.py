@@ -55,6 +55,13 @@ _CONFS: Mapping[str, Mapping[str, object]] = {
     "a number for a list": {"platforms": 7},
 }
 
+# A message that is accepted by mistake then makes a fetch.
+_MAKE_PENDING = """
+update blogger_tracking.tracked_accounts
+set initial_videos_fetched = false, pending_initial_fetch = true
+where id = any(%s)
+"""
+
 _COUNT_LEDGER = """
 select
     (select count(*) from blogger_tracking.fetches)
@@ -73,6 +80,7 @@ def airflow(target: Target) -> Iterator[Try]:
         for method, path in _ROUTES:
             status = _status(target, method, path, token)
             yield Try(f"{method} {path} with {name}", status in _REFUSED, str(status))
+    target.connection.execute(_MAKE_PENDING, ([tenant.tracking_id, foreign.tracking_id],))
     before = fetch_value(target.connection, _COUNT_LEDGER)
     message = {
         "type": "blogger_initial_fetch",

@@ -9,7 +9,9 @@ from devtools.attack.airflow import airflow
 from devtools.attack.bodies import bodies
 from devtools.attack.data_api import data_api
 from devtools.attack.idempotency import idempotency
+from devtools.attack.key_sets import key_sets
 from devtools.attack.limits import limits
+from devtools.attack.random_requests import random_requests
 from devtools.attack.roles import roles
 from devtools.attack.secrets import secrets
 from devtools.attack.tokens import tokens
@@ -17,10 +19,12 @@ from devtools.attack.tries import Area
 
 AREAS: Mapping[str, Area] = {
     "tokens": tokens,
+    "published keys": key_sets,
     "roles, routes, organizations": roles,
     "bodies": bodies,
+    "random requests": random_requests,
     "idempotency keys": idempotency,
-    "limits of requests": limits,
+    "limits and budgets": limits,
     "addresses of thumbnails": addresses,
     "images": images,
     "Data API": data_api,

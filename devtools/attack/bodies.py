@@ -32,7 +32,7 @@ def bodies(target: Target) -> Iterator[Try]:
         yield _sent(target, f"idempotency key {key[:30]!r}", "/add", token, b"{", headers)
     for path in ("/%00", "/..%2f..%2fetc%2fpasswd", "/" + "a" * 5_000, "/%ff", "/add/../add", "/';drop table runs--"):
         yield _sent(target, f"path {path[:40]!r}", path, token, valid, {"Content-Type": "application/json"})
-    yield _sent(target, "a body in chunks that never ends below the limit", "/add", token, _drip(), {})
+    yield _sent(target, "a body in chunks of more than 64 KiB", "/add", token, _drip(), {})
     status = target.send("GET", f"/{tenant.tracking_id}", token).status_code
     yield Try("a member is served afterwards", status == HTTPStatus.OK, str(status))
 
@@ -100,5 +100,8 @@ def _sent(
         closed = isinstance(body, Iterator) or len(body) > _LIMIT
         return Try(name, held=closed, found=type(error).__name__)
     seconds = time.monotonic() - begin
-    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if isinstance(body, Iterator) or len(body) > _LIMIT:
+        refused = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    else:
+        refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return Try(name, refused and seconds < _LONGEST_SECONDS, f"{status} after {seconds:.1f} s")

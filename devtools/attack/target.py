@@ -83,7 +83,8 @@ class Target:
 
     `connection` is that of the schema's owner, in autocommit mode. `issuer` and `secret` sign tokens as Supabase does.
     `secrets` must appear in no answer and in no file below `log_folders`. `answers` has every answer.
-    `person_limit` is the number of requests of a person in a minute. `airflow` is None if no Airflow runs.
+    `person_limit` is the number of requests of a person in a minute, `look_up_limit` that of look-ups in an hour.
+    `airflow` is None if no Airflow runs.
     """
 
     url: str
@@ -93,6 +94,7 @@ class Target:
     secrets: tuple[str, ...]
     log_folders: tuple[Path, ...] = ()
     person_limit: int = 60
+    look_up_limit: int = 20
     airflow: AirflowClient | None = None
     answers: list[str] = field(default_factory=list)
 

@@ -225,6 +225,26 @@ def test_an_unusable_key_set_is_reported_as_unavailable_and_requested_once_per_c
     assert len(key_server.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "published",
+    [
+        Scripted(b" " * 1000, drip=True),
+        Scripted(b'{"keys": [], "x": "' + b"a" * 2_000_000 + b'"}'),
+        Scripted(b"[" * 200_000),
+        Scripted(status=302, headers={"Location": "file:///etc/passwd"}),
+    ],
+    ids=["dripping", "huge", "nested", "redirect"],
+)
+def test_a_key_set_that_drips_or_is_huge_or_nested_or_elsewhere_is_unavailable_within_the_timeout(
+    key_server: ScriptedServer, by_keys: TokenVerifier, published: Scripted
+) -> None:
+    key_server.play(published)
+    begin = time.monotonic()
+    with pytest.raises(KeysUnavailableError):
+        by_keys.user_id(signed(EC_KEY, "ES256", "ec"))
+    assert time.monotonic() - begin < 3
+
+
 def test_an_unknown_key_id_is_rejected_while_the_cached_keys_are_current_and_the_endpoint_fails(
     by_keys: TokenVerifier, key_server: ScriptedServer
 ) -> None:

@@ -8,10 +8,13 @@ Supabase, "Understanding API keys": keys of the project begin with `sb_`, or are
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import UUID
 
 import jwt
@@ -33,6 +36,8 @@ JWKS_COOLDOWN_SECONDS = 10
 LEEWAY_SECONDS = 10
 """Permitted difference between the clocks of Supabase and of this host."""
 
+_KEY_SET_BYTES_LIMIT = 1_000_000
+_CHUNK_BYTES = 65_536
 _SHORTEST_SECRET_BYTES = 32
 _REJECTED = "The access token is expired or not valid here."
 _API_KEY = (
@@ -94,6 +99,13 @@ class _Key:
     algorithm: str
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Makes an error of a redirect: the keys are read from the configured address alone."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow no redirect."""
+
+
 class _PublishedKeys(PyJWKClient):
     """The cached JWKS. Requests the JWKS at most once per cooldown, also while the endpoint fails.
 
@@ -111,8 +123,8 @@ class _PublishedKeys(PyJWKClient):
         if time.monotonic() < self._next_request_at:
             raise PyJWKClientConnectionError("The last request for the JWKS failed.")
         try:
-            data = super().fetch_data()
-        except (PyJWTError, ValueError, OSError) as error:
+            data = self._read()
+        except (PyJWTError, ValueError, OSError, HTTPException, RecursionError) as error:
             self._next_request_at = time.monotonic() + self.cooldown_duration
             logger.warning(
                 "The JWKS at %s has no usable keys: %s. Tokens of unknown keys are rejected, and the next request is "
@@ -123,6 +135,29 @@ class _PublishedKeys(PyJWKClient):
             )
             raise PyJWKClientConnectionError(str(error)) from error
         self.were_read = True
+        return data
+
+    def _read(self) -> dict[str, Any]:
+        """Request the JWKS and keep the keys in the cache.
+
+        PyJWT's own request reads a response of any length, for as long as a byte comes before each timeout.
+        """
+        deadline = time.monotonic() + self.timeout
+        request = Request(self.uri, headers=self.headers)  # noqa: S310 - the address is that of the configuration
+        body = bytearray()
+        with build_opener(_NoRedirects()).open(request, timeout=self.timeout) as response:
+            while chunk := response.read1(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > _KEY_SET_BYTES_LIMIT:
+                    raise ValueError(f"longer than {_KEY_SET_BYTES_LIMIT} bytes")
+                if time.monotonic() > deadline:
+                    raise TimeoutError("incomplete at the timeout")
+        data = json.loads(body)
+        if not isinstance(data, dict):
+            raise ValueError("no JSON object")  # noqa: TRY004 - a malformed response is no error of a type in this code
+        if self.jwk_set_cache:
+            self.jwk_set_cache.put(data)
+        self._last_successful_fetch = time.monotonic()
         return data
 
     def cached_key(self, key_id: str) -> PyJWK | None:

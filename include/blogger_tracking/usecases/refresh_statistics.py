@@ -233,9 +233,11 @@ class StatisticsRefresher:
     def _fail(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo], error: Exception) -> None:
         reason = _reason(error)
         logger.error(
-            "A request for %s videos failed; their messages are tried again later or parked: %s.",
+            "A request for %s videos failed; their messages %s are tried again later or parked: %s.",
             len(requested),
+            sorted({video.message_id for video in requested}),
             reason,
+            exc_info=None if isinstance(error, PlatformError) else error,
         )
         with progress.lock:
             for video in requested:

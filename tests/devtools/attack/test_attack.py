@@ -35,6 +35,7 @@ from tests.support.app_server import AppServer
 from tests.support.platform_accounts import KEY
 
 PERSON_LIMIT = 60
+LOOK_UP_LIMIT = 20
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def target(admin: Connection, pool: ConnectionPool) -> Iterator[Target]:
                 BudgetPurpose.REQUESTS, timedelta(minutes=1), of_person=PERSON_LIMIT, of_organization=1000
             ),
             look_up_slots=LookUpSlots(16, 8),
-            look_up_limits=LookUpLimits.of(Settings()),
+            look_up_limits=LookUpLimits.of(Settings(person_look_ups_per_hour=LOOK_UP_LIMIT)),
         )
         app = create_app(lambda: services, [])
         app.state.strangers = StrangerRateLimiter(10_000, 10_000)
@@ -68,6 +69,7 @@ def target(admin: Connection, pool: ConnectionPool) -> Iterator[Target]:
                 secret=SECRET,
                 secrets=(SECRET, PASSWORD, KEY),
                 person_limit=PERSON_LIMIT,
+                look_up_limit=LOOK_UP_LIMIT,
             )
         session_for.cache_clear()
 
