@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeAlias
@@ -27,7 +28,7 @@ from hypothesis.stateful import (
 from psycopg import Connection
 
 from blogger_tracking.database.connections import open_pool
-from blogger_tracking.database.fetch_claims import ClaimRefused
+from blogger_tracking.database.fetch_claims import ClaimRefused, NoAttempt
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.run_plans import RunScope
@@ -39,6 +40,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.platforms import PlatformConfig, create_service
 from blogger_tracking.platforms.http_client import session_for
 from blogger_tracking.settings import Settings, get_settings
+from blogger_tracking.usecases.end_runs import end_run
 from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
@@ -52,7 +54,7 @@ from tests.support.ledger_model import (
     ModelPeriod,
     ModelRun,
 )
-from tests.support.ledger_steps import new_key, plan, settle, try_claim, videos
+from tests.support.ledger_steps import claim_in_try, new_key, plan, settle, try_claim, videos
 from tests.support.platform_accounts import KEY
 from tests.support.scripted_server import ReceivedRequest, Scripted, ScriptedServer
 
@@ -95,6 +97,22 @@ ANSWERS = st.integers(1, 35) | st.sampled_from(FetchError)
 
 def newest_ids(count: int) -> list[str]:
     return [str(number) for number in range(count, 0, -1)]
+
+
+class End(Enum):
+    """End of a run: its last task, an end by hand that is noticed later, or the time after which it is given up."""
+
+    LAST_TASK = 1
+    BY_HAND = 2
+    EXPIRED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The end of a step, in the time of the model and in that of the database."""
+
+    time: int
+    at: datetime
 
 
 class TikTok(ScriptedServer):
@@ -197,6 +215,10 @@ def runs(machine: LedgerStates) -> list[ModelRun]:
     return machine.model.runs
 
 
+def latest_moments(machine: LedgerStates) -> list[Moment]:
+    return machine.moments[-8:]
+
+
 def running_attempts(machine: LedgerStates) -> list[ModelAttempt]:
     return [attempt for attempt in machine.claims if attempt.outcome is None]
 
@@ -235,6 +257,7 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
         self.keys: dict[ModelRun, RunKey] = {}
         self.claims: dict[ModelAttempt, Claim] = {}
         self.before = read_contents(build)
+        self.moments: list[Moment] = []
 
     # What people do.
 
@@ -336,6 +359,15 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
         if outcome and fetch.attempts[-1].outcome is None:
             self.settle(fetch.attempts[-1], outcome)
 
+    @precondition(there_are(fetches))
+    @rule(fetch=one_of_the(fetches), created=one_of_the(latest_moments))
+    def claim_in_a_try(self, fetch: ModelFetch, created: Moment) -> None:
+        """Claim a fetch in a try of its instance that may have been created before the end of the run."""
+        claimed = claim_in_try(self.pool, fetch.id, created.at)
+        assert isinstance(claimed, NoAttempt) == self.model.is_left_over(fetch, created.time)
+        if not isinstance(claimed, NoAttempt):
+            self.begin_attempt(fetch, claimed)
+
     def begin_attempt(self, fetch: ModelFetch, claimed: Claim | ClaimRefused) -> None:
         attempt = self.model.claim(fetch)
         if isinstance(claimed, ClaimRefused):
@@ -414,15 +446,16 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
         self.build.run(_EXPIRE_LEASE, attempt=attempt.token)
 
     @precondition(there_are(runs))
-    @rule(run=one_of_the(runs))
-    def expire_run(self, run: ModelRun) -> None:
-        self.model.expire_run(run)
-        self.build.run("update runs set expires_at = clock_timestamp() where id = %(run)s", run=run.id)
-
-    @precondition(there_are(runs))
-    @rule(run=one_of_the(runs))
-    def finish_run(self, run: ModelRun) -> None:
-        finish_run(self.pool, self.keys[run], failed_share_limit=1)
+    @rule(run=one_of_the(runs), end=st.sampled_from(End))
+    def end_run(self, run: ModelRun, end: End) -> None:
+        if end is End.EXPIRED:
+            self.build.run("update runs set expires_at = clock_timestamp() where id = %(run)s", run=run.id)
+            self.model.expire_run(run)
+            return
+        if end is End.BY_HAND:
+            end_run(self.pool, self.keys[run])
+        else:
+            finish_run(self.pool, self.keys[run], failed_share_limit=1)
         self.model.finish_run(run)
 
     @invariant()
@@ -432,6 +465,7 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
         limits = {(period.organization, period.start): period.limit for period in self.model.periods}
         require_paid_usage(self.before, contents, limits)
         self.before = contents
+        self.moments.append(Moment(self.model.time, self.build.value("select clock_timestamp()")))
         violated = {name for name, count in check_invariants(self.admin).items() if count}
         assert not violated
 

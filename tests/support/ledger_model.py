@@ -108,6 +108,7 @@ class ModelFetch(_Named):
     state: str = "planned"
     conclusive_state: str | None = None
     claimed: int = 0
+    answered: int | None = None
     lease_expired: bool = False
     id: int = 0
     instance: tuple[str, int] = ("", 0)
@@ -151,7 +152,7 @@ class LedgerModel:
         self.fetches: list[ModelFetch] = []
         self.links: dict[tuple[UUID, str], ModelFetch] = {}
         self.videos: set[str] = set()
-        self._time = 0
+        self.time = 0
 
     def current_period(self, organization: UUID) -> ModelPeriod | None:
         """Return the period that covers now, or None."""
@@ -196,6 +197,11 @@ class LedgerModel:
             fetch.state = fetch.conclusive_state or "skipped"
         return attempt
 
+    @staticmethod
+    def is_left_over(fetch: ModelFetch, created: int) -> bool:
+        """Return True if the run ended or the platform answered after a try of the task instance was created."""
+        return any(each is not None and each > created for each in (fetch.run.ended, fetch.run.expired, fetch.answered))
+
     def settle(self, attempt: ModelAttempt, state: str, videos: Sequence[str]) -> None:
         """Save the outcome of an attempt that may save; `videos` are newest first."""
         conclusive = state in CONCLUSIVE_STATES
@@ -208,7 +214,7 @@ class LedgerModel:
         self.videos.update(videos)
         attempt.outcome = state
         if conclusive:
-            attempt.fetch.conclusive_state = state
+            attempt.fetch.conclusive_state, attempt.fetch.answered = state, self._tick()
         attempt.fetch.state = attempt.fetch.conclusive_state or state
 
     def finish_run(self, run: ModelRun) -> None:
@@ -337,8 +343,8 @@ class LedgerModel:
                 fetch.state = fetch.conclusive_state or "released"
 
     def _tick(self) -> int:
-        self._time += 1
-        return self._time
+        self.time += 1
+        return self.time
 
 
 def _grant(asked: int, remaining: int) -> int:

@@ -188,6 +188,18 @@ def test_no_attempt_begins_for_a_run_that_has_expired(
     assert build.value("select count(*) from fetch_attempts") == 0
 
 
+def test_no_attempt_begins_for_a_run_that_was_ended_after_it_had_expired(
+    services: FetchServices, build: DatabaseBuilder, run: RunKey
+) -> None:
+    build.rows("update runs set expires_at = now() returning id")
+    left_over = cleared(run)
+    end_run(services.pool, run)
+
+    start(services, left_over)
+
+    assert build.value("select count(*) from fetch_attempts") == 0
+
+
 def test_an_instance_that_was_cleared_after_the_end_of_its_run_is_fetched(
     services: FetchServices, build: DatabaseBuilder, run: RunKey
 ) -> None:

@@ -142,8 +142,9 @@ select
         from blogger_tracking.platform_suspensions
         where platform_suspensions.platform = fetches.platform and suspended_until > clock_timestamp()
     ) as suspended,
-    coalesce(
-        least(runs.ended_at, runs.expires_at) between %(try_created_at)s::timestamptz and clock_timestamp(), false
+    (
+        coalesce(runs.ended_at between %(try_created_at)s::timestamptz and clock_timestamp(), false)
+        or coalesce(runs.expires_at between %(try_created_at)s::timestamptz and clock_timestamp(), false)
     ) as run_ended,
     coalesce(conclusive.finished_at >= %(try_created_at)s::timestamptz, false) as already_fetched
 from blogger_tracking.fetches
