@@ -76,6 +76,7 @@ REASON_SENTENCES = {
     "platform_suspended": "The platform was suspended.",
     "daily_units": "YouTube's units of the day were used up.",
     "invalid": "The tracked account cannot be fetched.",
+    "removed": "The tracked account or its organization was deleted before the fetch.",
     "partial": "A later page of the listing failed.",
     "empty": "The platform's listing contained no video.",
     "private": "The account was private.",
