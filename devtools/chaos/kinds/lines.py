@@ -31,13 +31,13 @@ def _fail(failure: LineFailure, transaction: str) -> Callable[[Trial], None]:
         deadline = time.monotonic() + _WAIT_SECONDS
         while trial.stack.line.failed < fault.times and not trial.has_ended() and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
-        trial.notes.append(f"{trial.stack.line.failed} lines failed")
+        trial.notes.append(f"failed lines: {trial.stack.line.failed}")
 
     return inject
 
 
 def _cut_all(trial: Trial) -> None:
-    trial.notes.append(f"{trial.stack.line.cut_all()} lines cut")
+    trial.notes.append(f"cut lines: {trial.stack.line.cut_all()}")
 
 
 def _cut_repeatedly(trial: Trial) -> None:
