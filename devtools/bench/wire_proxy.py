@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,21 +54,21 @@ class WireProxy:
             threading.Thread(target=self._to_client, args=(server, client, direction), daemon=True).start()
 
     def _to_server(self, client: socket.socket, server: socket.socket, direction: Direction) -> None:
-        while data := client.recv(_CHUNK_BYTES):
-            if direction.client_begins():
-                self.round_trips += 1
-                time.sleep(self._delay)
-            server.sendall(data)
+        # A side that hangs up ends the line: the server may do so before it has read the client's farewell.
+        with suppress(OSError):
+            while data := client.recv(_CHUNK_BYTES):
+                if direction.client_begins():
+                    self.round_trips += 1
+                    time.sleep(self._delay)
+                server.sendall(data)
         server.close()
         client.close()
 
     def _to_client(self, server: socket.socket, client: socket.socket, direction: Direction) -> None:
-        try:
+        with suppress(OSError):
             while data := server.recv(_CHUNK_BYTES):
                 direction.server_answers()
                 client.sendall(data)
-        except OSError:
-            return
 
 
 @contextmanager

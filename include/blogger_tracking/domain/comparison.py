@@ -62,7 +62,6 @@ class MissingReason(StrEnum):
 REASON_SENTENCES = {
     "found_later": "The system found the video after the window.",
     "not_tracked": "No organization tracks the blogger in the system, or the system does not know the blogger.",
-    "removed": "The tracked account was removed before its fetch began.",
     "inactive": "Every tracked account of the blogger is paused.",
     "never_planned": "No run of the window considered the blogger.",
     "not_fetched_since": "The system did not fetch the blogger between the publication of the video and the end of the "
