@@ -9,8 +9,9 @@ export PYTHONPATH := $(CURDIR)/include
 
 LOCAL := $(BIN)/python -m devtools.local_stack
 
-# Coverage is measured only if all tests run, because a part of the tests covers only a part of the code.
-ALL_TESTS := --cov --cov-report=term:skip-covered
+# Coverage is measured only if all tests run, because a part of the tests covers only a part of the code. The tests with
+# Airflow run after the others and alone: each uses the whole machine.
+PARALLEL := --numprocesses 3 --dist worksteal
 
 # Locked packages are accepted only with one of the hashes that the lock names.
 COMPILED := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
@@ -96,10 +97,15 @@ format: $(SETUP) ## Format the code and apply automatic fixes.
 	$(BIN)/ruff format .
 
 test: $(SETUP) ## Run all tests; arguments for pytest in PYTEST, e.g. PYTEST="-k quotas".
-	$(BIN)/pytest --durations=15 $(or $(PYTEST),$(ALL_TESTS))
+ifdef PYTEST
+	$(BIN)/pytest --durations=15 $(PYTEST)
+else
+	$(BIN)/pytest $(PARALLEL) -m "not airflow" --durations=15 --cov --cov-report= --cov-fail-under=0
+	$(BIN)/pytest -m airflow --durations=15 --cov --cov-append --cov-report=term:skip-covered
+endif
 
 test-fast: $(SETUP) ## Run the tests without Airflow and without a pooler, three at a time, in less than two minutes.
-	$(BIN)/pytest --quiet --numprocesses 3 --dist worksteal -m "not airflow and not pooled" --durations=15 $(PYTEST)
+	$(BIN)/pytest --quiet $(PARALLEL) -m "not airflow and not pooled" --durations=15 $(PYTEST)
 
 docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 	$(BIN)/python -m devtools.docs.settings_page
