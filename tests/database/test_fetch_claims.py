@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 import pytest
 from psycopg import Connection
-from psycopg.errors import UniqueViolation
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database import fetch_claims
@@ -23,7 +22,7 @@ from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.domain.claims import AllocationClaim, Claim, CurrentAllocation, claim_allocation
 from blogger_tracking.domain.errors import StaleClaimError
-from blogger_tracking.domain.ledger import FetchState
+from blogger_tracking.domain.ledger import FetchState, SkipReason
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
@@ -258,8 +257,9 @@ def test_a_blogger_that_another_run_begins_to_fetch_at_the_same_time_is_fetched_
         finish_run(pool, key, 1)
     first, second = fetches
     claiming = meanwhile(lambda: build.run("update fetches set state = 'planned' where id = %(id)s", id=second), first)
-    with suppress(UniqueViolation):
-        assert isinstance(claiming.result(), ClaimRefused)
+    refused = claiming.result()
+    assert isinstance(refused, ClaimRefused)
+    assert refused.reason == SkipReason.ALREADY_RUNNING
     assert build.rows("select id from fetches where state in ('planned', 'running')") == [(second,)]
     build.run("update fetches set state = 'released' where state = 'planned'")
 

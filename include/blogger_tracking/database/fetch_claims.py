@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor, sql
-from psycopg.errors import SerializationFailure
+from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.rows import class_row, scalar_row
 
 from blogger_tracking.database.connections import pipelined_transaction
@@ -331,7 +331,8 @@ def claim_fetch(
     for _ in range(_UNLOCKED_TRIES):
         try:
             return _claim_unlocked(connection, attempt)
-        except SerializationFailure:
+        except (SerializationFailure, UniqueViolation):
+            # Unique: another run has begun to fetch the blogger since, without a common organization to wait for.
             continue
     return _claim_locked(connection, attempt)
 
