@@ -225,6 +225,16 @@ def test_a_run_that_ends_between_reading_and_claiming_ends_the_attempt(
     assert build.value("select sum(reserved) from subscription_usage") == 0
 
 
-def test_an_instance_without_a_plan_is_an_error(services: FetchServices, run: RunKey) -> None:
+def test_an_instance_of_a_run_without_a_plan_is_an_error(services: FetchServices) -> None:
     with pytest.raises(UnplannedInstanceError, match="Nothing was fetched"):
-        start(services, InstanceTry(run, "fetch_tiktok", 1, datetime.now(UTC)))
+        start(services, cleared(new_key()))
+
+
+def test_an_instance_whose_bloggers_were_removed_since_planning_has_nothing_to_fetch(
+    services: FetchServices, build: DatabaseBuilder, run: RunKey
+) -> None:
+    build.run("delete from fetch_allocations")
+    build.run("delete from fetches")
+    build.run("update subscription_usage set reserved = 0")
+
+    assert start(services, first_try(run)) == []

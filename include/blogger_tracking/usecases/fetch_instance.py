@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 
 from pydantic import JsonValue
 
-from blogger_tracking.database.runs import InstanceTry, read_instance_fetches
+from blogger_tracking.database.runs import InstanceTry, find_run, read_instance_fetches
 from blogger_tracking.domain.errors import UnplannedInstanceError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.metrics import MeasuredAttempt, Measurement, attempt_measurements
@@ -20,22 +20,27 @@ logger = logging.getLogger(__name__)
 
 
 def submit_fetches(executor: Executor, services: FetchServices, instance: InstanceTry) -> list[Future[FetchReport]]:
-    """Submit the fetches that this try of a task instance has to make: none if an interrupted start has made them all.
+    """Submit the fetches that this try of a task instance has to make.
 
-    Each fetch runs in a copy of the caller's context, so that its log lines go to the log of the instance. Raises
-    UnplannedInstanceError if the ledger has no fetch for this instance.
+    There are none if an interrupted start has made them all, or if the bloggers were removed since planning. Each fetch
+    runs in a copy of the caller's context, so that its log lines go to the log of the instance. Raises
+    UnplannedInstanceError if the ledger does not know the run.
     """
     with services.pool.connection() as connection:
         fetches = read_instance_fetches(connection, instance)
-    if not fetches:
-        raise UnplannedInstanceError(
-            f"The ledger has no fetch for {instance.task_id}[{instance.map_index}] of {instance.run.dag_run_id}. "
-            "Nothing was fetched. If its bloggers were removed, there is nothing to do. Otherwise clear the platform's "
-            "`plan` task, or start a new run."
-        )
+        if not fetches and find_run(connection, instance.run) is None:
+            raise UnplannedInstanceError(
+                f"The ledger has no run {instance.run.dag_run_id}. Nothing was fetched. Clear the run's `plan` "
+                "tasks, or start a new run."
+            )
     due = [fetch.id for fetch in fetches if fetch.is_due]
     if not due:
-        logger.info("This try has fetched all its bloggers before it was interrupted: nothing is left to fetch.")
+        logger.info(
+            "Nothing is left to fetch: %s.",
+            "this try has fetched all its bloggers before it was interrupted"
+            if fetches
+            else "the bloggers were removed",
+        )
     return [
         executor.submit(contextvars.copy_context().run, fetch_blogger, services, fetch_id, instance.created_at)
         for fetch_id in due
