@@ -104,8 +104,8 @@ else
 	$(BIN)/pytest -m airflow --durations=15 --cov --cov-append --cov-report=term:skip-covered
 endif
 
-test-fast: $(SETUP) ## Run the tests without Airflow and without a pooler, three at a time, in less than two minutes.
-	$(BIN)/pytest --quiet $(PARALLEL) -m "not airflow and not pooled" --durations=15 $(PYTEST)
+test-fast: $(SETUP) ## Run the tests without Airflow, without a pooler and without the long ones, in less than two minutes.
+	$(BIN)/pytest --quiet $(PARALLEL) -m "not airflow and not pooled and not long" --durations=15 $(PYTEST)
 
 docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 	$(BIN)/python -m devtools.docs.settings_page

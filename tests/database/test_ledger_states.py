@@ -510,6 +510,7 @@ def services(server: DatabaseServer, database: str, tiktok: TikTok) -> Iterator[
         yield FetchServices(pool, {Platform.TIKTOK: client})
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # a failing example is made smaller for as long as five minutes, and then printed
 @pytest.mark.usefixtures("two_bloggers_per_instance")
 def test_any_order_of_steps_leaves_the_ledger_as_the_model_says(

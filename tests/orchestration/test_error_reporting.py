@@ -113,6 +113,7 @@ def test_a_task_reports_the_error_of_its_last_try_and_sends_the_event_before_it_
     assert "very-secret" not in receiver.text()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unreachable")
 def test_the_triggerer_reports_the_error_of_an_instance_once_for_300_instances(receiver: SentryReceiver) -> None:
     for map_index in range(300):
@@ -156,6 +157,7 @@ def planned(
     return 300
 
 
+@pytest.mark.long
 def test_300_bloggers_that_fail_for_the_same_cause_are_one_event_with_the_count(
     planned: int, receiver: SentryReceiver, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

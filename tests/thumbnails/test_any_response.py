@@ -72,6 +72,7 @@ STATUS_LINES = st.one_of(
 )
 
 
+@pytest.mark.long
 @ONE_SERVER_FOR_ALL_EXAMPLES
 @given(status_line=STATUS_LINES, headers=HEADERS, body=st.binary(max_size=300))
 def test_any_response_gives_a_thumbnail_or_an_error_that_may_pass(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
@@ -104,6 +105,7 @@ def _people(connection: Connection, people: Sequence[UUID]) -> None:
         connection.execute("insert into auth.users (id) values (%s) on conflict do nothing", (person,))
 
 
+@pytest.mark.long
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_rows)
 def test_a_first_import_has_a_row_for_each_one_that_it_counts_and_a_second_changes_nothing(
@@ -123,6 +125,7 @@ def test_a_first_import_has_a_row_for_each_one_that_it_counts_and_a_second_chang
     assert not any(check_invariants(admin).values())
 
 
+@pytest.mark.long
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_rows, _rows)
 def test_imports_of_changed_data_come_to_an_end(admin: Connection, tracker: Tracker, rows: Rows, later: Rows) -> None:

@@ -74,6 +74,7 @@ def target(admin: Connection, pool: ConnectionPool) -> Iterator[Target]:
         session_for.cache_clear()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_every_try_is_repelled(target: Target) -> None:
     results = attack(target, AREAS)
