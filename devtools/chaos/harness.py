@@ -248,8 +248,9 @@ class Harness:
             for name, number in self._invariants().items()
             if number > before[name]
         ]
+        bloggers = {*trial.fleet.creators, *trial.expected.creators}
         with psycopg.connect(self._stack.admin_dsn, autocommit=True) as connection:
-            rows = read_raw_rows(connection, trial.fleet.organizations, list(trial.expected.creators))
+            rows = read_raw_rows(connection, trial.fleet.organizations, bloggers)
         return found + find_violations(
             Evidence(rows, trial.expected, self._oracle, persistently(trial.sandbox.counted_requests))
         )

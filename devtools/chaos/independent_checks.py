@@ -125,10 +125,14 @@ def wrong_links(evidence: Evidence) -> Iterator[str]:
 
 
 def short_charges(evidence: Evidence) -> Iterator[str]:
-    """Yield each conclusive fetch that gave an organization fewer videos than were granted and are listed."""
-    conclusive = {row["id"] for row in evidence.rows.fetches if row["conclusive_state"] is not None}
+    """Yield each complete fetch that gave an organization fewer videos than were granted and are listed."""
+    complete = {
+        row["id"]
+        for row in evidence.rows.fetches
+        if row["conclusive_state"] == "succeeded" and row["blogger_id"] in evidence.expected.creators
+    }
     for row in evidence.rows.allocations:
-        if row["fetch_id"] in conclusive and row["charged"] < row["granted"] and not evidence.expected.less_granted:
+        if row["fetch_id"] in complete and row["charged"] < row["granted"] and not evidence.expected.less_granted:
             yield (
                 f"fetch {row['fetch_id']}: organization {row['organization_id']} got {row['charged']} of "
                 f"{row['granted']} granted videos, although the creator lists more"

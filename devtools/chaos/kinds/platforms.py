@@ -68,13 +68,16 @@ _LISTS: Mapping[FaultKind, Sequence[PlatformName]] = {
     FaultKind.INVALID_PAGE: (_YOUTUBE,),
     FaultKind.PLAYLIST_NOT_FOUND: (_YOUTUBE,),
 }
+_APIS = {_TIKTOK: "/tiktok/api/", _INSTAGRAM: "/instagram/v2/", _YOUTUBE: "/youtube/v3/"}
 _PATHS = {FaultKind.ENTRIES_NOT_FOUND: "/clips", FaultKind.PLAYLIST_NOT_FOUND: "playlistItems"}
 _GROUPS = {"transport": _TRANSPORT, "bodies": _BODIES, "refusals": _REFUSALS}
 
 
 def _fault(kind: FaultKind, platform: PlatformName, **conditions: object) -> dict[str, object]:
     seconds = {FaultKind.HANG: _HANG_SECONDS, FaultKind.RATE_LIMIT: _RETRY_AFTER_SECONDS}.get(kind)
-    return {"kind": kind, "platform": platform, "path": _PATHS.get(kind), "seconds": seconds, **conditions}
+    # Thumbnails have kinds of their own.
+    path = _PATHS.get(kind, _APIS[platform])
+    return {"kind": kind, "platform": platform, "path": path, "seconds": seconds, **conditions}
 
 
 def _for_single_bloggers(
