@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from blogger_tracking.database.connections import pipelined_transaction
 from blogger_tracking.database.fetch_claims import lock_usage_and_fetch
 from blogger_tracking.database.pending_initial_fetches import settle_initial_fetch
+from blogger_tracking.database.rows import fetch_values
 from blogger_tracking.database.videos import save_videos
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import StaleClaimError
@@ -192,6 +193,14 @@ where id = %(fetch_id)s
 """
 
 
+_SETTLED_ATTEMPT = """
+select videos_new
+from blogger_tracking.fetch_attempts
+where id = %(attempt_id)s and outcome = %(state)s
+"""
+
+_CHARGES = "select organization_id, charged from blogger_tracking.fetch_allocations where fetch_id = %(fetch_id)s"
+
 _RECORD_REQUESTS = "update blogger_tracking.fetch_attempts set requests = %(requests)s where id = %(attempt_id)s"
 
 
@@ -214,6 +223,22 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
             "fetches a blogger who is still tracked."
         ) from None
     return SettledFetch(videos_new.fetchall()[0], dict(charged.fetchall()))
+
+
+def find_settlement(connection: Connection, claim: Claim, outcome: FetchOutcome) -> SettledFetch | None:
+    """Return what an earlier `settle_fetch` with these arguments has saved, or None if it saved nothing."""
+    found = fetch_values(connection, _SETTLED_ATTEMPT, {"attempt_id": claim.attempt_id, "state": outcome.state})
+    if not found:
+        return None
+    charges: dict[UUID, int] = dict(connection.execute(_CHARGES, {"fetch_id": claim.fetch_id}).fetchall())
+    return SettledFetch(
+        found[0],
+        {
+            allocation.organization_id: charges[allocation.organization_id] - allocation.charged
+            for allocation in claim.allocations
+            if allocation.organization_id in charges
+        },
+    )
 
 
 def record_requests(connection: Connection, attempt_id: int, requests: Mapping[RequestUse, int]) -> None:

@@ -13,10 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from psycopg import OperationalError
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, NoAttempt, NoAttemptReason, claim_fetch
-from blogger_tracking.database.fetch_settlement import FetchOutcome, SettledFetch, record_requests, settle_fetch
+from blogger_tracking.database.fetch_settlement import (
+    FetchOutcome,
+    SettledFetch,
+    find_settlement,
+    record_requests,
+    settle_fetch,
+)
 from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.claims import Claim
 from blogger_tracking.domain.errors import ConfigurationError, StaleClaimError
@@ -157,10 +164,16 @@ def _state_of(batch: VideoBatch) -> FetchState:
 
 
 def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
+    try:
+        with services.pool.connection() as connection:
+            if outcome.error:
+                suspend_after(connection, outcome.error, datetime.now(UTC), get_settings())
+            return settle_fetch(connection, claim, outcome)
+    except OperationalError as error:
+        logger.warning("@%s: saving failed (%s). Trying once more.", claim.account.username, error)
+    # A line that fails after COMMIT does not tell that the videos are saved, and the platform would be asked again.
     with services.pool.connection() as connection:
-        if outcome.error:
-            suspend_after(connection, outcome.error, datetime.now(UTC), get_settings())
-        return settle_fetch(connection, claim, outcome)
+        return find_settlement(connection, claim, outcome) or settle_fetch(connection, claim, outcome)
 
 
 def _log_outcome(claim: Claim, outcome: FetchOutcome, settled: SettledFetch, seconds: float) -> None:
