@@ -125,14 +125,19 @@ def wrong_links(evidence: Evidence) -> Iterator[str]:
 
 
 def short_charges(evidence: Evidence) -> Iterator[str]:
-    """Yield each complete fetch that gave an organization fewer videos than were granted and are listed."""
+    """Yield each complete fetch that gave an organization fewer videos than were granted and are listed.
+
+    A claim gives nothing to an account that was deleted or paused since planning.
+    """
+    tracked = {account["id"] for account in evidence.rows.accounts} - evidence.expected.excused
     complete = {
         row["id"]
         for row in evidence.rows.fetches
         if row["conclusive_state"] == "succeeded" and row["blogger_id"] in evidence.expected.creators
     }
     for row in evidence.rows.allocations:
-        if row["fetch_id"] in complete and row["charged"] < row["granted"] and not evidence.expected.less_granted:
+        is_due = row["fetch_id"] in complete and row["tracked_account_id"] in tracked
+        if is_due and row["charged"] < row["granted"] and not evidence.expected.less_granted:
             yield (
                 f"fetch {row['fetch_id']}: organization {row['organization_id']} got {row['charged']} of "
                 f"{row['granted']} granted videos, although the creator lists more"

@@ -248,3 +248,10 @@ def test_a_planted_violation_is_found(sound: SoundRows, plant: Callable[[RawRows
 
 def test_every_check_has_a_planted_violation() -> None:
     assert set(PLANTED.values()) == set(CHECKS)
+
+
+def test_an_account_that_was_deleted_before_its_claim_gets_nothing(sound: SoundRows) -> None:
+    grant_more_than_was_charged(sound.rows)
+    account = sound.rows.allocations[0]["tracked_account_id"]
+    sound.rows.accounts[:] = [each for each in sound.rows.accounts if each["id"] != account]
+    assert "charges" not in {violation.partition(":")[0] for violation in find_violations(sound.evidence())}
