@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -28,7 +22,7 @@ from blogger_tracking.domain.errors import DatabaseStateError
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.doctor_output import DoctorOutput, printed
-from tests.support.waiting import wait_until
+from tests.support.pgbouncer import MISSING, PROGRAM, PgBouncer, PoolMode
 
 POOL_SIZE = 16
 
@@ -283,40 +277,13 @@ def test_a_server_that_refuses_the_login_is_an_error(server: DatabaseServer, pat
         check_database(server.conninfo(patient.database, user="nobody_knows"), POOL_SIZE)
 
 
-PGBOUNCER = shutil.which("pgbouncer")
-
-
-@contextmanager
-def pooler(server: DatabaseServer, mode: str, login: str) -> Generator[str]:
-    """Run PgBouncer between the tests and the server; yield the folder of its socket."""
-    with tempfile.TemporaryDirectory(prefix="bt-") as folder:
-        place = Path(folder)
-        place.chmod(0o777)
-        (place / "users").write_text(f'"{login}" ""\n', encoding="utf-8")
-        (place / "ini").write_text(
-            f"[databases]\n* = host={server.socket.parent} port=5432\n"
-            f"[pgbouncer]\npool_mode = {mode}\nauth_type = trust\nauth_file = {place}/users\n"
-            f"unix_socket_dir = {place}\nlisten_port = 6432\ndefault_pool_size = 4\n",
-            encoding="utf-8",
-        )
-        # PgBouncer refuses to run as root; the server's user can reach the server's socket.
-        user = ["-u", server.socket.owner()] if os.getuid() == 0 else []
-        with subprocess.Popen([str(PGBOUNCER), "-q", *user, str(place / "ini")], stderr=subprocess.PIPE) as process:
-            try:
-                wait_until((place / ".s.PGSQL.6432").exists)
-                yield folder
-            finally:
-                process.terminate()
-
-
-@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_the_mode_of_a_pooler_is_recognised_and_every_check_is_made(
-    server: DatabaseServer, patient: Patient, mode: str
+    server: DatabaseServer, patient: Patient, mode: PoolMode
 ) -> None:
-    with pooler(server, mode, patient.login) as folder:
-        conninfo = make_conninfo(patient.conninfo, host=folder, port=6432)
-        found = printed(check_database(conninfo, POOL_SIZE))
+    with PgBouncer(server, mode, patient.login) as pooler:
+        found = printed(check_database(pooler.conninfo(patient.database, patient.login), POOL_SIZE))
     assert f"A {mode}-mode pooler is in between" in found.text
     assert found.not_ok == []
 

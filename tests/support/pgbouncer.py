@@ -49,9 +49,9 @@ server_idle_timeout = 5
 
 
 class PgBouncer:
-    """PgBouncer on a Unix socket, with a pool for every database and login of the server."""
+    """PgBouncer on a Unix socket, with a pool for every database and each of the tests' logins, and for `logins`."""
 
-    def __init__(self, server: DatabaseServer, mode: PoolMode) -> None:
+    def __init__(self, server: DatabaseServer, mode: PoolMode, *logins: str) -> None:
         if PROGRAM is None:
             raise FileNotFoundError(MISSING)
         # A short path, because the path of a Unix socket is limited to 107 bytes.
@@ -61,7 +61,7 @@ class PgBouncer:
         configuration.write_text(
             _CONFIGURATION.format(server=server.socket.parent, mode=mode, folder=folder, port=_PORT)
         )
-        (folder / "logins.txt").write_text("".join(f'"{login}" ""\n' for login in LOGINS))
+        (folder / "logins.txt").write_text("".join(f'"{login}" ""\n' for login in (*LOGINS, *logins)))
         user = _system_user(server)
         if user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
