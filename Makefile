@@ -104,7 +104,7 @@ else
 	$(BIN)/pytest -m airflow --durations=15 --cov --cov-append --cov-report=term:skip-covered
 endif
 
-test-fast: $(SETUP) ## Run the tests without Airflow, without a pooler and without the long ones, in less than two minutes.
+test-fast: $(SETUP) ## Run the tests without Airflow, without a pooler and without the long ones, in two to three minutes.
 	$(BIN)/pytest --quiet $(PARALLEL) -m "not airflow and not pooled and not long" --durations=15 $(PYTEST)
 
 docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
