@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,24 +25,15 @@ from tests.support.app_server import AppServer
 from tests.support.page_people import ACCESS, PagePerson
 from tests.support.platform_accounts import KEY
 from tests.support.sandbox_client import NOON
+from tests.support.stored_thumbnails import StoredThumbnails
 
 DEPLOYMENT = "test"
 BATCH = "blogger_batch_fetch"
 
 
-@dataclass
-class Thumbnails:
-    """A storage of thumbnails in memory."""
-
-    contents: dict[str, bytes]
-
-    def read(self, path: str) -> bytes | None:
-        return self.contents.get(path)
-
-
 @pytest.fixture
-def thumbnails() -> Thumbnails:
-    return Thumbnails({})
+def thumbnails() -> StoredThumbnails:
+    return StoredThumbnails({})
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +51,7 @@ def airflow() -> Iterator[AirflowStandIn]:
 
 @pytest.fixture
 def services(
-    pool: ConnectionPool, sandbox: SandboxServer, airflow: AirflowStandIn, thumbnails: Thumbnails
+    pool: ConnectionPool, sandbox: SandboxServer, airflow: AirflowStandIn, thumbnails: StoredThumbnails
 ) -> PageServices:
     config = PlatformConfig(base_url=sandbox.tiktok_url, api_key=SecretStr(KEY), requests_per_second=1000)
     tiktok = create_service(Platform.TIKTOK, config, settings=Settings(request_retries=0))

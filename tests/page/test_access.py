@@ -16,8 +16,19 @@ from tests.support.page_people import ACCESS, PagePerson
 READING_ROUTES = {
     "/static/{name}",
     "/api/me",
+    "/api/overview",
+    "/api/live",
+    "/api/organizations",
+    "/api/organizations/{organization_id}/next-run",
+    "/api/bloggers",
+    "/api/bloggers/{blogger_id}",
+    "/api/bloggers/{blogger_id}/videos",
+    "/api/bloggers/{blogger_id}/statistics",
+    "/api/bloggers/{blogger_id}/fetches",
+    "/api/videos/{video_id}/statistics",
+    "/api/videos/{video_id}/thumbnail",
 }
-ACTING_ROUTES: set[str] = set()
+ACTING_ROUTES = {"/api/organizations/{organization_id}/bloggers"}
 
 
 def routes_of(services: PageServices) -> list[APIRoute]:

@@ -41,15 +41,15 @@ class PagePerson:
     url: str
     name: str
 
-    def call(self, method: str, path: str, body: object = None) -> requests.Response:
+    def call(self, method: str, path: str, body: object = None, **query: str) -> requests.Response:
         headers = {"X-Person": self.name} if self.name else {}
-        return requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=30)
+        return requests.request(method, f"{self.url}{path}", params=query, json=body, headers=headers, timeout=30)
 
     def get(self, path: str) -> requests.Response:
         return self.call("GET", path)
 
-    def read(self, path: str) -> Any:  # noqa: ANN401 - the test knows the body
+    def read(self, path: str, **query: str) -> Any:  # noqa: ANN401 - the test knows the body
         """Return the body of a successful response."""
-        answer = self.get(f"/api/{path}")
+        answer = self.call("GET", f"/api/{path}", **query)
         assert answer.status_code == 200, answer.text
         return answer.json()

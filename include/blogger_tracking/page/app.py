@@ -6,12 +6,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse
 
 from blogger_tracking.api.error_responses import install_error_handlers
-from blogger_tracking.page.access import PageAccess, PageRoute
+from blogger_tracking.page.access import PageAccess, PageRoute, require_json
 from blogger_tracking.page.dependencies import PageServices
+from blogger_tracking.page.routes import acting, reading
 from blogger_tracking.page.schemas import Person
 
 STATIC_FILES = {"bloggers.js": "text/javascript", "icon.svg": "image/svg+xml", "icon-dark.svg": "image/svg+xml"}
@@ -34,6 +35,10 @@ def create_app(
     app = FastAPI(title="Bloggers page", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.make_services = make_services
     app.include_router(_own_router(access, static_folder), dependencies=[Depends(access.require_reading)])
+    app.include_router(reading, dependencies=[Depends(access.require_reading)])
+    app.include_router(
+        acting, dependencies=[Depends(access.require_acting), Depends(require_json), Depends(_identified(access))]
+    )
     install_error_handlers(app)
     return app
 
@@ -55,3 +60,12 @@ def _own_router(access: PageAccess, static_folder: Path) -> APIRouter:
 
     router.add_api_route("/api/me", read_me, methods=["GET"])
     return router
+
+
+def _identified(access: PageAccess) -> Callable[..., object]:
+    """Return a dependency that keeps the name of the person who sends the request in `request.state.person`."""
+
+    async def identify(request: Request, person: str = Depends(access.person)) -> None:  # noqa: RUF029 - FastAPI would run a plain function in Airflow's threads
+        request.state.person = person
+
+    return identify
