@@ -220,6 +220,17 @@ def test_one_blogger_has_the_history_of_the_account_and_the_tracked_accounts(
     assert details["organizations"] == [account["organization"]]
 
 
+def test_followers_are_kept_once_a_day_whenever_a_profile_is_saved(build: DatabaseBuilder, person: PagePerson) -> None:
+    blogger = build.blogger()
+    assert person.read(f"bloggers/{blogger}")["followerCounts"] == []
+    save = "update blogger_information set subscribers = %(followers)s where id = %(id)s"
+    build.run(save, followers=7, id=blogger)
+    build.run("update follower_counts set counted_on = counted_on - 1")
+    for followers in (8, 7, None):
+        build.run(save, followers=followers, id=blogger)
+    assert person.read(f"bloggers/{blogger}")["followerCounts"] == [[day(1), 7], [day(0), 7]]
+
+
 def test_fetches_have_their_attempts_and_the_parts_of_the_organizations(
     build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
 ) -> None:

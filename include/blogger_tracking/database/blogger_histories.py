@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -94,6 +94,13 @@ select state, since, reason, old_username, new_username
 from blogger_tracking.account_state_changes
 where blogger_id = %(blogger_id)s
 order by id desc
+"""
+
+_FOLLOWER_COUNTS = """
+select counted_on, followers
+from blogger_tracking.follower_counts
+where blogger_id = %(blogger_id)s
+order by counted_on
 """
 
 _TRACKED = """
@@ -226,6 +233,11 @@ offset %(offset)s
 def read_account_changes(connection: Connection, blogger_id: UUID) -> list[AccountChange]:
     """Return the changes of a blogger's account, the newest first."""
     return fetch_all(connection, AccountChange, _CHANGES, {"blogger_id": blogger_id})
+
+
+def read_follower_counts(connection: Connection, blogger_id: UUID) -> list[tuple[date, int]]:
+    """Return the days on which a blogger's profile was saved, each with the number of followers, the oldest first."""
+    return connection.execute(_FOLLOWER_COUNTS, {"blogger_id": blogger_id}).fetchall()
 
 
 def read_tracked_by(connection: Connection, blogger_id: UUID) -> list[TrackedBy]:

@@ -22,6 +22,7 @@ from blogger_tracking.database.blogger_histories import (
     list_videos,
     read_account_changes,
     read_captures,
+    read_follower_counts,
     read_thumbnail_path,
     read_tracked_by,
 )
@@ -129,6 +130,7 @@ def blogger(blogger_id: UUID, services: CurrentServices) -> schemas.BloggerDetai
         details = serializers.blogger_details(found[0], views, today)
         changes = read_account_changes(connection, blogger_id)
         details.history = [schemas.AccountChange.model_validate(change) for change in changes]
+        details.follower_counts = read_follower_counts(connection, blogger_id)
         details.tracked = [
             schemas.TrackedBy.model_validate(tracked) for tracked in read_tracked_by(connection, blogger_id)
         ]

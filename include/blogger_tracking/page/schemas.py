@@ -222,10 +222,14 @@ class TrackedBy(PageModel):
 
 
 class BloggerDetails(Blogger):
-    """A blogger with the history of the account and the tracked accounts."""
+    """A blogger with the history of the account and the tracked accounts.
+
+    `follower_counts` has the days on which a look-up saw the profile.
+    """
 
     external_id: str
     url: str
+    follower_counts: list[tuple[date, int]] = []
     history: list[AccountChange] = []
     tracked: list[TrackedBy] = []
 
