@@ -184,6 +184,16 @@ def test_views_add_up_the_newest_numbers_of_each_video(build: DatabaseBuilder, p
     assert {at: total for at, total in views.items() if total is not None} == {day(10): 100, day(5): 120, day(3): 180}
 
 
+def test_a_known_video_that_is_listed_later_makes_no_jump(build: DatabaseBuilder, person: PagePerson) -> None:
+    blogger = build.blogger()
+    first, second = video(build, blogger), video(build, blogger)
+    capture(build, first, 10, 100)
+    capture(build, second, 4, 50)
+    capture(build, second, 1, 51)
+    views = dict(person.read("bloggers")["items"][0]["views"])
+    assert (views[day(10)], views[day(4)], views[day(1)]) == (150, 150, 151)
+
+
 def test_statistics_have_the_totals_of_the_last_days(build: DatabaseBuilder, person: PagePerson) -> None:
     blogger = build.blogger()
     known = video(build, blogger)

@@ -85,6 +85,16 @@ def test_a_preview_writes_nothing_and_a_period_without_a_usage_is_unused(
         assert build.value(f"select count(*) from {table}") == 0, table  # noqa: S608 - names of tables
 
 
+def test_planning_inserts_the_usage_of_a_period_that_has_none(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    organization = build.organization(video_limit=10)
+    build.run("delete from subscription_usage")
+    build.track(organization)
+    preview = previewed(pool, organization)
+    plan(pool)
+    assert preview == planned(build, organization)
+    assert build.value("select reserved from subscription_usage") == 10
+
+
 def test_an_unknown_organization_is_an_error(pool: ConnectionPool) -> None:
     with pytest.raises(OrganizationNotFoundError):
         preview_run(pool, uuid4())
