@@ -12,8 +12,10 @@ settings of the group *Retention* allow. Each task logs and returns the numbers 
 3. **remove_old_messages**: removes finished and parked queue messages, and idempotency keys that have expired.
 4. **remove_old_runs**: removes old runs from the ledger, with their fetches, allocations, attempts and decisions. Their
    charges stay part of the period's usage.
-5. **remove_old_dag_runs**: deletes old runs of this project's DAGs over Airflow's REST API.
-6. **remove_old_log_files**: removes old files below Airflow's `base_log_folder`, on the worker's host.
+5. **check_ledger**: checks the invariants of the ledger, as the command `verify` does, and keeps the numbers of
+   violations for the Bloggers page. A violation is an error in the log, and the task stays green: nothing is changed.
+6. **remove_old_dag_runs**: deletes old runs of this project's DAGs over Airflow's REST API.
+7. **remove_old_log_files**: removes old files below Airflow's `base_log_folder`, on the worker's host.
 
 **When a task is red.** The database or Airflow's API cannot be reached: the error in the log says which. Nothing is
 lost, and the next run continues. A run may be killed, cleared or started twice at any moment: every step is a short
@@ -29,6 +31,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from blogger_tracking.orchestration.maintenance_tasks import (
     MAINTENANCE_DAG_ID,
+    check_ledger,
     prepare_partitions,
     remove_old_dag_runs,
     remove_old_log_files,
@@ -50,8 +53,8 @@ with DAG(
 ):
     prepare_partitions() >> remove_old_statistics()
 
-    # A fetch is removed after the messages that refer to it.
-    remove_old_messages() >> remove_old_runs()
+    # A fetch is removed after the messages that refer to it. The check reads the ledger when nothing is being removed.
+    remove_old_messages() >> remove_old_runs() >> check_ledger()
 
     remove_old_dag_runs()
 

@@ -18,6 +18,7 @@ from devtools.bench.measure_batch import batch_bench
 from devtools.bench.measure_fairness import measure_fairness
 from devtools.bench.measure_history import build_year, measure_history
 from devtools.bench.measure_member_reads import build_history, measure_member_reads
+from devtools.bench.measure_page import measure_page, vary_history
 from devtools.bench.measure_planning import measure_planning
 from devtools.bench.measure_requests import measure_listings, measure_youtube
 from devtools.bench.measure_saving import measure_saving
@@ -95,6 +96,23 @@ def member_reads(bench: Bench) -> dict[str, Any]:
     if scanned:
         raise StackError(f"A member's queries read large tables from end to end. Correct the policies: {scanned}.")
     return {title: asdict(read) for title, read in reads.items()}
+
+
+def page(bench: Bench) -> dict[str, Any]:
+    """Measure the queries of the Bloggers page, as the pipeline's role."""
+    sizes = bench.conditions.sizes
+    with Stack(bench.conditions.databases()) as stack, connect(stack.admin_dsn) as connection:
+        build_history(connection, sizes.read_accounts, sizes.read_videos, sizes.read_runs)
+        vary_history(connection)
+        bench.progress(
+            f"{sizes.read_accounts} tracked accounts, "
+            f"{sizes.read_accounts * sizes.read_videos * sizes.read_runs} rows of statistics"
+        )
+        with open_pool(stack.pipeline_dsn, connections=2) as pool:
+            queries = measure_page(pool)
+    for name, query in queries.items():
+        bench.progress(f"{name}: {query.milliseconds} ms")
+    return {name: asdict(query) for name, query in queries.items()}
 
 
 def history(bench: Bench) -> dict[str, Any]:
@@ -265,6 +283,7 @@ SCENARIOS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "planning": planning,
     "fairness": fairness,
     "member_reads": member_reads,
+    "page": page,
     "history": history,
     "requests": requests,
     "script": script,

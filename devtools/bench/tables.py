@@ -120,6 +120,15 @@ def _reads_table(reads: Mapping[str, Any]) -> Table:
     return table
 
 
+def _page_table(queries: Mapping[str, Any]) -> Table:
+    table = titled_table("The Bloggers page", "query")
+    for column in ("median ms", "longest ms"):
+        table.add_column(column, justify="right")
+    for name, query in queries.items():
+        table.add_row(name, f"{query['milliseconds']:,}", f"{query['longest']:,}")
+    return table
+
+
 def _history_table(history: Mapping[str, Any]) -> Table:
     table = titled_table(
         f"A year of statistics: {history['rows']:,} rows of {history['accounts']:,} accounts, "
@@ -194,6 +203,7 @@ def _by_number(values: Mapping[str, float]) -> str:
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "fairness": _fairness_table,
     "member_reads": _reads_table,
+    "page": _page_table,
     "history": _history_table,
     "requests": _requests_table,
     "pairs": _pair_table,

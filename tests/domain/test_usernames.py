@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import InvalidUsernameError
-from blogger_tracking.domain.usernames import parse_username
+from blogger_tracking.domain.usernames import parse_username, profile_url
 
 PLAIN = st.text(string.ascii_letters + string.digits + "_", min_size=3, max_size=20)
 SCHEMES = st.sampled_from(["", "https://", "http://", "HTTPS://", "//"])
@@ -116,3 +116,19 @@ def test_youtube_handles_keep_their_at_sign_and_channel_ids_are_names(address: s
 def test_text_without_a_name_or_profile_of_the_platform_is_rejected(text: str, platform: Platform) -> None:
     with pytest.raises(InvalidUsernameError):
         parse_username(text, platform)
+
+
+@pytest.mark.parametrize(
+    ("platform", "username", "url"),
+    [
+        (Platform.TIKTOK, "some.name_1", "https://www.tiktok.com/@some.name_1"),
+        (Platform.INSTAGRAM, "some.name_1", "https://www.instagram.com/some.name_1/"),
+        (Platform.YOUTUBE, "@renamed", "https://www.youtube.com/channel/UC-1"),
+        (Platform.TIKTOK, "a/../b?c#d", "https://www.tiktok.com/@a%2F..%2Fb%3Fc%23d"),
+        (Platform.INSTAGRAM, "//evil.example", "https://www.instagram.com/%2F%2Fevil.example/"),
+    ],
+)
+def test_the_address_of_a_profile_stays_on_its_platform_whatever_the_name_is(
+    platform: Platform, username: str, url: str
+) -> None:
+    assert profile_url(platform, username, "UC-1") == url

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from psycopg.conninfo import conninfo_to_dict
 
 from blogger_tracking.domain.errors import ConfigurationError
-from blogger_tracking.orchestration.api_app import LazyApp, auth_config
+from blogger_tracking.orchestration.api_app import LazyApp, auth_config, make_app
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from tests.support.access_tokens import ISSUER, SECRET, PrivateKey, claims_of, key_set, token_for
 from tests.support.airflow_stand_in import LOGIN, PASSWORD
@@ -39,7 +39,7 @@ def app(monkeypatch: pytest.MonkeyPatch, pipeline_conninfo: str) -> LazyApp:
     airflow = {"conn_type": "http", "host": "http://127.0.0.1:1", "login": LOGIN, "password": PASSWORD}
     monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", json.dumps(database))
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(airflow))
-    return LazyApp()
+    return LazyApp(make_app)
 
 
 def set_issuer(monkeypatch: pytest.MonkeyPatch, issuer: str, **more: object) -> None:

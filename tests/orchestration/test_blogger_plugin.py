@@ -1,4 +1,4 @@
-"""The plugin that mounts the HTTP API: what it imports, and that Airflow accepts its prefix."""
+"""The plugin that mounts the HTTP API and the Bloggers page: its imports, its prefixes, and the page's addresses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+from airflow.api_fastapi.core_api.datamodels.plugins import ReactAppResponse
+
+from blogger_tracking.page.app import STATIC_FILES
 
 PROJECT = Path(__file__).parents[2]
 PLUGIN = PROJECT / "plugins" / "blogger_plugin.py"
@@ -18,11 +22,15 @@ import airflow.plugins_manager, json, runpy, sys
 before = set(sys.modules)
 plugin = runpy.run_path({str(PLUGIN)!r})["BloggerPlugin"]
 from airflow.api_fastapi.app import RESERVED_URL_PREFIXES
-(mounted,) = plugin.fastapi_apps
 print(json.dumps({{
     "loaded": sorted(name for name in set(sys.modules) - before if name.startswith("blogger_tracking")),
-    "prefix": mounted["url_prefix"],
-    "refused": any(mounted["url_prefix"].startswith(prefix) for prefix in RESERVED_URL_PREFIXES),
+    "prefixes": [mounted["url_prefix"] for mounted in plugin.fastapi_apps],
+    "refused": [
+        mounted["url_prefix"]
+        for mounted in plugin.fastapi_apps
+        if any(mounted["url_prefix"].startswith(prefix) for prefix in RESERVED_URL_PREFIXES)
+    ],
+    "page": plugin.react_apps,
 }}))
 """
 
@@ -47,9 +55,17 @@ def test_the_plugin_imports_nothing_of_the_app_before_the_first_request(loaded: 
         "blogger_tracking.orchestration.airflow_3_3.cleared_instances",
         "blogger_tracking.orchestration.airflow_3_3.runs_ended_by_hand",
         "blogger_tracking.orchestration.api_app",
+        "blogger_tracking.orchestration.page_app",
     ]
 
 
-def test_airflow_accepts_the_prefix(loaded: dict[str, object]) -> None:
-    assert loaded["prefix"] == "/blogger"
-    assert loaded["refused"] is False
+def test_airflow_accepts_the_prefixes(loaded: dict[str, object]) -> None:
+    assert loaded["prefixes"] == ["/blogger", "/bloggers"]
+    assert loaded["refused"] == []
+
+
+def test_the_page_is_loaded_from_its_own_app_below_any_url_prefix(loaded: dict[str, object]) -> None:
+    (page,) = cast(list[dict[str, str]], loaded["page"])
+    assert ReactAppResponse.model_validate(page).url_route == "bloggers"
+    files = {page[name].removeprefix("bloggers/static/") for name in ("bundle_url", "icon", "icon_dark_mode")}
+    assert files == set(STATIC_FILES)

@@ -21,7 +21,7 @@ from airflow.triggers.base import TaskFailedEvent
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import batch_tasks, error_reporting, initial_fetch_tasks
-from blogger_tracking.orchestration.api_app import LazyApp
+from blogger_tracking.orchestration.api_app import LazyApp, make_app
 from blogger_tracking.orchestration.batch_tasks import gate, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.initial_fetch_tasks import FetchInitialVideosOperator, dispatch_initial_fetches
@@ -128,7 +128,7 @@ def test_the_api_server_reports_a_cause_once_for_many_requests(
     receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SUPABASE_AUTH", '{"conn_type": "http", "host": "https://example.org/auth/v1"}')
-    with AppServer(LazyApp()) as server:
+    with AppServer(LazyApp(make_app)) as server:
         for _ in range(20):
             headers = {"Authorization": "Bearer very-secret"}
             assert requests.get(f"{server.url}/blogger/{uuid4()}", headers=headers, timeout=30).status_code == 503

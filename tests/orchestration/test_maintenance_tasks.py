@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration.maintenance_tasks import (
+    check_ledger,
     prepare_partitions,
     remove_old_dag_runs,
     remove_old_log_files,
@@ -44,6 +46,20 @@ def test_every_task_of_the_database_returns_its_counts() -> None:
     assert remove_old_statistics.function() == {"months": 0, "postponed": 0, "rows": 0}
     assert remove_old_messages.function() == {"high_priority_queue": 0, "thumbnail_queue": 0, "idempotency_keys": 0}
     assert remove_old_runs.function() == {"fetches": 0, "run_accounts": 0, "youtube_units": 0, "runs": 0}
+
+
+@pytest.mark.usefixtures("connections")
+def test_the_check_of_the_ledger_keeps_its_numbers_and_logs_violations(
+    build: DatabaseBuilder, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert check_ledger.function() == {invariant.name: 0 for invariant in INVARIANTS}
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    build.organization()
+    build.run("update subscription_usage set videos_fetched = 5")
+    assert check_ledger.function()["ledger_is_usage"] == 1
+    assert build.value("select violations from invariant_checks where name = 'ledger_is_usage'") == 1
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "The invariant ledger_is_usage is violated 1 times" in error.getMessage()
 
 
 @pytest.mark.usefixtures("connections")

@@ -47,6 +47,23 @@ def test_a_thumbnail_from_before_another_root_is_removed(root: ObjectStoragePath
     assert not ObjectStoragePath(path).exists()
 
 
+def test_a_stored_thumbnail_is_read_and_a_missing_one_is_none(root: ObjectStoragePath) -> None:
+    store = ObjectThumbnailStore(root)
+    path = store.write("youtube/abc.jpg", THUMBNAIL)
+    assert store.read(path) == THUMBNAIL
+    assert store.read(f"{root}/youtube/missing.jpg") is None
+
+
+def test_no_file_outside_of_the_root_is_read(root: ObjectStoragePath, tmp_path: Path) -> None:
+    store = ObjectThumbnailStore(root)
+    store.write("youtube/abc.jpg", THUMBNAIL)
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "thumbnails-older").mkdir()
+    (tmp_path / "thumbnails-older" / "secret").write_text("secret")
+    for path in (f"file://{tmp_path}/secret", f"{root}/../secret", f"{root}-older/secret"):
+        assert store.read(path) is None
+
+
 def test_a_failed_removal_raises_storage_error_with_the_path_and_the_kind_of_error_only(
     root: ObjectStoragePath,
 ) -> None:

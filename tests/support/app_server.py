@@ -18,17 +18,19 @@ _TICK_SECONDS = 0.01
 
 
 class AppServer:
-    """A loopback server with the app at `/blogger`, and with the routes of the app that it is mounted in.
+    """A loopback server with the app at `mount`, and with the routes of the app that it is mounted in.
 
     `app` may be replaced while the server runs: starting and stopping takes longer than most tests.
     """
 
-    def __init__(self, app: ASGIApp | None = None, host_routes: Sequence[BaseRoute] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp | None = None, host_routes: Sequence[BaseRoute] = (), mount: str = "/blogger"
+    ) -> None:
         self.app = app
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._ready = threading.Event()
         config = uvicorn.Config(
-            Starlette(routes=[*host_routes, Mount("/blogger", self._serve)]),
+            Starlette(routes=[*host_routes, Mount(mount, self._serve)]),
             log_config=None,
             lifespan="off",
             timeout_graceful_shutdown=1,

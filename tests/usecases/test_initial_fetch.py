@@ -99,6 +99,13 @@ def test_planning_assigns_the_initial_fetch_to_the_run_and_reserves_its_videos(
     assert initial_fetch_of(build, tracked) == (True, False, "initial__1", None)
 
 
+def test_planning_inserts_the_usage_of_a_period_that_has_none(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    _, message = pending_account(build)
+    build.run("delete from subscription_usage")
+    assert start(pool, message) is None
+    assert build.value("select reserved from subscription_usage") == 30
+
+
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [

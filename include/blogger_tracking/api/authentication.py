@@ -43,7 +43,7 @@ class AuthenticatedRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
-        super().__init__(path, _in_own_threads(endpoint), **options)
+        super().__init__(path, in_own_threads(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler, preceded by the verification of the token and of the body's size."""
@@ -51,7 +51,7 @@ class AuthenticatedRoute(APIRoute):
 
         async def handle_authenticated(request: Request) -> Response:
             request.state.user_id = await _authenticate(request)
-            return await handle(await _with_read_body(request))
+            return await handle(await with_bounded_body(request))
 
         return handle_authenticated
 
@@ -107,7 +107,7 @@ async def _in_single_thread(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - w
     return await to_thread.run_sync(call, limiter=_single_thread())
 
 
-async def _with_read_body(request: Request) -> Request:
+async def with_bounded_body(request: Request) -> Request:
     """Return the request with its whole body read. Raises BodyTooLargeError without reading any further."""
     length = request.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) > BODY_BYTES_LIMIT:
@@ -142,8 +142,11 @@ def _own_threads() -> CapacityLimiter:
     return CapacityLimiter(get_settings().api_threads)
 
 
-def _in_own_threads(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Return an asynchronous function that calls a blocking endpoint in one of the API's threads."""
+def in_own_threads(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return an asynchronous function that calls a blocking endpoint in one of the API's threads.
+
+    An asynchronous endpoint is returned as it is.
+    """
     # FastAPI creates a route again, from the endpoint of the first one, when the router is included in the app.
     if iscoroutinefunction(endpoint):
         return endpoint

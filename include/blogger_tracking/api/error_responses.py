@@ -30,6 +30,9 @@ _REQUEST_ERRORS: Mapping[type[request_errors.RequestError], HTTPStatus] = {
     request_errors.NoActiveSubscriptionError: HTTPStatus.PAYMENT_REQUIRED,
     request_errors.BloggerLimitReachedError: HTTPStatus.PAYMENT_REQUIRED,
     request_errors.TrackedAccountNotFoundError: HTTPStatus.NOT_FOUND,
+    request_errors.OrganizationNotFoundError: HTTPStatus.NOT_FOUND,
+    request_errors.BloggerNotFoundError: HTTPStatus.NOT_FOUND,
+    request_errors.AlreadyTrackedError: HTTPStatus.CONFLICT,
     request_errors.BloggerUnknownError: HTTPStatus.NOT_FOUND,
     request_errors.CampaignNotFoundError: HTTPStatus.NOT_FOUND,
     request_errors.InProgressError: HTTPStatus.CONFLICT,
@@ -130,10 +133,11 @@ def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
     return _error_response(error.status_code, code, f"{HTTPStatus(error.status_code).phrase}.", error.headers)
 
 
-def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
+def _handle_unavailable(request: Request, error: Exception) -> JSONResponse:
     logger.error(
-        "A request to /blogger got a 503. Any open transaction was rolled back, and the request may be sent again. "
+        "A request to %s got a 503. Any open transaction was rolled back, and the request may be sent again. "
         "Cause: %s: %s",
+        _mount_of(request),
         type(error).__name__,
         error,
         extra={"fingerprint": ("api", "unavailable", type(error).__qualname__)},
@@ -141,10 +145,16 @@ def _handle_unavailable(_: Request, error: Exception) -> JSONResponse:
     return _error_response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable. Try again later.")
 
 
-def _handle_unexpected_error(_: Request, error: Exception) -> JSONResponse:
+def _handle_unexpected_error(request: Request, error: Exception) -> JSONResponse:
     logger.error(
-        "A request to /blogger got a 500: unexpected %s. Any open transaction was rolled back.",
+        "A request to %s got a 500: unexpected %s. Any open transaction was rolled back.",
+        _mount_of(request),
         type(error).__name__,
         exc_info=error,
     )
     return _error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal error.")
+
+
+def _mount_of(request: Request) -> str:
+    """Return the path that the app is mounted at: `/blogger`, or `/bloggers` for the page in Airflow's UI."""
+    return str(request.scope.get("root_path", ""))

@@ -30,13 +30,18 @@ class AdditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdditionRequest:
-    """The user, the organization and the options of an addition. `daily_videos_count` None: the organization's."""
+    """The user, the organization and the options of an addition. `daily_videos_count` None: the organization's.
+
+    `by_operator`: the addition is one by staff, who are no users of the database. `user_id` holds the person's budget
+    alone, and nobody is saved as the user who added the account.
+    """
 
     user_id: UUID
     organization_id: UUID
     campaign_id: UUID | None = None
     tags: Sequence[str] = ()
     daily_videos_count: int | None = None
+    by_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,10 @@ def _require_room_for(connection: Connection, addition: AdditionRequest, existin
 
 def _require_may_reactivate(connection: Connection, addition: AdditionRequest) -> None:
     """Raise RoleNotAllowedError unless the user may manage tracked accounts: the pause was a manager's decision."""
+    if addition.by_operator:
+        raise RoleNotAllowedError(
+            "This blogger is paused in this organization. Ask an owner or an admin of the organization to resume it."
+        )
     role = read_role(connection, addition.organization_id, addition.user_id)
     if not role.may_manage:
         raise RoleNotAllowedError(
@@ -252,7 +261,7 @@ def _track(
 ) -> AdditionResult:
     parameters = {
         "organization_id": addition.organization_id,
-        "user_id": addition.user_id,
+        "user_id": None if addition.by_operator else addition.user_id,
         "blogger_id": blogger_id,
         "daily_videos_count": addition.daily_videos_count,
         "campaign_id": addition.campaign_id,

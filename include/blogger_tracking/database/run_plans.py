@@ -56,9 +56,11 @@ select
     subscriptions.organization_id,
     subscriptions.period_start,
     subscriptions.period_end,
-    subscriptions.video_limit - usage.opening - usage.videos_fetched - usage.reserved as remaining
+    (
+        subscriptions.video_limit - coalesce(usage.opening + usage.videos_fetched + usage.reserved, 0)
+    )::bigint as remaining
 from blogger_tracking.subscriptions
-join blogger_tracking.subscription_usage as usage using (organization_id, period_start)
+left join blogger_tracking.subscription_usage as usage using (organization_id, period_start)
 where subscriptions.period_start <= %(moment)s and subscriptions.period_end > %(moment)s
 """
 
@@ -191,9 +193,8 @@ def read_planning_constraints(connection: Connection, moment: datetime) -> Plann
     """Return the constraints of planning at `moment`.
 
     These are the quotas of the current periods, the bloggers of live runs, the suspended platforms, and the YouTube
-    units left. Inserts the usage row of a period that has none.
+    units left. A period without a usage row is unused.
     """
-    connection.execute(_INSERT_MISSING_USAGE, {"moment": moment})
     quotas = fetch_all(connection, Quota, _QUOTAS, {"moment": moment})
     return PlanningConstraints(
         quotas={quota.organization_id: quota for quota in quotas},
@@ -201,6 +202,11 @@ def read_planning_constraints(connection: Connection, moment: datetime) -> Plann
         suspended_platforms=suspended_platforms(connection, moment),
         youtube_units_left=units_left(connection, moment, get_settings().youtube_daily_units),
     )
+
+
+def insert_missing_usages(connection: Connection, moment: datetime) -> None:
+    """Insert the usage row of each current period that has none; the allocations of a plan refer to it."""
+    connection.execute(_INSERT_MISSING_USAGE, {"moment": moment})
 
 
 def write_plan(

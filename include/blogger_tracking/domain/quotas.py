@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 MIN_PARTIAL_FETCH = 10
@@ -47,3 +48,16 @@ def remaining_for(asked: int, grant: Grant) -> tuple[int | None, int | None]:
     if grant.decision is QuotaDecision.PARTIAL:
         return grant.videos, grant.videos
     return None, min(asked, MIN_PARTIAL_FETCH) - 1
+
+
+def projected_end(limit: int, used: int, start: datetime, end: datetime, now: datetime) -> datetime | None:
+    """Return the time at which a period's videos are used up at the rate so far; `now` if they are used up.
+
+    None: not before the period ends, or nothing was used yet.
+    """
+    if used >= limit:
+        return now
+    if used <= 0 or now <= start:
+        return None
+    at = start + (now - start) * limit / used
+    return at if at < end else None

@@ -50,6 +50,24 @@ class BloggerLimitReachedError(RequestError):
     code = "blogger_limit_reached"
 
 
+class OrganizationNotFoundError(RequestError):
+    """An organization that does not exist."""
+
+    code = "organization_not_found"
+
+
+class BloggerNotFoundError(RequestError):
+    """A blogger that no row has."""
+
+    code = "blogger_not_found"
+
+
+class AlreadyTrackedError(RequestError):
+    """A blogger that the organization tracks already."""
+
+    code = "already_tracked"
+
+
 class TrackedAccountNotFoundError(RequestError):
     """A tracked account that does not exist."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from unicodedata import category, normalize
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import InvalidUsernameError
@@ -57,6 +57,14 @@ def parse_username(text: str, platform: Platform) -> str:
     if _looks_like_address(typed):
         return _name_in_address(typed, platform)
     return _checked(typed, platform)
+
+
+def profile_url(platform: Platform, username: str, external_id: str) -> str:
+    """Return the address of a profile; for YouTube by the channel's id, which a rename does not change."""
+    if platform is Platform.YOUTUBE:
+        return f"https://www.youtube.com/channel/{quote(external_id, safe='')}"
+    name = quote(username, safe="")
+    return f"https://www.tiktok.com/@{name}" if platform is Platform.TIKTOK else f"https://www.instagram.com/{name}/"
 
 
 def _looks_like_address(typed: str) -> bool:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from blogger_tracking.api.access_tokens import SupabaseAuthConfig
@@ -24,9 +26,10 @@ The extras `jwks_url` and `audience` replace the defaults of SupabaseAuthConfig.
 
 
 class LazyApp:
-    """ASGI app that imports and creates the HTTP API at the first request."""
+    """ASGI app that imports and creates another app at the first request."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_app: Callable[[], ASGIApp]) -> None:
+        self._make_app = make_app
         self._app: ASGIApp | None = None
         self._loading = asyncio.Lock()
 
@@ -39,7 +42,7 @@ class LazyApp:
         async with self._loading:
             if self._app is None:
                 # In a thread, because importing takes seconds and must not block other requests.
-                self._app = await asyncio.to_thread(make_app)
+                self._app = await asyncio.to_thread(self._make_app)
             return self._app
 
 
@@ -66,9 +69,9 @@ def make_services() -> ApiServices:
     """
     from blogger_tracking.api.access_tokens import TokenVerifier
     from blogger_tracking.api.dependencies import ApiServices
-    from blogger_tracking.api.look_up_slots import LookUpSlots
     from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets
     from blogger_tracking.orchestration.connected_services import airflow_api, fetch_services
+    from blogger_tracking.orchestration.shared_look_ups import look_up_slots
     from blogger_tracking.rate_limit import RequestRateLimiter
     from blogger_tracking.settings import get_settings
     from blogger_tracking.usecases.look_up_blogger import LookUpLimits
@@ -85,7 +88,7 @@ def make_services() -> ApiServices:
             of_person=settings.person_requests_per_minute,
             of_organization=settings.organization_requests_per_minute,
         ),
-        look_up_slots=LookUpSlots(settings.concurrent_look_ups, settings.concurrent_look_ups_of_organization),
+        look_up_slots=look_up_slots(),
         look_up_limits=LookUpLimits.of(settings),
     )
 

@@ -57,6 +57,17 @@ def remove_old_runs() -> dict[str, int]:
     return maintain_database.remove_old_runs(database_pool(), get_settings(), datetime.now(UTC))
 
 
+@task(multiple_outputs=False, trigger_rule="all_done", **RESTART_TOLERANCE)
+def check_ledger() -> dict[str, int]:
+    """Check the invariants of the ledger and keep the result for the Bloggers page; return violations by invariant."""
+    from blogger_tracking.database.connections import connect
+    from blogger_tracking.orchestration.connected_services import BLOGGER_DB, database_opener
+    from blogger_tracking.usecases import maintain_database
+
+    with connect(database_opener(BLOGGER_DB)) as connection:
+        return maintain_database.check_ledger(connection, datetime.now(UTC))
+
+
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
 def remove_old_dag_runs() -> dict[str, int]:
     """Delete old runs of this project's DAGs from Airflow's metadata; return counts by DAG."""

@@ -44,6 +44,22 @@ class ObjectThumbnailStore:
                 "command again."
             ) from error
 
+    def read(self, path: str) -> bytes | None:
+        """Return the object at a path that `write` returned, or None if the object is not there. Raises StorageError.
+
+        None too for a path outside of the store: an older store's Connection need not exist any more, and no other
+        file may be read.
+        """
+        if not path.startswith(f"{self._root}/") or ".." in path.split("/"):
+            return None
+        try:
+            return ObjectStoragePath(path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            # As above.
+            raise StorageError(f"{path} was not read: {type(error).__name__}") from error
+
     def require_reachable(self) -> None:
         """Raise StorageError if the storage cannot be read. The storage may be empty."""
         try:

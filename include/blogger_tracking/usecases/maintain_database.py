@@ -21,6 +21,8 @@ from psycopg.errors import LockNotAvailable
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.idempotency_keys import remove_expired_keys
+from blogger_tracking.database.invariant_checks import InvariantCheck, save_invariant_check
+from blogger_tracking.database.invariants import INVARIANTS, check_invariants
 from blogger_tracking.database.ledger_removal import remove_fetches, remove_run_accounts, remove_runs
 from blogger_tracking.database.message_queues import remove_messages
 from blogger_tracking.database.retention_marks import mark_removed
@@ -121,6 +123,24 @@ def remove_old_runs(
     counts["youtube_units"] = _in_steps(pool, partial(remove_units, cutoff=cutoff), time_budget)
     counts["runs"] = _in_steps(pool, partial(remove_runs, cutoff=cutoff), time_budget)
     return _report("Old runs", counts)
+
+
+def check_ledger(connection: Connection, now: datetime) -> dict[str, int]:
+    """Check the invariants, save the result, and return the number of violations by invariant.
+
+    The connection is none of the pool, because a query over the whole ledger may take longer than the pool allows.
+    """
+    violations = check_invariants(connection)
+    save_invariant_check(connection, InvariantCheck(now, violations))
+    for invariant in INVARIANTS:
+        if violations[invariant.name]:
+            logger.error(
+                "The invariant %s is violated %s times: %s Compare docs/operations.md.",
+                invariant.name,
+                violations[invariant.name],
+                invariant.sentence,
+            )
+    return _report("Violations of the invariants", Counter(violations))
 
 
 def _change_partition(

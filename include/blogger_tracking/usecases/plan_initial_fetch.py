@@ -23,6 +23,7 @@ from blogger_tracking.database.rows import fetch_values
 from blogger_tracking.database.run_plans import (
     RunScope,
     count_active_accounts,
+    insert_missing_usages,
     read_accounts,
     read_planning_constraints,
     serialize_planning,
@@ -99,6 +100,7 @@ def _plan(
         release_initial_fetch(connection, tracking_id, SkipReason.INACTIVE)
         return SkipReason.INACTIVE
     requested_account = replace(accounts[0], videos_count=message.video_count, pending_initial_fetch=False)
+    insert_missing_usages(connection, moment)
     plan = planning.plan([requested_account], read_planning_constraints(connection, moment))
     if any(skip.reason is SkipReason.ALREADY_RUNNING for skip in plan.skips):
         raise BloggerBusyError(

@@ -13,6 +13,7 @@ from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.run_plans import (
     RunScope,
     count_active_accounts,
+    insert_missing_usages,
     read_accounts,
     read_planning_constraints,
     serialize_planning,
@@ -65,6 +66,7 @@ def plan_run(pool: ConnectionPool, key: RunKey, scope: RunScope, timeout: timede
                 released,
             )
         run_id = insert_run(connection, key, moment, timeout, count_active_accounts(connection, scope))
+        insert_missing_usages(connection, moment)
         plan = planning.plan(read_accounts(connection, scope), read_planning_constraints(connection, moment))
         placements = place_by_platform(
             plan.fetches, max_instances=settings.max_instances_per_platform, fixed=settings.bloggers_per_instance

@@ -19,6 +19,7 @@ MEASURED = (
     "planning",
     "fairness",
     "member_reads",
+    "page",
     "history",
     "requests",
     "script",
@@ -94,6 +95,12 @@ def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:
     reads = figures["measurements"]["member_reads"]
     assert len(reads) == 6
     assert all(read["rows"] > 0 for read in reads.values())
+
+
+def test_every_query_of_the_page_is_measured(figures: dict[str, Any]) -> None:
+    queries = figures["measurements"]["page"]
+    assert {"bloggers, state failed", "bloggers, sort -followers", "overview", "live"} <= queries.keys()
+    assert all(query["milliseconds"] > 0 for query in queries.values())
 
 
 def test_a_year_is_read_as_a_member_and_as_the_pipeline_and_a_month_is_dropped(figures: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ create index account_state_changes_by_blogger on blogger_tracking.account_state_
 alter table blogger_tracking.account_state_changes enable row level security;
 revoke all on blogger_tracking.account_state_changes from public, anon, authenticated;
 grant select on blogger_tracking.account_state_changes to authenticated;
+grant select on blogger_tracking.account_state_changes to blogger_pipeline;
 
 create policy pipeline on blogger_tracking.account_state_changes to blogger_pipeline using (true) with check (true);
 
