@@ -17,12 +17,13 @@ const ADVICE: Record<number, string> = {
   0: "Airflow does not answer. Check the connection to the network; the page tries again by itself.",
   401: "Your login has ended. Reload the page to log in again.",
   403: "Your Airflow role does not allow this. Ask an administrator for a role that may.",
+  422: "A filter in the address is not valid. Remove it from the address, or open the view anew.",
   404: "There is nothing at this address. It may have been removed; go back to the list.",
 };
 
 /** Return the advice for a status; null if the message of the answer says all there is to say. */
 export function adviceFor(status: number): string | null {
-  return ADVICE[status] ?? (status >= 500 ? "Try again in a minute. If this lasts, run `make doctor`." : null);
+  return ADVICE[status] ?? (status >= 500 ? "Try again in a minute. If this lasts, tell an operator: the command “doctor” finds the cause." : null);
 }
 
 type ErrorBody = { error?: { code?: unknown; message?: unknown }; detail?: unknown };

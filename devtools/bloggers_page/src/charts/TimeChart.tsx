@@ -37,7 +37,7 @@ export const TimeChart = ({ title, points }: Props) => {
     `From ${number(first.value)} on ${day(first.at)} to ${number(last.value)} on ${day(last.at)}; ` +
     `lowest ${number(low)}, highest ${number(high)}.`;
   return (
-    <Box overflowX="auto">
+    <Box aria-label={title} overflowX="auto" role="region" tabIndex={0}>
       <chakra.svg aria-labelledby={id} color="fg.muted" fontSize="11px" minW="440px" role="img" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width="full">
         <title id={id}>{`${title}. ${summary}`}</title>
         {y.ticks(5).filter(Number.isInteger).map((tick) => (

@@ -12,7 +12,7 @@ export const DataTable = <T,>(props: Props<T>) => {
 };
 
 const Rows = <T,>({ caption, columns, rows, rowKey }: Props<T>) => (
-  <Box aria-label={caption} overflowX="auto" role="region" tabIndex={0}>
+  <Box aria-label={`Table: ${caption}`} overflowX="auto" role="region" tabIndex={0}>
     <Table.Root aria-label={caption} size="sm">
       <Table.Header>
         <Table.Row bg="transparent">

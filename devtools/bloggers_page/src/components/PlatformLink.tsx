@@ -8,7 +8,7 @@ export const PlatformLink = ({ href, children }: { href: string | null; children
   const safe = httpsOnly(href);
   if (safe === null) return <Text as="span">{children}</Text>;
   return (
-    <Link color="fg" href={safe} rel="noreferrer" target="_blank" textDecoration="underline">
+    <Link color="fg" display="inline" href={safe} rel="noreferrer" target="_blank" textDecoration="underline">
       {children}
     </Link>
   );

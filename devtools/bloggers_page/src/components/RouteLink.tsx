@@ -5,7 +5,7 @@ type Props = LinkProps & { to: string };
 
 /** Link to another view of Airflow's UI. */
 export const RouteLink = ({ to, children, ...props }: Props) => (
-  <Link asChild color="fg" textDecoration="underline" textUnderlineOffset="3px" {...props}>
+  <Link asChild color="fg" display="inline" textDecoration="underline" textUnderlineOffset="5px" {...props}>
     <RouterLink to={to}>{children}</RouterLink>
   </Link>
 );

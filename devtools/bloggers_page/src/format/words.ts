@@ -37,7 +37,7 @@ const REASONS: Record<string, string> = {
   pending_initial_fetch: "The first fetch of this account is still to come.",
   already_running: "Another run is fetching this blogger.",
   no_active_subscription: "The organization has no current subscription.",
-  subscription_limit: "The organization's videos of this period are used up.",
+  subscription_limit: "Beyond the videos that the organization has left in this period.",
   platform_suspended: "The platform is suspended for a while.",
   daily_units: "YouTube's units of the day are used up.",
 };

@@ -42,12 +42,14 @@ export const AddView = () => {
         ) : null}
         <Stack as="form" gap={4} maxW="3xl" onSubmit={submit}>
           <OrganizationPicker onChange={setOrganization} value={organization} />
-          <Choice
-            label="Platform of names without one"
-            onChange={(value) => setPlatform(value as Platform)}
-            options={PLATFORMS.map((name) => [name, name] as const)}
-            value={platform}
-          />
+          <Flex>
+            <Choice
+              label="Platform of names without one"
+              onChange={(value) => setPlatform(value as Platform)}
+              options={PLATFORMS.map((name) => [name, name] as const)}
+              value={platform}
+            />
+          </Flex>
           <Field.Root>
             <Field.Label>Bloggers, one a line</Field.Label>
             <Textarea

@@ -1,4 +1,4 @@
-import { Stack, Text } from "@chakra-ui/react";
+import { Code, Stack, Text } from "@chakra-ui/react";
 
 import type { QueueDepth } from "../../api/types";
 import { Section } from "../../components/Section";
@@ -6,9 +6,15 @@ import { When } from "../../components/When";
 import { number } from "../../format/numbers";
 import { spaced } from "../../format/words";
 
+const HINT = (
+  <>
+    Work after a fetch. A parked message failed too often; the command <Code>requeue</Code> tries it again.
+  </>
+);
+
 /** Messages that wait in each queue, and those that are not tried any more. */
 export const Queues = ({ queues }: { queues: QueueDepth[] }) => (
-  <Section hint="Work after a fetch. A parked message failed too often; `make requeue` tries it again." title="Queues">
+  <Section hint={HINT} title="Queues">
     <Stack gap={2}>
       {queues.map((queue) => (
         <Text fontSize="sm" key={queue.queue}>

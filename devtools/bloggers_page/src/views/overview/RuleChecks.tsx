@@ -1,4 +1,4 @@
-import { Text } from "@chakra-ui/react";
+import { Code, Text } from "@chakra-ui/react";
 
 import type { Overview } from "../../api/types";
 import { Message } from "../../components/Message";
@@ -19,12 +19,15 @@ const Violations = ({ checkedAt, violations }: NonNullable<Overview["invariants"
   return (
     <>
       {broken.length ? (
-        <Message palette="red" title="Violations were found. Run `make verify` for what to do.">
+        <Message palette="red" title="Violations were found">
           {broken.map(([name, count]) => (
             <Text key={name}>
               {spaced(name)}: {number(count)}
             </Text>
           ))}
+          <Text>
+            The command <Code>verify</Code> explains each of them.
+          </Text>
         </Message>
       ) : (
         <Message palette="green" title="All hold" />
