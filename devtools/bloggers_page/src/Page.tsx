@@ -12,7 +12,7 @@ import { OverviewView } from "./views/overview/OverviewView";
 
 /** The page: links to its views, and the view of the present address. */
 export const Page = () => (
-  <Box height="full" overflowY="auto">
+  <Box as="main" height="full" overflowY="auto">
     <Box maxW="7xl" mx="auto" p={{ base: 3, md: 6 }}>
       <Flex aria-label="Views of the Bloggers page" as="nav" borderBottomWidth="1px" gap={1} mb={5} overflowX="auto">
         <ViewLink end to={paths.overview}>

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.page_sources import MISSING, NPM, SOURCES, installed_sources, npm
 
-SOURCES = PROJECT_ROOT / "devtools" / "bloggers_page"
 BUILT = PROJECT_ROOT / "include" / "blogger_tracking" / "page" / "static"
-NPM = shutil.which("npm")
 
-needs_npm = pytest.mark.skipif(NPM is None, reason="npm is not installed; on Debian: apt install npm")
+needs_npm = pytest.mark.skipif(NPM is None, reason=MISSING)
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield a copy of the sources with the packages that the lock file names."""
-    copy = tmp_path_factory.mktemp("page") / "sources"
-    shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("node_modules"))
-    npm(copy, "ci")
+    """Yield a copy of the sources with their packages."""
+    copy = installed_sources(tmp_path_factory.mktemp("page"))
     yield copy
     shutil.rmtree(copy)
-
-
-def npm(folder: Path, *arguments: str) -> None:
-    assert NPM is not None
-    done = subprocess.run([NPM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, f"npm {' '.join(arguments)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-/** One function for each route of the page's JSON API, and for the two of Airflow's REST API that the page uses. */
+/** One function for each route of the page's JSON API, and for those of Airflow's REST API that the page uses. */
 
 import { address, getJson, postJson, type Query } from "./request";
 import type {
@@ -48,6 +48,8 @@ export const api = {
     postJson<Addition>(`${API}/organizations/${id(organizationId)}/bloggers`, { username, platform }),
 
   batchDag: (signal?: AbortSignal) => getJson<Dag>(BATCH_DAG, {}, signal),
+  batchRun: (dagRunId: string, signal?: AbortSignal) =>
+    getJson<DagRun>(`${BATCH_DAG}/dagRuns/${id(dagRunId)}`, {}, signal),
   fetchNow: (bloggerId: string) =>
     postJson<DagRun>(`${BATCH_DAG}/dagRuns`, { logical_date: null, conf: { bloggers: [bloggerId] } }),
 };

@@ -125,6 +125,8 @@ export type BloggerDetails = Blogger & {
   externalId: string;
   url: string | null;
   history: AccountChange[];
+  /** Days on which a look-up saw the profile, the oldest first. */
+  followerCounts: DatedNumber[];
   tracked: Tracked[];
 };
 
@@ -172,8 +174,8 @@ export type LedgerFetch = Fetch & {
 };
 
 export type Me = { mayAct: boolean };
-export type Addition = { trackingId: string; bloggerId: string; initialFetch: unknown };
+export type Addition = { trackingId: string; bloggerId: string; initialFetch: { state: string } };
 
-/** The parts of Airflow's own answer about a DAG that the page shows. */
+/** The parts of Airflow's own answers about a DAG and a run that the page shows. */
 export type Dag = { is_paused: boolean; next_dagrun_run_after: string | null; timetable_description: string | null };
-export type DagRun = { dag_run_id: string };
+export type DagRun = { dag_run_id: string; state: string };

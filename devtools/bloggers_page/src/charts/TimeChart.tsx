@@ -38,7 +38,7 @@ export const TimeChart = ({ title, points }: Props) => {
     `lowest ${number(low)}, highest ${number(high)}.`;
   return (
     <Box aria-label={title} overflowX="auto" role="region" tabIndex={0}>
-      <chakra.svg aria-labelledby={id} color="fg.muted" fontSize="11px" minW="440px" role="img" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width="full">
+      <chakra.svg aria-labelledby={id} color="fg.muted" fontSize="11px" maxW="820px" minW="440px" role="img" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width="full">
         <title id={id}>{`${title}. ${summary}`}</title>
         {y.ticks(5).filter(Number.isInteger).map((tick) => (
           <g key={tick} transform={`translate(0 ${y(tick)})`}>

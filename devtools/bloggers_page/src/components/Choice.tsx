@@ -9,7 +9,7 @@ type Props = {
 
 /** List of options with its label. */
 export const Choice = ({ label, value, options, onChange }: Props) => (
-  <Field.Root width={{ base: "full", sm: "auto" }}>
+  <Field.Root maxW="24rem" width="auto">
     <Field.Label>{label}</Field.Label>
     <NativeSelect.Root size="sm">
       <NativeSelect.Field onChange={(event) => onChange(event.currentTarget.value)} value={value}>

@@ -50,11 +50,11 @@ export function useAdditions(): Additions {
       if (line.state !== "waiting") continue;
       show(index, { state: "adding" });
       try {
-        const { bloggerId } = await api.addBlogger(organization.current, line.platform, line.username);
-        show(index, { state: "added", detail: "The first videos are fetched now.", bloggerId });
+        const { bloggerId, initialFetch } = await api.addBlogger(organization.current, line.platform, line.username);
+        show(index, { state: "added", detail: firstVideos(initialFetch.state), bloggerId });
       } catch (problem) {
         const error = problem instanceof ApiError ? problem : new ApiError(0, null, String(problem));
-        if (ENDING.has(error.status)) {
+        if (concernsFurtherLines(error)) {
           show(index, { state: "waiting", detail: "" });
           setStopped({ reason: additionProblem(error), continueAt: pauseEnd(error) });
           break;
@@ -77,6 +77,15 @@ export function useAdditions(): Additions {
     );
   };
   return { results, running, stopped, start, resume: () => void work(results) };
+}
+
+/** A blogger whom the organization has paused stays paused: a 403 of this line alone. */
+function concernsFurtherLines(error: ApiError): boolean {
+  return ENDING.has(error.status) && error.code !== "role_not_allowed";
+}
+
+function firstVideos(state: string): string {
+  return state === "waiting" ? "The first videos come with the next run." : "The first videos are fetched now.";
 }
 
 function pauseEnd(error: ApiError): Date {

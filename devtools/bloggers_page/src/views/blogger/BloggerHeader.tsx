@@ -34,7 +34,7 @@ export const BloggerHeader = ({ blogger, reload }: Props) => (
         </Text>
         <FetchOutcome fetch={blogger.lastFetch} />
       </Box>
-      <FetchNow bloggerId={blogger.id} reload={reload} />
+      <FetchNow blogger={blogger} reload={reload} />
       <AddToOrganization blogger={blogger} reload={reload} />
     </Flex>
   </Box>

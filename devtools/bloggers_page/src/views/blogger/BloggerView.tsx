@@ -8,6 +8,7 @@ import { useResource } from "../../hooks/useResource";
 import { paths } from "../../paths";
 import { BloggerHeader } from "./BloggerHeader";
 import { FetchHistory } from "./FetchHistory";
+import { FollowerCounts } from "./FollowerCounts";
 import { Followers } from "./Followers";
 import { StateHistory } from "./StateHistory";
 import { Totals } from "./Totals";
@@ -31,6 +32,7 @@ export const BloggerView = () => {
             <BloggerHeader blogger={details} reload={blogger.reload} />
             <Followers blogger={details} />
             <Totals bloggerId={bloggerId} version={version} />
+            <FollowerCounts counts={details.followerCounts} />
             <Videos blogger={details} version={version} />
             <FetchHistory bloggerId={bloggerId} version={version} />
             <StateHistory changes={details.history} />

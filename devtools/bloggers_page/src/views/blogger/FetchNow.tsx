@@ -3,18 +3,15 @@ import { useState } from "react";
 
 import { api } from "../../api/client";
 import { ApiError, adviceFor } from "../../api/errors";
+import type { BloggerDetails } from "../../api/types";
 import { Message } from "../../components/Message";
-import { RouteLink } from "../../components/RouteLink";
-import { useLive } from "../../hooks/useLive";
 import { useMayAct } from "../../hooks/useMayAct";
-import { paths } from "../../paths";
+import { TriggeredRun } from "./TriggeredRun";
 
-const BATCH_DAG = "blogger_batch_fetch";
-
-type Props = { bloggerId: string; reload: () => void };
+type Props = { blogger: BloggerDetails; reload: () => void };
 
 /** Button that triggers a batch run of this blogger alone, and the state of that run. */
-export const FetchNow = ({ bloggerId, reload }: Props) => {
+export const FetchNow = ({ blogger, reload }: Props) => {
   const mayAct = useMayAct();
   const [sending, setSending] = useState(false);
   const [dagRunId, setDagRunId] = useState<string>();
@@ -24,7 +21,7 @@ export const FetchNow = ({ bloggerId, reload }: Props) => {
     setSending(true);
     setError(undefined);
     try {
-      setDagRunId((await api.fetchNow(bloggerId)).dag_run_id);
+      setDagRunId((await api.fetchNow(blogger.id)).dag_run_id);
       reload();
     } catch (problem) {
       setError(problem instanceof ApiError ? problem : new ApiError(0, null, String(problem)));
@@ -42,22 +39,12 @@ export const FetchNow = ({ bloggerId, reload }: Props) => {
           Your Airflow role may look, but not trigger runs.
         </Text>
       ) : null}
-      {dagRunId ? <TriggeredRun dagRunId={dagRunId} /> : null}
+      {dagRunId ? <TriggeredRun blogger={blogger} dagRunId={dagRunId} key={dagRunId} reload={reload} /> : null}
       {error ? (
         <Message palette="red" role="alert" title="The run was not started">
           {error.message} {adviceFor(error.status)}
         </Message>
       ) : null}
     </Box>
-  );
-};
-
-const TriggeredRun = ({ dagRunId }: { dagRunId: string }) => {
-  const running = useLive()?.some((run) => run.dagRunId === dagRunId);
-  return (
-    <Text fontSize="sm" mt={1} overflowWrap="anywhere" role="status">
-      {running ? "Fetching in " : "Triggered "}
-      <RouteLink to={paths.dagRun(BATCH_DAG, dagRunId)}>{dagRunId}</RouteLink>. The result appears here by itself.
-    </Text>
   );
 };

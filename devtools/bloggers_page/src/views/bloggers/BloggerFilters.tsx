@@ -1,4 +1,4 @@
-import { Flex } from "@chakra-ui/react";
+import { Grid } from "@chakra-ui/react";
 
 import { api } from "../../api/client";
 import { PLATFORMS } from "../../api/types";
@@ -38,12 +38,17 @@ export const BloggerFilters = ({ values, change }: Props) => {
     <Choice label={label} onChange={(wanted) => change({ [name]: wanted })} options={options} value={value(name)} />
   );
   return (
-    <Flex align="end" gap={3} role="search" wrap="wrap">
+    <Grid
+      alignItems="end"
+      gap={3}
+      role="search"
+      templateColumns={{ base: "repeat(2, minmax(0, 1fr))", sm: "repeat(auto-fill, minmax(11rem, 1fr))" }}
+    >
       <SearchField label="Search" onChange={(search) => change({ search })} placeholder="Name" value={value("search")} />
       {choice("organization", "Organization", [["", "All organizations"], ...listed, ...unlisted])}
       {choice("platform", "Platform", [["", "All platforms"], ...PLATFORMS.map((name) => [name, name] as const)])}
       {choice("state", "State", STATES)}
       {choice("sort", "Order", ORDERS)}
-    </Flex>
+    </Grid>
   );
 };
