@@ -238,10 +238,15 @@ def test_the_views_are_accessible_and_fit_the_window(
 ) -> None:
     admin.page.evaluate(f"localStorage.setItem('theme', '{theme}')")
     admin.page.set_viewport_size({"width": size[0], "height": size[1]})
+    blogger = admin.page.evaluate("""async () => {
+        const list = await fetch(new URL("bloggers/api/bloggers?sort=-lastFetch", document.baseURI));
+        return (await list.json()).items[0];
+    }""")
     for path, heading in (
         ("", "Overview"),
         ("/organizations", "Organizations"),
         ("/bloggers", "Bloggers"),
+        (f"/bloggers/{blogger['id']}", blogger["channelName"]),
         ("/add", "Add bloggers"),
     ):
         page = admin.open(path, heading)

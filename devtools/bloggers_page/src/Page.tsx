@@ -14,7 +14,7 @@ import { OverviewView } from "./views/overview/OverviewView";
 export const Page = () => (
   <Box as="main" height="full" overflowY="auto">
     <Box maxW="7xl" mx="auto" p={{ base: 3, md: 6 }}>
-      <Flex aria-label="Views of the Bloggers page" as="nav" borderBottomWidth="1px" gap={1} mb={5} overflowX="auto">
+      <Flex aria-label="Views of the Bloggers page" as="nav" borderBottomWidth="1px" columnGap={1} mb={5} wrap="wrap">
         <ViewLink end to={paths.overview}>
           Overview
         </ViewLink>

@@ -3,7 +3,7 @@ import { scaleLinear, scaleUtc } from "d3-scale";
 import { line } from "d3-shape";
 import { useId } from "react";
 
-import { number, short } from "../format/numbers";
+import { number } from "../format/numbers";
 import { day } from "../format/times";
 
 export type Point = { at: string; value: number | null };
@@ -12,6 +12,7 @@ type Props = { title: string; points: Point[] };
 
 const WIDTH = 640;
 const HEIGHT = 220;
+const A_DAY = 86_400_000;
 const MARGIN = { top: 10, right: 16, bottom: 26, left: 52 };
 
 /** Line over time with axes; the line has a gap where a number is not known. */
@@ -24,15 +25,17 @@ export const TimeChart = ({ title, points }: Props) => {
   }
   const times = points.map((point) => new Date(point.at).getTime());
   const values = known.map((point) => point.value);
-  const x = scaleUtc(spread(Math.min(...times), Math.max(...times), 43_200_000), [MARGIN.left, WIDTH - MARGIN.right]);
+  const x = scaleUtc(spread(Math.min(...times), Math.max(...times), 2 * A_DAY), [MARGIN.left, WIDTH - MARGIN.right]);
   const low = Math.min(...values);
   const high = Math.max(...values);
-  const y = scaleLinear(spread(low, high, 1), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(5);
+  const y = scaleLinear(spread(low, high, Math.max(2, Math.round(Math.abs(high) / 20))), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(5);
   const path = line<Point>()
     .defined((point) => point.value !== null)
     .x((point) => x(new Date(point.at)))
     .y((point) => y(point.value ?? 0));
   const format = x.tickFormat(5);
+  // Only as many digits as tell the ticks apart, with the letters of the other numbers of the page.
+  const size = y.tickFormat(5, "~s");
   const summary =
     `From ${number(first.value)} on ${day(first.at)} to ${number(last.value)} on ${day(last.at)}; ` +
     `lowest ${number(low)}, highest ${number(high)}.`;
@@ -44,7 +47,7 @@ export const TimeChart = ({ title, points }: Props) => {
           <g key={tick} transform={`translate(0 ${y(tick)})`}>
             <line opacity={0.25} stroke="currentColor" x1={MARGIN.left} x2={WIDTH - MARGIN.right} />
             <text dy="0.32em" fill="currentColor" textAnchor="end" x={MARGIN.left - 8}>
-              {short(tick)}
+              {tick === 0 ? "0" : size(tick).replace("k", "K").replace("G", "B")}
             </text>
           </g>
         ))}

@@ -14,7 +14,7 @@ export const ViewLink = ({ to, end = false, children }: Props) => (
     borderColor="transparent"
     borderRadius={0}
     color="fg.muted"
-    px={3}
+    px={{ base: 2, md: 3 }}
     py={2}
     whiteSpace="nowrap"
   >

@@ -6,6 +6,6 @@ import { Section } from "../../components/Section";
 export const FollowerCounts = ({ counts }: { counts: DatedNumber[] }) =>
   counts.length < 2 ? null : (
     <Section hint="The platform’s number on the days on which the profile was looked up." title="Followers">
-      <TimeChart points={counts.map(([at, value]) => ({ at, value }))} title="Followers" />
+      <TimeChart points={counts.map(([at, value]) => ({ at, value }))} title="Number of followers" />
     </Section>
   );
