@@ -73,12 +73,13 @@ def replaced_words(text: str) -> Iterator[tuple[str, str]]:
 
 
 def check_paths(paths: Sequence[Path]) -> list[Finding]:
-    """Return the findings of all files at and below the paths."""
+    """Return the findings of all files at and below the paths, installed packages of npm apart."""
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     return [
         finding
         for file in files
         if file.suffix in _SUFFIXES and file.resolve() not in _EXEMPT and file.is_file()
+        if "node_modules" not in file.parts
         for finding in check_file(file)
     ]
 

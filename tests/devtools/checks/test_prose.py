@@ -52,6 +52,13 @@ def test_a_file_of_another_kind_is_not_checked(tmp_path: Path) -> None:
     assert messages(tmp_path / "data.json", '{"verdict": 1}') == []
 
 
+def test_an_installed_package_of_npm_is_not_checked(tmp_path: Path) -> None:
+    package = tmp_path / "node_modules" / "package"
+    package.mkdir(parents=True)
+    (package / "README.md").write_text("left alone", encoding="utf-8")
+    assert check_paths([tmp_path]) == []
+
+
 def test_the_exit_code_is_1_if_there_are_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "page.md"
     file.write_text("left alone", encoding="utf-8")

@@ -1,0 +1,74 @@
+import { Button, Stack, Text } from "@chakra-ui/react";
+import { useId, useState } from "react";
+
+import { api } from "../../api/client";
+import { ApiError } from "../../api/errors";
+import type { BloggerDetails } from "../../api/types";
+import { Message } from "../../components/Message";
+import { useMayAct } from "../../hooks/useMayAct";
+import { additionProblem } from "../add/additionProblem";
+import { OrganizationPicker } from "../add/OrganizationPicker";
+
+type Outcome = { succeeded: boolean; text: string };
+type Props = { blogger: BloggerDetails; reload: () => void };
+
+/** Button with a form that makes another organization follow the blogger. */
+export const AddToOrganization = ({ blogger, reload }: Props) => {
+  const mayAct = useMayAct();
+  const formId = useId();
+  const [shown, setShown] = useState(false);
+  const [organization, setOrganization] = useState("");
+  const [sending, setSending] = useState(false);
+  const [outcome, setOutcome] = useState<Outcome>();
+
+  const add = async () => {
+    setSending(true);
+    setOutcome(undefined);
+    try {
+      await api.addBlogger(organization, blogger.platform, blogger.username);
+      setOutcome({ succeeded: true, text: "Added. The first videos are fetched now." });
+      reload();
+    } catch (problem) {
+      const error = problem instanceof ApiError ? problem : new ApiError(0, null, String(problem));
+      setOutcome({ succeeded: false, text: additionProblem(error) });
+    } finally {
+      setSending(false);
+    }
+  };
+  return (
+    <Stack align="start" gap={2}>
+      <Button
+        aria-controls={formId}
+        aria-expanded={shown}
+        disabled={!mayAct}
+        onClick={() => setShown(!shown)}
+        size="sm"
+        variant="outline"
+      >
+        Add to organization
+      </Button>
+      {mayAct === false ? (
+        <Text color="fg.muted" fontSize="sm">
+          Your Airflow role may look, but not add bloggers.
+        </Text>
+      ) : null}
+      <div id={formId}>
+        {shown ? (
+          <Stack align="start" gap={2}>
+            <OrganizationPicker onChange={setOrganization} value={organization} />
+            <Button disabled={organization === ""} loading={sending} onClick={() => void add()} size="sm">
+              Add
+            </Button>
+          </Stack>
+        ) : null}
+      </div>
+      {outcome ? (
+        <Message
+          palette={outcome.succeeded ? "green" : "red"}
+          role={outcome.succeeded ? "status" : "alert"}
+          title={outcome.text}
+        />
+      ) : null}
+    </Stack>
+  );
+};

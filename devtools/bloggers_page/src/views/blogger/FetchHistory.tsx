@@ -1,0 +1,67 @@
+import { Text } from "@chakra-ui/react";
+import { useState } from "react";
+
+import { api } from "../../api/client";
+import type { LedgerFetch } from "../../api/types";
+import { type Column, DataTable } from "../../components/DataTable";
+import { FetchOutcome } from "../../components/FetchOutcome";
+import { Loaded } from "../../components/Loaded";
+import { Pager } from "../../components/Pager";
+import { Section } from "../../components/Section";
+import { number } from "../../format/numbers";
+import { reasonInWords } from "../../format/words";
+import { useResource } from "../../hooks/useResource";
+import { PAGE_SIZE } from "../pageSize";
+
+const COLUMNS: Column<LedgerFetch>[] = [
+  { title: "Outcome", cell: (fetch) => <FetchOutcome fetch={fetch} /> },
+  { title: "Asked for", cell: (fetch) => number(fetch.target), end: true },
+  { title: "Returned", cell: (fetch) => number(fetch.videosReturned), end: true },
+  { title: "New", cell: (fetch) => number(fetch.videosNew), end: true },
+  { title: "Attempts", cell: (fetch) => number(fetch.attempts), end: true },
+  {
+    title: "Requests",
+    cell: (fetch) =>
+      Object.entries(fetch.requests)
+        .filter(([, count]) => count > 0)
+        .map(([purpose, count]) => `${number(count)} ${purpose}`)
+        .join(", ") || "none",
+  },
+  { title: "Charged to", cell: (fetch) => <Charges fetch={fetch} /> },
+];
+
+const Charges = ({ fetch }: { fetch: LedgerFetch }) =>
+  fetch.allocations.map(({ organization, charged, asked, reason }) => {
+    const words = reasonInWords(reason);
+    return (
+      <Text fontSize="sm" key={organization.id}>
+        {organization.name}: {number(charged)} of {number(asked)} asked for{words ? `. ${words}` : ""}
+      </Text>
+    );
+  });
+
+type Props = { bloggerId: string; version: string };
+
+/** Fetches of a blogger in the ledger, the newest first. */
+export const FetchHistory = ({ bloggerId, version }: Props) => {
+  const [page, setPage] = useState(1);
+  const fetches = useResource(`fetches ${bloggerId} ${page} ${version}`, (signal) =>
+    api.fetches(bloggerId, page, signal),
+  );
+  return (
+    <Section hint="Every fetch, what it cost, and who paid. The time links to the task that ran it." title="Fetches">
+      <Loaded resource={fetches}>
+        {({ total, items }) => (
+          <>
+            {items.length ? (
+              <DataTable caption="Fetches" columns={COLUMNS} rowKey={(fetch) => fetch.fetchId} rows={items} />
+            ) : (
+              <Text>No fetch yet. Press “Fetch now”, or wait for the next run.</Text>
+            )}
+            <Pager onPage={setPage} page={page} size={PAGE_SIZE} total={total} />
+          </>
+        )}
+      </Loaded>
+    </Section>
+  );
+};

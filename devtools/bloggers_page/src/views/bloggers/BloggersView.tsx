@@ -1,0 +1,84 @@
+import { Stack, Text } from "@chakra-ui/react";
+
+import { api } from "../../api/client";
+import type { Blogger } from "../../api/types";
+import { Sparkline } from "../../charts/Sparkline";
+import { type Column, DataTable } from "../../components/DataTable";
+import { FetchOutcome } from "../../components/FetchOutcome";
+import { Loaded } from "../../components/Loaded";
+import { Pager } from "../../components/Pager";
+import { RouteLink } from "../../components/RouteLink";
+import { ViewHeader } from "../../components/ViewHeader";
+import { number, short } from "../../format/numbers";
+import { useResource } from "../../hooks/useResource";
+import { pageOf, useSearchState } from "../../hooks/useSearchState";
+import { paths } from "../../paths";
+import { BloggerTags } from "../BloggerTags";
+import { PAGE_SIZE } from "../pageSize";
+import { BloggerFilters } from "./BloggerFilters";
+
+const COLUMNS: Column<Blogger>[] = [
+  {
+    title: "Blogger",
+    cell: (blogger) => (
+      <>
+        <RouteLink fontWeight="semibold" to={paths.blogger(blogger.id)}>
+          {blogger.channelName || blogger.username}
+        </RouteLink>
+        <Text color="fg.muted" fontSize="xs">
+          {blogger.platform} · {blogger.username}
+        </Text>
+      </>
+    ),
+  },
+  { title: "State", cell: (blogger) => <BloggerTags blogger={blogger} /> },
+  { title: "Followers", cell: (blogger) => short(blogger.followers), end: true },
+  { title: "Videos", cell: (blogger) => number(blogger.videos), end: true },
+  {
+    title: "Followed by",
+    cell: (blogger) => blogger.organizations.map((organization) => organization.name).join(", ") || "nobody now",
+  },
+  { title: "Last fetch", cell: (blogger) => <FetchOutcome fetch={blogger.lastFetch} /> },
+  {
+    title: "Views, 30 days",
+    cell: (blogger) => <Sparkline label={`Views of ${blogger.username} in 30 days`} points={blogger.views} />,
+  },
+];
+
+/** List of bloggers; its filters, order and page are in the address. */
+export const BloggersView = () => {
+  const [values, change] = useSearchState();
+  const page = pageOf(values);
+  const names = ["search", "organization", "platform", "state", "sort"] as const;
+  const query = { ...Object.fromEntries(names.map((name) => [name, values.get(name)])), page };
+  const bloggers = useResource(`bloggers ${JSON.stringify(query)}`, (signal) => api.bloggers(query, signal), {
+    everySeconds: 60,
+  });
+  const filtered = names.some((name) => name !== "sort" && values.get(name));
+  return (
+    <>
+      <ViewHeader title="Bloggers">
+        Creators whose videos are fetched. A blogger whom several organizations follow is fetched once for all of them. The
+        time of the last fetch links to the task that ran the fetch.
+      </ViewHeader>
+      <Stack gap={4}>
+        <BloggerFilters change={change} values={values} />
+        <Loaded lines={10} resource={bloggers}>
+          {({ total, items }) => (
+            <>
+              {items.length ? (
+                <DataTable caption="Bloggers" columns={COLUMNS} rowKey={(blogger) => blogger.id} rows={items} />
+              ) : (
+                <Text>
+                  {filtered ? "No blogger matches these filters. Remove one of them." : "There are no bloggers yet. "}
+                  {filtered ? null : <RouteLink to={paths.add}>Add the first one.</RouteLink>}
+                </Text>
+              )}
+              <Pager onPage={(wanted) => change({ page: String(wanted) })} page={page} size={PAGE_SIZE} total={total} />
+            </>
+          )}
+        </Loaded>
+      </Stack>
+    </>
+  );
+};

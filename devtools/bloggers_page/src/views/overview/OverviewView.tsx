@@ -1,0 +1,43 @@
+import { Grid, Stack } from "@chakra-ui/react";
+
+import { api } from "../../api/client";
+import { Loaded } from "../../components/Loaded";
+import { ViewHeader } from "../../components/ViewHeader";
+import { useResource } from "../../hooks/useResource";
+import { LastRuns } from "./LastRuns";
+import { LiveRuns } from "./LiveRuns";
+import { NextRun } from "./NextRun";
+import { Platforms } from "./Platforms";
+import { Queues } from "./Queues";
+import { RuleChecks } from "./RuleChecks";
+import { Units } from "./Units";
+
+/** State of the whole system. */
+export const OverviewView = () => {
+  const overview = useResource("overview", api.overview, { everySeconds: 30 });
+  return (
+    <>
+      <ViewHeader title="Overview">
+        Organizations follow bloggers on TikTok, Instagram and YouTube. Each batch run reads every blogger’s newest videos
+        once, for all organizations that follow the blogger, and charges the videos to their subscriptions.
+      </ViewHeader>
+      <Stack gap={4}>
+        <NextRun />
+        <LiveRuns />
+        <Loaded lines={8} resource={overview}>
+          {(data) => (
+            <Stack gap={4}>
+              <LastRuns runs={data.runs} />
+              <Platforms platforms={data.platforms} requests={data.requestsOfLastRun} />
+              <Grid gap={4} templateColumns={{ base: "minmax(0, 1fr)", lg: "repeat(3, minmax(0, 1fr))" }}>
+                <Units {...data.youtubeUnits} />
+                <Queues queues={data.queues} />
+                <RuleChecks invariants={data.invariants} />
+              </Grid>
+            </Stack>
+          )}
+        </Loaded>
+      </Stack>
+    </>
+  );
+};

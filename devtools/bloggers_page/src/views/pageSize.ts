@@ -1,0 +1,2 @@
+/** Number of items on a page of the API's lists. */
+export const PAGE_SIZE = 50;
