@@ -46,6 +46,13 @@ class AirflowSetting(NamedTuple):
 TUNED_SETTINGS = (
     AirflowSetting("core", "load_examples", "False", "Only the project's DAGs are shown."),
     AirflowSetting(
+        "database",
+        "sql_alchemy_max_overflow",
+        "40",
+        "The API server's 40 threads and its event loop each find a connection; with fewer it stands still for 30 s "
+        "when that many requests arrive at once.",
+    ),
+    AirflowSetting(
         "operators", "default_deferrable", "True", "Fetches start in the triggerer, without a worker process each."
     ),
     AirflowSetting(

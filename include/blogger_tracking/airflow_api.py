@@ -28,6 +28,14 @@ _PLUGIN_ROUTE = "/blogger/00000000-0000-0000-0000-000000000000"
 
 _COMPONENTS = ("scheduler", "triggerer", "dag_processor")
 
+CONCURRENT_REQUESTS = 4
+"""Requests that one process has at Airflow at once.
+
+The API server has 15 connections to its database by default, and asks it about each request in its event loop. While
+the requests under way hold all of them, the event loop stands still for 30 seconds: the additions of one process must
+leave most connections to others.
+"""
+
 
 class AirflowApiError(BloggerTrackingError):
     """Airflow's REST API is unreachable or rejected a request. The message contains no secrets."""
@@ -52,9 +60,10 @@ class AirflowApi:
     """One Airflow API server, with one service account. Thread-safe.
 
     A wrapper of Airflow's official client, which lacks the login: the access token is kept until Airflow rejects it,
-    and then renewed. Requests are not retried and redirects are not followed, so that each request ends within about
-    `timeout_seconds`; the client's default is three retries. Responses are read here, because the client's model of a
-    DAG run rejects the whole response if any field has a value that the client's version does not know.
+    and then renewed. At most CONCURRENT_REQUESTS run at once; further requests wait for up to `timeout_seconds`.
+    Requests are not retried and redirects are not followed, so that each request ends within about `timeout_seconds`
+    after its wait; the client's default is three retries. Responses are read here, because the client's model of a DAG
+    run rejects the whole response if any field has a value that the client's version does not know.
 
     `base_url` is the address without `/api/v2`. All methods raise AirflowApiError.
     """
@@ -66,6 +75,9 @@ class AirflowApi:
     _token: str | None = field(default=None, init=False, repr=False)
     _dag_runs: DagRunApi | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _slots: threading.Semaphore = field(
+        default_factory=partial(threading.BoundedSemaphore, CONCURRENT_REQUESTS), init=False, repr=False
+    )
 
     def trigger(self, dag_id: str, dag_run_id: str, conf: Mapping[str, Any]) -> bool:
         """Trigger a DAG run with this id; return False if the DAG already has a run with this id."""
@@ -200,6 +212,17 @@ class AirflowApi:
             raise AirflowApiError("Airflow's response to the login has no access token.") from None
 
     def _call(self, call: _Call, **options: object) -> tuple[int, bytes]:
+        if not self._slots.acquire(timeout=self.timeout_seconds):
+            raise AirflowApiError(
+                "Airflow's REST API has not answered the requests before this one. Initial fetches that were not "
+                "triggered stay pending. Check the load of the API server."
+            )
+        try:
+            return self._call_in_slot(call, **options)
+        finally:
+            self._slots.release()
+
+    def _call_in_slot(self, call: _Call, **options: object) -> tuple[int, bytes]:
         from airflow_client.client.exceptions import ApiException  # noqa: PLC0415 - see _client
 
         try:

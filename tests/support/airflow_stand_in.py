@@ -29,7 +29,7 @@ class AirflowStandIn:
 
     `ended` has for each DAG the time at which each of its runs ended; runs in `undeletable` cannot be deleted. `paused`
     has the state of each DAG, `running` the processes that are healthy, and `plugin_status` the response of
-    /blogger.
+    /blogger. `most_reads_at_once` counts reads that were delayed at the same time.
     """
 
     def __init__(self) -> None:
@@ -47,6 +47,8 @@ class AirflowStandIn:
         self.moved_to: str | None = None
         self.reads = 0
         self.read_delay_seconds = 0.0
+        self.reads_at_once = 0
+        self.most_reads_at_once = 0
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
@@ -55,6 +57,15 @@ class AirflowStandIn:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def delay_read(self) -> None:
+        with self._lock:
+            self.reads += 1
+            self.reads_at_once += 1
+            self.most_reads_at_once = max(self.most_reads_at_once, self.reads_at_once)
+        time.sleep(self.read_delay_seconds)
+        with self._lock:
+            self.reads_at_once -= 1
 
     def log_in(self, body: dict[str, Any]) -> tuple[HTTPStatus, dict[str, Any]]:
         if (body.get("username"), body.get("password")) != (LOGIN, PASSWORD):
@@ -126,8 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         airflow = self.server.owner
-        airflow.reads += 1
-        time.sleep(airflow.read_delay_seconds)
+        airflow.delay_read()
         if airflow.down:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         elif self.path.startswith("/blogger/"):

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.airflow_api import AirflowApi, AirflowApiError, DagRunState
+from blogger_tracking.airflow_api import CONCURRENT_REQUESTS, AirflowApi, AirflowApiError, DagRunState
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.initial_fetch import InitialFetchMessage, InitialFetchState
@@ -234,6 +234,31 @@ def test_concurrent_calls_log_in_once(airflow: AirflowStandIn, api: AirflowApi) 
         states = list(executor.map(lambda _: api.run_state("d", "r"), range(32)))
     assert set(states) == {DagRunState.RUNNING}
     assert airflow.logins == 1
+
+
+def test_a_process_asks_airflow_for_few_things_at_once(airflow: AirflowStandIn, api: AirflowApi) -> None:
+    airflow.states["r"] = "running"
+    airflow.read_delay_seconds = 0.05
+    with ThreadPoolExecutor(16) as executor:
+        states = list(executor.map(lambda _: api.run_state("d", "r"), range(32)))
+    assert states == [DagRunState.RUNNING] * 32
+    assert airflow.most_reads_at_once == CONCURRENT_REQUESTS
+
+
+def test_a_request_waits_no_longer_than_the_timeout_for_the_requests_before_it(airflow: AirflowStandIn) -> None:
+    api = AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=0.3)
+    api.run_state("d", "r")
+    airflow.read_delay_seconds = 1
+
+    def error_of_a_request(_: int) -> str:
+        with pytest.raises(AirflowApiError) as error:
+            api.run_state("d", "r")
+        return str(error.value)
+
+    with ThreadPoolExecutor(32) as executor:
+        errors = list(executor.map(error_of_a_request, range(32)))
+    # The first requests time out, and so do those that got their places.
+    assert sum("requests before this one" in error for error in errors) >= 32 - 2 * CONCURRENT_REQUESTS
 
 
 def test_a_redirect_is_not_followed(airflow: AirflowStandIn, api: AirflowApi) -> None:
