@@ -5,12 +5,12 @@ import { useSearchParams } from "react-router-dom";
 import { PLATFORMS, type Platform } from "../../api/types";
 import { Choice } from "../../components/Choice";
 import { Message } from "../../components/Message";
+import { OrganizationChoice } from "../../components/OrganizationChoice";
 import { ViewHeader } from "../../components/ViewHeader";
 import { MOST_LINES, parseLines } from "../../format/lines";
 import { counted } from "../../format/numbers";
 import { useMayAct } from "../../hooks/useMayAct";
 import { Additions } from "./Additions";
-import { OrganizationPicker } from "./OrganizationPicker";
 import { useAdditions } from "./useAdditions";
 
 /** Form that makes an organization follow one blogger or many. */
@@ -41,7 +41,7 @@ export const AddView = () => {
           </Message>
         ) : null}
         <Stack as="form" gap={4} maxW="3xl" onSubmit={submit}>
-          <OrganizationPicker onChange={setOrganization} value={organization} />
+          <OrganizationChoice none="Choose an organization" onChange={setOrganization} value={organization} />
           <Flex>
             <Choice
               label="Platform of names without one"

@@ -5,9 +5,9 @@ import { api } from "../../api/client";
 import { ApiError } from "../../api/errors";
 import type { BloggerDetails } from "../../api/types";
 import { Message } from "../../components/Message";
+import { OrganizationChoice } from "../../components/OrganizationChoice";
 import { useMayAct } from "../../hooks/useMayAct";
 import { additionProblem } from "../add/additionProblem";
-import { OrganizationPicker } from "../add/OrganizationPicker";
 
 type Outcome = { succeeded: boolean; text: string };
 type Props = { blogger: BloggerDetails; reload: () => void };
@@ -55,7 +55,7 @@ export const AddToOrganization = ({ blogger, reload }: Props) => {
       <div id={formId}>
         {shown ? (
           <Stack align="start" gap={2}>
-            <OrganizationPicker onChange={setOrganization} value={organization} />
+            <OrganizationChoice none="Choose an organization" onChange={setOrganization} value={organization} />
             <Button disabled={organization === ""} loading={sending} onClick={() => void add()} size="sm">
               Add
             </Button>

@@ -11,7 +11,7 @@ import { Section } from "../../components/Section";
 import { number } from "../../format/numbers";
 import { reasonInWords } from "../../format/words";
 import { useResource } from "../../hooks/useResource";
-import { PAGE_SIZE } from "../pageSize";
+import { PAGE_SIZE } from "../../api/pageSize";
 
 const COLUMNS: Column<LedgerFetch>[] = [
   { title: "Outcome", cell: (fetch) => <FetchOutcome fetch={fetch} /> },

@@ -7,7 +7,7 @@ import { Loaded } from "../../components/Loaded";
 import { Pager } from "../../components/Pager";
 import { Section } from "../../components/Section";
 import { useResource } from "../../hooks/useResource";
-import { PAGE_SIZE } from "../pageSize";
+import { PAGE_SIZE } from "../../api/pageSize";
 import { VideoCard } from "./VideoCard";
 
 type Props = { blogger: BloggerDetails; version: string };

@@ -14,7 +14,7 @@ import { useResource } from "../../hooks/useResource";
 import { pageOf, useSearchState } from "../../hooks/useSearchState";
 import { paths } from "../../paths";
 import { BloggerTags } from "../BloggerTags";
-import { PAGE_SIZE } from "../pageSize";
+import { PAGE_SIZE } from "../../api/pageSize";
 import { BloggerFilters } from "./BloggerFilters";
 
 const COLUMNS: Column<Blogger>[] = [

@@ -7,7 +7,7 @@ import { SearchField } from "../../components/SearchField";
 import { ViewHeader } from "../../components/ViewHeader";
 import { useResource } from "../../hooks/useResource";
 import { pageOf, useSearchState } from "../../hooks/useSearchState";
-import { PAGE_SIZE } from "../pageSize";
+import { PAGE_SIZE } from "../../api/pageSize";
 import { OrganizationCard } from "./OrganizationCard";
 
 /** Organizations with their videos of the period. */

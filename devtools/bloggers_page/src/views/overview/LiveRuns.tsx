@@ -7,14 +7,11 @@ import { RouteLink } from "../../components/RouteLink";
 import { Section } from "../../components/Section";
 import { When } from "../../components/When";
 import { number } from "../../format/numbers";
-import { useLive } from "../../hooks/useLive";
 import { paths } from "../../paths";
 
 /** Progress of the runs that fetch at this moment; nothing while none does. */
-export const LiveRuns = () => {
-  const runs = useLive();
-  if (!runs?.length) return null;
-  return (
+export const LiveRuns = ({ runs }: { runs: LiveRun[] }) =>
+  runs.length ? (
     <Section hint="Renewed every 3 seconds." title="Running now">
       <Stack gap={4}>
         {runs.map((run) => (
@@ -22,8 +19,7 @@ export const LiveRuns = () => {
         ))}
       </Stack>
     </Section>
-  );
-};
+  ) : null;
 
 const RunProgress = ({ run }: { run: LiveRun }) => (
   <Box>

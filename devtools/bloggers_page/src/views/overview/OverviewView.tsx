@@ -1,8 +1,10 @@
 import { Grid, Stack } from "@chakra-ui/react";
+import { useEffect } from "react";
 
 import { api } from "../../api/client";
 import { Loaded } from "../../components/Loaded";
 import { ViewHeader } from "../../components/ViewHeader";
+import { useLive } from "../../hooks/useLive";
 import { useResource } from "../../hooks/useResource";
 import { LastRuns } from "./LastRuns";
 import { LiveRuns } from "./LiveRuns";
@@ -15,6 +17,13 @@ import { Units } from "./Units";
 /** State of the whole system. */
 export const OverviewView = () => {
   const overview = useResource("overview", api.overview, { everySeconds: 30 });
+  const runs = useLive();
+  const { reload } = overview;
+  const running = runs?.map((run) => run.dagRunId).join(" ");
+  // The outcomes of a run appear as soon as the run has ended.
+  useEffect(() => {
+    if (running !== undefined) reload();
+  }, [running, reload]);
   return (
     <>
       <ViewHeader title="Overview">
@@ -23,7 +32,7 @@ export const OverviewView = () => {
       </ViewHeader>
       <Stack gap={4}>
         <NextRun />
-        <LiveRuns />
+        <LiveRuns runs={runs ?? []} />
         <Loaded lines={8} resource={overview}>
           {(data) => (
             <Stack gap={4}>
