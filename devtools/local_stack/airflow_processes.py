@@ -28,20 +28,20 @@ def airflow_programs(config: StackConfig, api_port: int) -> list[Program]:
     keep a connection to the metadata database after the triggerer is killed.
     """
     programs = [
-        Program("api-server", _airflow("api-server", "--host", LOOPBACK, "--port", str(api_port))),
-        Program("scheduler", _airflow("scheduler", "--skip-serve-logs")),
-        Program("dag-processor", ["nice", "-n", str(DAG_PROCESSOR_NICENESS), *_airflow("dag-processor")]),
-        Program("triggerer", _airflow("triggerer", "--skip-serve-logs")),
+        Program("api-server", airflow_command("api-server", "--host", LOOPBACK, "--port", str(api_port))),
+        Program("scheduler", airflow_command("scheduler", "--skip-serve-logs")),
+        Program("dag-processor", ["nice", "-n", str(DAG_PROCESSOR_NICENESS), *airflow_command("dag-processor")]),
+        Program("triggerer", airflow_command("triggerer", "--skip-serve-logs")),
     ]
     more_triggerers = [f"triggerer-{number}" for number in range(2, config.triggerers + 1)]
-    return programs + [Program(name, _airflow("triggerer", "--skip-serve-logs")) for name in more_triggerers]
+    return programs + [Program(name, airflow_command("triggerer", "--skip-serve-logs")) for name in more_triggerers]
 
 
 def migrate_metadata(environment: Mapping[str, str], log_file: Path) -> None:
     """Migrate Airflow's own database to the installed version. Raises StackError with the place of its output."""
     with log_file.open("ab") as output:
         done = subprocess.run(
-            _airflow("db", "migrate"),
+            airflow_command("db", "migrate"),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -90,5 +90,6 @@ def _is_alive(component: Mapping[str, str | None], name: str, since: datetime) -
     return component.get("status") == "healthy" and heartbeat is not None and datetime.fromisoformat(heartbeat) > since
 
 
-def _airflow(*arguments: str) -> list[str]:
+def airflow_command(*arguments: str) -> list[str]:
+    """Return a command line of Airflow's program in this environment."""
     return [str(Path(sysconfig.get_path("scripts")) / "airflow"), *arguments]

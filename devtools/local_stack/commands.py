@@ -28,7 +28,7 @@ from devtools.local_stack.airflow_connections import (
 )
 from devtools.local_stack.airflow_environment import DEPLOYMENT_VARIABLE, TUNED_SETTINGS, airflow_environment
 from devtools.local_stack.batch_run import run_batch, wait_for_queues
-from devtools.local_stack.config import StackConfig, StackError
+from devtools.local_stack.config import BLOGGERS_PAGE, StackConfig, StackError
 from devtools.local_stack.demo_data import load_demo, next_creator, organization_with_room
 from devtools.local_stack.leftovers import end_leftovers
 from devtools.local_stack.report import gather_report, print_report, run_result, write_report
@@ -70,7 +70,8 @@ def up(config: StackConfig, console: Console) -> int:
     progress = timed_progress(console)
     with Stack(config, progress) as stack:
         _load_demo(stack, progress)
-        console.print(f"\nAirflow   {stack.api_url}\nlogin     {stack.login}\npassword  {stack.password}")
+        addresses = f"\nBloggers  {stack.api_url}{BLOGGERS_PAGE}\nAirflow   {stack.api_url}"
+        console.print(f"{addresses}\nlogin     {stack.login}\npassword  {stack.password}", soft_wrap=True)
         if stack.is_self_contained:
             organization, owner = organization_with_room()
             console.print(

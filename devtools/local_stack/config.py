@@ -10,6 +10,8 @@ from blogger_tracking.domain.errors import BloggerTrackingError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
+BLOGGERS_PAGE = "/plugin/bloggers"
+"""Path of the Bloggers page in Airflow's UI."""
 
 
 class StackError(BloggerTrackingError):

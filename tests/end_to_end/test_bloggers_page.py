@@ -6,22 +6,24 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+import requests
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from blogger_tracking.domain.models import Platform
-from devtools.local_stack.config import SandboxConfig
+from devtools.browser import MISSING, PROGRAM, open_browser, open_view, sign_in
+from devtools.local_stack.config import BLOGGERS_PAGE, SandboxConfig
 from devtools.local_stack.demo_data import load_demo, next_creator
 from devtools.local_stack.stack import Stack
 from tests.support import page_sources
-from tests.support.browser import MISSING, PROGRAM
+from tests.support.airflow_below_a_prefix import served_below
 from tests.support.running_stack import running_stack
 
 VIEWER = "visitor"
-PAGE = "/plugin/bloggers"
 SECONDS = 1000
 WIDE = (1280, 900)
 PHONE = (390, 844)
@@ -45,11 +47,8 @@ def demo_stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Tests run as root in CI, where Chromium's sandbox cannot start.
-        started = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+    with open_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +69,10 @@ class Visit:
     def __init__(self, context: BrowserContext, stack: Stack, login: str, password: str) -> None:
         self.faults: list[str] = []
         self._url = stack.api_url
+        self._page_url = f"{stack.api_url}{BLOGGERS_PAGE}"
         self.page: Page = context.new_page()
         self.page.set_default_timeout(20 * SECONDS)
-        self.page.goto(self._url)
-        self.page.locator("input[name=username]").fill(login)
-        self.page.locator("input[name=password]").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
-        expect(self.page.get_by_role("link", name="Bloggers")).to_be_visible(timeout=30 * SECONDS)
+        sign_in(self.page, self._url, login, password)
         context.route(re.compile(r"/plugin/"), _with_policy)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("request", lambda request: self._check_host(request.url))
@@ -84,9 +80,7 @@ class Visit:
 
     def open(self, path: str, heading: str) -> Page:
         """Open a view by its address, and return the page once the view has its data."""
-        self.page.goto(f"{self._url}{PAGE}{path}")
-        expect(self.page.get_by_role("heading", name=heading, level=1)).to_be_visible(timeout=30 * SECONDS)
-        expect(self.page.get_by_role("status", name="Loading")).to_have_count(0)
+        open_view(self.page, f"{self._page_url}{path}", heading)
         return self.page
 
     def _check_host(self, url: str) -> None:
@@ -210,6 +204,79 @@ def test_a_pasted_list_gives_each_line_a_result_and_the_videos_of_the_added_blog
     expect(results.get_by_role("row").nth(3)).to_contain_text("The same as a line above.")
     results.get_by_role("link", name=creator.username).click()
     expect(page.get_by_role("button", name="Statistics").first).to_be_visible(timeout=120 * SECONDS)
+
+
+def test_the_progress_of_a_run_and_then_its_outcome_appear_without_reloading(admin: Visit, demo_stack: Stack) -> None:
+    # One answer that takes its time, so that the run is seen.
+    fault = {"kind": "hang", "platform": "Instagram", "times": 1, "seconds": 20}
+    requests.post(f"{demo_stack.sandbox_url}/_sandbox/faults", json=fault, timeout=10).raise_for_status()
+    page = admin.open("", "Overview")
+    run = demo_stack.client().trigger("blogger_batch_fetch").dag_run_id
+    progress = page.get_by_role("region", name="Running now")
+    expect(progress).to_contain_text(run, timeout=60 * SECONDS)
+    expect(progress.get_by_role("progressbar", name="TikTok, fetched bloggers")).to_be_visible()
+    expect(progress).to_contain_text(re.compile(r"Instagram: \d+ of \d+ bloggers"))
+    expect(progress).to_have_count(0, timeout=90 * SECONDS)
+    outcome = page.get_by_role("region", name="Last runs").get_by_role("listitem").filter(has_text=run)
+    expect(outcome).to_contain_text("ended")
+
+
+def test_a_pasted_list_stops_at_a_refusal_of_all_further_lines_and_goes_on_from_there(
+    admin: Visit, demo_stack: Stack
+) -> None:
+    with psycopg.connect(demo_stack.admin_dsn) as connection:
+        creators = [
+            next_creator(connection, SEED, platform).username for platform in (Platform.TIKTOK, Platform.YOUTUBE)
+        ]
+    page = admin.open("/add", "Add bloggers")
+    refusal = json.dumps({"success": False, "error": {"code": "rate_limited", "message": "Too many requests."}})
+    page.route(
+        re.compile(r"/bloggers$"),
+        lambda route: (
+            route.fulfill(status=429, headers={"Retry-After": "2"}, body=refusal)
+            if route.request.method == "POST"
+            else route.fallback()
+        ),
+        times=1,
+    )
+    page.get_by_label("Organization").select_option(label=ROOM)
+    page.get_by_label("Bloggers, one a line").fill(f"TikTok {creators[0]}\nYouTube {creators[1]}")
+    page.get_by_role("button", name="Add 2 bloggers").click()
+    expect(page.get_by_role("alert")).to_contain_text("Stopped before the end: 2 lines not sent yet")
+    page.get_by_role("button", name="Continue", exact=True).click()
+    results = page.get_by_role("region", name="Table: Results")
+    expect(results.get_by_text("Added", exact=True)).to_have_count(2)
+
+
+def test_the_page_works_where_airflow_is_served_below_a_prefix(context: BrowserContext, demo_stack: Stack) -> None:
+    with served_below("/team/airflow", demo_stack) as url:
+        page = context.new_page()
+        failed: list[str] = []
+        page.on(
+            "response",
+            lambda response: failed.append(response.url) if response.status >= HTTPStatus.BAD_REQUEST else None,
+        )
+        sign_in(page, f"{url}/", demo_stack.login, demo_stack.password)
+        failed.clear()
+        open_view(page, f"{url}{BLOGGERS_PAGE}", "Overview")
+        expect(page.get_by_role("region", name="Last runs").get_by_role("listitem")).not_to_have_count(0)
+        page.get_by_role("navigation", name="Views of the Bloggers page").get_by_role("link", name="Bloggers").click()
+        page.get_by_role("row").filter(has_text="Succeeded").get_by_role("link").first.click()
+        expect(page.get_by_role("button", name="Statistics").first).to_be_visible()
+        assert page.url.startswith(f"{url}{BLOGGERS_PAGE}/bloggers/")
+        assert failed == []
+
+
+def test_the_page_changes_its_colours_with_the_ui_around_it(admin: Visit) -> None:
+    page = admin.open("", "Overview")
+    colours = []
+    for theme in ("light", "dark"):
+        page.evaluate(
+            "theme => window.dispatchEvent(new StorageEvent('storage', {key: 'theme', newValue: theme}))", theme
+        )
+        expect(page.locator("html")).to_have_class(re.compile(theme))
+        colours.append(page.get_by_role("heading", level=1).evaluate("heading => getComputedStyle(heading).color"))
+    assert colours[0] != colours[1]
 
 
 def test_a_person_who_may_only_look_sees_the_page_and_is_refused_by_it_and_by_the_server(viewer: Visit) -> None:

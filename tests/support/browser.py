@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
-
-MISSING = "Chromium is not installed; on Debian: apt install chromium-headless-shell"
-"""Reason for skipping tests, if PROGRAM is None."""
+from devtools.browser import MISSING, PROGRAM
 
 _SECONDS = 60
 

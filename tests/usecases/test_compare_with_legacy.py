@@ -23,6 +23,7 @@ from blogger_tracking.domain.ledger import FetchState, RequestUse, SkipReason
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases import compare_with_legacy as compare_with_legacy_module
+from devtools.browser import MISSING, PROGRAM
 from tests.support import browser
 from tests.support.compared_fleet import HOUR, NOW, TOLERANCE, WINDOW, Fleet, compare, found, only_old
 from tests.support.database_builder import DatabaseBuilder, Tracked
@@ -489,7 +490,7 @@ def test_the_page_has_every_total_every_reason_and_no_external_resource(
     assert not any(resource in page for resource in ("<script", "<link", "src=", "url(", "@import"))
 
 
-@pytest.mark.skipif(browser.PROGRAM is None, reason=browser.MISSING)
+@pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 def test_the_page_fits_a_window_of_1280_pixels_and_its_bars_are_as_wide_as_their_share(
     fleet: Fleet, pipeline: Connection, tmp_path: Path
 ) -> None:
