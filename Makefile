@@ -19,7 +19,7 @@ COMPILED := --quiet --universal --python-version 3.11 --no-header --no-emit-inde
 .PHONY: help setup run up down verify doctor queues requeue migrate migrate-sql uninstall
 .PHONY: attack bench bench-large chaos
 .PHONY: legacy-views import-check import compare
-.PHONY: check format test test-fast docs page hooks lock
+.PHONY: check format test test-fast docs page screenshots hooks lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -111,6 +111,9 @@ docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 	$(BIN)/python -m devtools.docs.settings_page
 	$(BIN)/python -m devtools.docs.data_model_page
 	$(BIN)/python -m devtools.docs.dag_pages
+
+screenshots: $(SETUP) ## Make the pictures of the Bloggers page in docs/bloggers-page/, with Chromium; takes five minutes.
+	@$(BIN)/python -m devtools.docs.screenshots
 
 page: ## Build the Bloggers page of Airflow's UI from devtools/bloggers_page; needs Node.js 20 or later.
 	cd devtools/bloggers_page && npm ci && npm run build

@@ -1,0 +1,144 @@
+"""Pictures of every view of the Bloggers page, for docs/bloggers-page.md: `make screenshots`.
+
+A stack in a temporary folder has the demo data and a week of runs. The pictures are written into docs/bloggers-page/,
+each view light and dark, on a wide window and on a phone.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from blogger_tracking.database.connections import connect
+from blogger_tracking.database.rows import fetch_value
+from blogger_tracking.domain.models import Platform
+from devtools.browser import open_browser, open_view, sign_in
+from devtools.docs.demo_week import run_a_week
+from devtools.local_stack.cli import run_interruptible
+from devtools.local_stack.config import BLOGGERS_PAGE, PROJECT_ROOT, SandboxConfig, StackConfig
+from devtools.local_stack.demo_data import load_demo, next_creator, organization_with_room
+from devtools.local_stack.stack import Stack
+
+FOLDER = PROJECT_ROOT / "docs" / "bloggers-page"
+
+_SEED = SandboxConfig().seed
+_THEMES = ("light", "dark")
+_SIZES = {"wide": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
+_SECONDS = 1000
+_SETTLE_MILLISECONDS = 500
+"""Time for pictures and transitions after the data is there."""
+
+# The blogger of the organization with room that has the most views.
+_BLOGGER = """
+select videos.blogger_id
+from blogger_tracking.videos
+join blogger_tracking.video_statistics on video_statistics.video_id = videos.id
+join blogger_tracking.organization_videos on organization_videos.video_id = videos.id
+where organization_videos.organization_id = %(organization)s
+group by videos.blogger_id
+having count(distinct video_statistics.fetched_on) >= 7
+order by max(video_statistics.views) desc
+limit 1
+"""
+_NAME = "select channel_name from blogger_tracking.blogger_information where id = %(blogger)s"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of the page: its name in file names, its path, its heading, and what a person does before the picture."""
+
+    name: str
+    path: str
+    heading: str
+    prepare: Callable[[Page], None]
+
+
+def main() -> int:
+    """Make all pictures and return 0."""
+    # Not in the project's folder, whose stack may run.
+    with tempfile.TemporaryDirectory(prefix="bt-pictures-") as folder:
+        config = StackConfig(folder=Path(folder), sandbox=SandboxConfig(latency_ms=20))
+        with Stack(config, _print) as stack:
+            with connect(stack.admin_dsn) as connection:
+                load_demo(connection, _SEED)
+                run_a_week(stack, connection, _print)
+            FOLDER.mkdir(exist_ok=True)
+            with open_browser() as browser:
+                for theme in _THEMES:
+                    for size in _SIZES:
+                        _take_pictures(browser, stack, theme, size)
+    return 0
+
+
+def _take_pictures(browser: Browser, stack: Stack, theme: str, size: str) -> None:
+    with _window(browser, stack, theme, size) as page:
+        for view in _views(stack):
+            open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}{view.path}", view.heading)
+            view.prepare(page)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(_SETTLE_MILLISECONDS)
+            file = FOLDER / f"{view.name}-{theme}-{size}.png"
+            page.screenshot(path=file, animations="disabled")
+            _print(str(file.relative_to(PROJECT_ROOT)))
+
+
+@contextmanager
+def _window(browser: Browser, stack: Stack, theme: str, size: str) -> Generator[Page]:
+    context = browser.new_context(viewport=_SIZES[size], device_scale_factor=1 if size == "wide" else 2)
+    try:
+        page = context.new_page()
+        sign_in(page, stack.api_url, stack.login, stack.password)
+        page.evaluate(f"localStorage.setItem('theme', '{theme}')")
+        yield page
+    finally:
+        context.close()
+
+
+def _views(stack: Stack) -> list[View]:
+    organization, _ = organization_with_room()
+    with connect(stack.admin_dsn) as connection:
+        blogger = fetch_value(connection, _BLOGGER, {"organization": organization})
+        name = str(fetch_value(connection, _NAME, {"blogger": blogger}))
+        creators = [next_creator(connection, _SEED, platform).username for platform in Platform]
+    return [
+        View("overview", "", "Overview", _nothing),
+        View("organizations", "/organizations", "Organizations", _show_next_run),
+        View("bloggers", "/bloggers?sort=-lastFetch&state=active", "Bloggers", _nothing),
+        View("blogger", f"/bloggers/{blogger}", name, _nothing),
+        View("add", "/add", "Add bloggers", lambda page: _add(page, creators)),
+    ]
+
+
+def _show_next_run(page: Page) -> None:
+    page.get_by_role("button", name="Show the next run").first.click()
+    expect(page.get_by_text("videos for").first).to_be_visible()
+
+
+def _add(page: Page, creators: list[str]) -> None:
+    names = [f"{platform} {name}" for platform, name in zip(Platform, creators, strict=True)]
+    page.get_by_label("Organization").select_option(label="Northlight Media (has room)")
+    page.get_by_label("Bloggers, one a line").fill("\n".join([*names, "Instagram nobody.has.this.name"]))
+    page.get_by_role("button", name="Add 4 bloggers").click()
+    expect(page.get_by_role("region", name="Table: Results").get_by_text("Not added")).to_be_visible(
+        timeout=30 * _SECONDS
+    )
+    expect(page.get_by_role("region", name="Table: Results").get_by_text("Added", exact=True)).to_have_count(3)
+
+
+def _nothing(page: Page) -> None:
+    del page
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(run_interruptible(main))
