@@ -17,10 +17,11 @@ from devtools.attack.target import Target
 from devtools.attack.tries import Try
 
 _TIMEOUT_SECONDS = 1.0
-_LONGEST_SECONDS = 4.0
+_LONGEST_SECONDS = 2.5
 _HUGE = 20_000_000
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
-_DRIPPED = _HEAD + b" " * 1_000
+_DRIPPED_HEADER = b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 1_000
+_DRIPPED_BODY = _HEAD + b" " * 1_000
 
 _KEY_SETS = {
     "no HTTP": b"SSH-2.0-OpenSSH\r\n",
@@ -51,7 +52,8 @@ def key_sets(target: Target) -> Iterator[Try]:
     try:
         for name, answer in _KEY_SETS.items():
             yield _verified(target, name, token, answer)
-        yield _verified(target, "keys that drip", token, _DRIPPED, drips=True)
+        yield _verified(target, "a header that drips", token, _DRIPPED_HEADER, drips=True)
+        yield _verified(target, "keys that drip", token, _DRIPPED_BODY, drips=True)
         yield _verified(target, "keys that never come", token, b"")
         yield _verified(target, "keys of another project", token, _HEAD + _foreign_keys())
     finally:

@@ -229,11 +229,12 @@ def test_an_unusable_key_set_is_reported_as_unavailable_and_requested_once_per_c
     "published",
     [
         Scripted(b" " * 1000, drip=True),
+        Scripted(drip_headers=True),
         Scripted(b'{"keys": [], "x": "' + b"a" * 2_000_000 + b'"}'),
         Scripted(b"[" * 200_000),
         Scripted(status=302, headers={"Location": "file:///etc/passwd"}),
     ],
-    ids=["dripping", "huge", "nested", "redirect"],
+    ids=["dripping", "dripping headers", "huge", "nested", "redirect"],
 )
 def test_a_key_set_that_drips_or_is_huge_or_nested_or_elsewhere_is_unavailable_within_the_timeout(
     key_server: ScriptedServer, by_keys: TokenVerifier, published: Scripted

@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 _DRIP_SECONDS = 0.02
+_DRIPPED_BYTES = 1_000
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Scripted:
     """One prepared response. `body`: bytes are sent unchanged, any other value as JSON.
 
     `announced`: a Content-Length other than the true one. `hang`: no response until the server stops. `drip`: the body
-    is sent byte by byte. `compressed`: the body is compressed with gzip.
+    is sent byte by byte. `drip_headers`: nothing but a long header is sent, byte by byte. `compressed`: the body is
+    compressed with gzip.
     """
 
     body: Any = b""
@@ -28,6 +30,7 @@ class Scripted:
     announced: int | None = None
     hang: bool = False
     drip: bool = False
+    drip_headers: bool = False
     compressed: bool = False
 
     @property
@@ -111,6 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
         response = self.server.owner.next_response(request)
         if response.hang:
             self.server.owner.stopping.wait()
+            self.close_connection = True
+            return
+        if response.drip_headers:
+            self._send(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * _DRIPPED_BYTES, drip=True)
             self.close_connection = True
             return
         content = response.content

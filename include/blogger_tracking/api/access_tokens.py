@@ -8,15 +8,15 @@ Supabase, "Understanding API keys": keys of the project begin with `sb_`, or are
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import UUID
 
+import httpx
 import jwt
 from jwt import PyJWK, PyJWKClient
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
@@ -37,7 +37,6 @@ LEEWAY_SECONDS = 10
 """Permitted difference between the clocks of Supabase and of this host."""
 
 _KEY_SET_BYTES_LIMIT = 1_000_000
-_CHUNK_BYTES = 65_536
 _SHORTEST_SECRET_BYTES = 32
 _REJECTED = "The access token is expired or not valid here."
 _API_KEY = (
@@ -99,13 +98,6 @@ class _Key:
     algorithm: str
 
 
-class _NoRedirects(HTTPRedirectHandler):
-    """Makes an error of a redirect: the keys are read from the configured address alone."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Follow no redirect."""
-
-
 class _PublishedKeys(PyJWKClient):
     """The cached JWKS. Requests the JWKS at most once per cooldown, also while the endpoint fails.
 
@@ -124,13 +116,13 @@ class _PublishedKeys(PyJWKClient):
             raise PyJWKClientConnectionError("The last request for the JWKS failed.")
         try:
             data = self._read()
-        except (PyJWTError, ValueError, OSError, HTTPException, RecursionError) as error:
+        except (PyJWTError, ValueError, OSError, httpx.HTTPError, httpx.InvalidURL, RecursionError) as error:
             self._next_request_at = time.monotonic() + self.cooldown_duration
             logger.warning(
                 "The JWKS at %s has no usable keys: %s. Tokens of unknown keys are rejected, and the next request is "
                 "made in %.0f s at the earliest. Check the address and Supabase's status.",
                 self.uri,
-                error,
+                str(error) or type(error).__name__,
                 self.cooldown_duration,
             )
             raise PyJWKClientConnectionError(str(error)) from error
@@ -138,27 +130,34 @@ class _PublishedKeys(PyJWKClient):
         return data
 
     def _read(self) -> dict[str, Any]:
-        """Request the JWKS and keep the keys in the cache.
-
-        PyJWT's own request reads a response of any length, for as long as a byte comes before each timeout.
-        """
-        deadline = time.monotonic() + self.timeout
-        request = Request(self.uri, headers=self.headers)  # noqa: S310 - the address is that of the configuration
-        body = bytearray()
-        with build_opener(_NoRedirects()).open(request, timeout=self.timeout) as response:
-            while chunk := response.read1(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > _KEY_SET_BYTES_LIMIT:
-                    raise ValueError(f"longer than {_KEY_SET_BYTES_LIMIT} bytes")
-                if time.monotonic() > deadline:
-                    raise TimeoutError("incomplete at the timeout")
-        data = json.loads(body)
+        """Request the JWKS and keep the keys in the cache."""
+        data = json.loads(asyncio.run(self._request()))
         if not isinstance(data, dict):
             raise ValueError("no JSON object")  # noqa: TRY004 - a malformed response is no error of a type in this code
         if self.jwk_set_cache:
             self.jwk_set_cache.put(data)
         self._last_successful_fetch = time.monotonic()
         return data
+
+    async def _request(self) -> bytes:
+        """Return the body of a response that is complete at the timeout, short, and no redirect.
+
+        PyJWT's own request reads a response of any length, for as long as a byte comes before each timeout. Only an
+        asynchronous request can be ended at a moment, whatever the request waits for: a connection, a header, the body.
+        """
+        body = bytearray()
+        headers = {**self.headers, "Accept-Encoding": "identity"}
+        async with (
+            asyncio.timeout(self.timeout),
+            httpx.AsyncClient(timeout=self.timeout) as client,
+            client.stream("GET", self.uri, headers=headers) as response,
+        ):
+            response.raise_for_status()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _KEY_SET_BYTES_LIMIT:
+                    raise ValueError(f"longer than {_KEY_SET_BYTES_LIMIT} bytes")
+        return bytes(body)
 
     def cached_key(self, key_id: str) -> PyJWK | None:
         """Return the key of this id if the cached keys are within their lifespan and have the key. Never waits."""
