@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -20,7 +20,14 @@ from airflow.triggers.base import TaskFailedEvent
 
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration import batch_tasks, error_reporting, initial_fetch_tasks
+from blogger_tracking.orchestration import (
+    batch_tasks,
+    error_reporting,
+    health_tasks,
+    initial_fetch_tasks,
+    maintenance_tasks,
+    queue_tasks,
+)
 from blogger_tracking.orchestration.api_app import LazyApp, make_app
 from blogger_tracking.orchestration.batch_tasks import gate, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
@@ -44,6 +51,12 @@ TASKS: dict[str, Callable[[], object]] = {
     "refresh_statistics": refresh_statistics.function,
     "store_thumbnails": store_thumbnails.function,
     "fetch": lambda: FetchInitialVideosOperator(task_id="fetch").execute(initial_fetch_context()),
+    "watch": health_tasks.watch.function,
+    "prepare_partitions": maintenance_tasks.prepare_partitions.function,
+    "remove_old_statistics": maintenance_tasks.remove_old_statistics.function,
+    "remove_old_messages": maintenance_tasks.remove_old_messages.function,
+    "remove_old_runs": maintenance_tasks.remove_old_runs.function,
+    "check_ledger": maintenance_tasks.check_ledger.function,
 }
 """The tasks outside the fan-out, as a worker calls them."""
 
@@ -90,9 +103,22 @@ def call(monkeypatch: pytest.MonkeyPatch, task_id: str, *, try_number: int = 1, 
     instance = InstanceStandIn(task_id, try_number=try_number, max_tries=max_tries)
     dag_run = SimpleNamespace(run_type="manual", conf={})
     context = {"ti": instance, "params": NO_RESTRICTION, "dag_run": dag_run}
-    for module in (batch_tasks, initial_fetch_tasks, error_reporting):
+    for module in (batch_tasks, initial_fetch_tasks, health_tasks, error_reporting):
         monkeypatch.setattr(module, "get_current_context", lambda: context)
     return TASKS[task_id]()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [batch_tasks, initial_fetch_tasks, queue_tasks, health_tasks, maintenance_tasks],
+    ids=lambda it: it.__name__,
+)
+def test_every_task_reports_its_errors(module: ModuleType) -> None:
+    tasks = {name: each.function for name, each in vars(module).items() if hasattr(each, "function")}
+
+    assert tasks
+    # A function in `errors_reported()` has the function itself in this attribute.
+    assert [name for name, function in tasks.items() if not hasattr(function, "__wrapped__")] == []
 
 
 @pytest.mark.usefixtures("unreachable")

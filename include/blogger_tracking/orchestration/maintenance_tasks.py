@@ -12,6 +12,7 @@ from airflow.sdk import task
 
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+from blogger_tracking.orchestration.error_reporting import errors_reported
 from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_DAG_ID, VIDEO_BATCH_DAG_ID
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
@@ -22,6 +23,7 @@ _CONSUMERS = (VIDEO_BATCH_DAG_ID, THUMBNAIL_DAG_ID)
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
+@errors_reported()
 def prepare_partitions() -> dict[str, int]:
     """Create the partitions of the next months; return counts."""
     from blogger_tracking.orchestration.connected_services import database_pool
@@ -31,6 +33,7 @@ def prepare_partitions() -> dict[str, int]:
 
 
 @task(multiple_outputs=False, trigger_rule="all_done", **RESTART_TOLERANCE)
+@errors_reported()
 def remove_old_statistics() -> dict[str, int]:
     """Drop the months that are over, and remove the old statistics of single platforms; return counts."""
     from blogger_tracking.orchestration.connected_services import database_pool
@@ -40,6 +43,7 @@ def remove_old_statistics() -> dict[str, int]:
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
+@errors_reported()
 def remove_old_messages() -> dict[str, int]:
     """Remove old finished and parked messages, and expired idempotency keys; return counts."""
     from blogger_tracking.orchestration.connected_services import database_pool
@@ -49,6 +53,7 @@ def remove_old_messages() -> dict[str, int]:
 
 
 @task(multiple_outputs=False, trigger_rule="all_done", **RESTART_TOLERANCE)
+@errors_reported()
 def remove_old_runs() -> dict[str, int]:
     """Remove old runs from the ledger; return counts."""
     from blogger_tracking.orchestration.connected_services import database_pool
@@ -58,6 +63,7 @@ def remove_old_runs() -> dict[str, int]:
 
 
 @task(multiple_outputs=False, trigger_rule="all_done", **RESTART_TOLERANCE)
+@errors_reported()
 def check_ledger() -> dict[str, int]:
     """Check the invariants of the ledger and keep the result for the Bloggers page; return violations by invariant."""
     from blogger_tracking.database.connections import connect
@@ -69,6 +75,7 @@ def check_ledger() -> dict[str, int]:
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
+@errors_reported()
 def remove_old_dag_runs() -> dict[str, int]:
     """Delete old runs of this project's DAGs from Airflow's metadata; return counts by DAG."""
     from blogger_tracking.airflow_api import DagRunState
@@ -89,6 +96,7 @@ def remove_old_dag_runs() -> dict[str, int]:
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
+@errors_reported()
 def remove_old_log_files() -> dict[str, int]:
     """Remove old files from the log folder of this host; return counts."""
     from airflow.configuration import conf
