@@ -53,6 +53,24 @@ def test_reading_returns_the_state_of_the_account_since_its_first_sighting(
     assert datetime.fromisoformat(states[2]["since"]) == first
 
 
+def test_reading_returns_the_former_name_of_a_renamed_account(people: People, build: DatabaseBuilder) -> None:
+    person = people.person("viewer")
+    tracked = build.track(person.organization_id)
+    other = build.track(person.organization_id)
+    before = person.read(tracked.tracking_id).json()["account"]
+    assert (before["formerUsername"], before["renamedAt"]) == (None, None)
+    for name in ("second_name", "third_name"):
+        build.run(
+            "update blogger_information set username = %(name)s where id = %(id)s", name=name, id=tracked.blogger_id
+        )
+    after = person.read(tracked.tracking_id).json()
+    assert (after["blogger"]["username"], after["account"]["formerUsername"]) == ("third_name", "second_name")
+    assert datetime.fromisoformat(after["account"]["renamedAt"]) == build.value(
+        "select max(since) from account_state_changes"
+    )
+    assert person.read(other.tracking_id).json()["account"]["formerUsername"] is None
+
+
 def test_the_last_fetch_is_explained_without_the_platforms_text(
     people: People, build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:

@@ -91,11 +91,17 @@ class InitialFetch(_Response):
 
 
 class AccountState(_Response):
-    """State of the account on its platform. `since` is the first sighting; `reason` is null if it was always active."""
+    """State of the account on its platform, and its last rename.
+
+    `since` is the first sighting; `reason` is null if the account was always active. `former_username` and `renamed_at`
+    are null if the account was never renamed.
+    """
 
     state: str
     since: datetime
     reason: str | None
+    former_username: str | None
+    renamed_at: datetime | None
 
 
 class LastFetch(_Response):

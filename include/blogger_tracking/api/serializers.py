@@ -19,7 +19,11 @@ def tracking_state(account: TrackedBlogger) -> TrackingState:
         blogger=_blogger(account),
         initial_fetch=_initial_fetch(account, None),
         account=AccountState(
-            state=account.account_state, since=account.account_state_since, reason=account.account_state_reason
+            state=account.account_state,
+            since=account.account_state_since,
+            reason=account.account_state_reason,
+            former_username=account.former_username,
+            renamed_at=account.renamed_at,
         ),
         last_fetch=_last_fetch(account),
         videos_saved=account.videos_saved,

@@ -32,6 +32,8 @@ class TrackedBlogger:
     account_state: str
     account_state_since: datetime
     account_state_reason: str | None
+    former_username: str | None
+    renamed_at: datetime | None
     is_active: bool
     daily_videos_count: int
     last_scraped_at: datetime | None
@@ -77,6 +79,8 @@ select
     blogger_information.account_state,
     blogger_information.account_state_since,
     blogger_information.account_state_reason,
+    last_rename.old_username as former_username,
+    last_rename.since as renamed_at,
     tracked_accounts.is_active,
     coalesce(tracked_accounts.daily_videos_count, organizations.daily_videos_count) as daily_videos_count,
     tracked_accounts.last_scraped_at,
@@ -99,6 +103,13 @@ from blogger_tracking.tracked_accounts
 join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
 join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
 left join blogger_tracking.runs as owner on owner.id = tracked_accounts.initial_fetch_run_id
+left join lateral (
+    select account_state_changes.old_username, account_state_changes.since
+    from blogger_tracking.account_state_changes
+    where account_state_changes.blogger_id = tracked_accounts.blogger_id and account_state_changes.state = 'renamed'
+    order by account_state_changes.id desc
+    limit 1
+) as last_rename on true
 left join lateral (
     select fetches.state, coalesce(fetch_allocations.reason, fetches.reason) as reason, fetches.claimed_at
     from blogger_tracking.fetch_allocations
