@@ -68,7 +68,7 @@ def _chaos(given: argparse.Namespace, console: Console) -> int:
         harness.measure_undisturbed(_UNDISTURBED_RUNS)
         progress(f"Undisturbed: {harness.undisturbed_seconds:.0f} s to green")
         try:
-            for kinds in _disturbances(seed, given.only, given.times):
+            for kinds in disturbances(seed, given.only, given.times):
                 if time.monotonic() > deadline - _LONGEST_TRY_SECONDS:
                     break
                 results.append(harness.disturb(*kinds))
@@ -82,7 +82,7 @@ def _chaos(given: argparse.Namespace, console: Console) -> int:
     return 1 if report["violations"] else 0
 
 
-def _disturbances(seed: str, only: Sequence[str] | None, times: int) -> Iterator[tuple[Kind, ...]]:
+def disturbances(seed: str, only: Sequence[str] | None, times: int) -> Iterator[tuple[Kind, ...]]:
     """Yield the kinds to try together.
 
     These are the kinds of `only`, each `times` times; without `only` every kind alone, then pairs at random without

@@ -28,6 +28,7 @@ from devtools.local_stack.stack import Progress
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 60.0
+_SLOW_GRACE_SECONDS = 120.0
 _SHOWN = 3
 
 _CONSUMERS = {"thumbnail_queue": "video_thumbnails", "high_priority_queue": "youtube_video_batch"}
@@ -184,8 +185,9 @@ class Harness:
         return persistently(read)
 
     def _time_violations(self, seconds: float, kinds: Sequence[Kind]) -> list[str]:
-        bound = 2 * self.undisturbed_seconds + _GRACE_SECONDS
-        if not kinds or seconds <= bound or any(kind.slow_reason for kind in kinds):
+        grace = _SLOW_GRACE_SECONDS if any(kind.slow_reason for kind in kinds) else _GRACE_SECONDS
+        bound = 2 * self.undisturbed_seconds + grace
+        if not kinds or seconds <= bound:
             return []
         return [f"time: {seconds:.0f} s until everybody was fetched, more than {bound:.0f} s"]
 

@@ -22,8 +22,8 @@ class Kind:
     """A kind of disturbance. `inject` disturbs the run of a trial.
 
     `outcome` is the expected end of the disturbed run. With `follow_up`, or after a run that is not green, another run
-    follows, which must be green; together the runs must fetch everybody. `slow_reason` says why the kind may take
-    longer than the others until everything is fetched.
+    follows, which must be green; together the runs must fetch everybody. `slow_reason` says why the kind may take a
+    minute longer than the others until everything is fetched.
     """
 
     name: str
