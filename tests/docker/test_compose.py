@@ -106,8 +106,7 @@ def test_the_connections_of_postgres_suffice_for_its_clients_at_the_default_scal
         r"max_connections=\$\{POSTGRES_CONNECTIONS:-(\d+)\}", " ".join(_SERVICES["postgres"]["command"])
     )
 
-    # The API server's two pools have 45 each; two triggerers and two workers, and the scheduler with all others.
-    assert int(connections) >= 2 * 45 + 20 * (2 + 2) + 60
+    assert int(connections) >= 150 + 20 * (2 + 2)
 
 
 @pytest.mark.parametrize("name", sorted(_variables()))

@@ -108,3 +108,5 @@ def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result
 def test_fifty_additions_at_once_all_start_their_initial_fetch(result: dict[str, Any]) -> None:
     assert result["additions"]["statuses"] == [200]
     assert result["additions"]["runs"] == 50
+    # An event loop that waits for a connection answers nothing for 30 seconds.
+    assert result["additions"]["slowest_route_seconds"] < 15
