@@ -112,7 +112,7 @@ docs: $(SETUP) ## Generate the pages of docs/ that are generated from the code.
 	$(BIN)/python -m devtools.docs.data_model_page
 	$(BIN)/python -m devtools.docs.dag_pages
 
-screenshots: $(SETUP) ## Make the pictures of the Bloggers page in docs/bloggers-page/, with Chromium; takes five minutes.
+screenshots: $(SETUP) ## Make the screenshots of the Bloggers page in docs/bloggers-page/, with Chromium; takes five minutes.
 	@$(BIN)/python -m devtools.docs.screenshots
 
 page: ## Build the Bloggers page of Airflow's UI from devtools/bloggers_page; needs Node.js 20 or later.

@@ -1,4 +1,4 @@
-"""A week of batch runs with the demo data, made within minutes: the pictures of the documentation need a past.
+"""A week of batch runs with the demo data, made within minutes: the screenshots of the documentation need a past.
 
 Each run is a real one. The sandbox answers as of the past moment, and afterwards the rows of the run are dated back.
 """

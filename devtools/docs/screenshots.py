@@ -1,7 +1,7 @@
-"""Pictures of every view of the Bloggers page, for docs/bloggers-page.md: `make screenshots`.
+"""Screenshots of every view of the Bloggers page, for docs/bloggers-page.md: `make screenshots`.
 
-A stack in a temporary folder has the demo data and a week of runs. The pictures are written into docs/bloggers-page/,
-each view light and dark, on a wide window and on a phone.
+A stack in a temporary folder has the demo data and a week of runs. Each view has four screenshots in docs/bloggers-page/:
+light and dark, on a wide window and on a phone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _THEMES = ("light", "dark")
 _SIZES = {"wide": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
 _SECONDS = 1000
 _SETTLE_MILLISECONDS = 500
-"""Time for pictures and transitions after the data is there."""
+"""Time for thumbnails and transitions after the data is there."""
 
 # The blogger of the organization with room that has the most views.
 _BLOGGER = """
@@ -51,7 +51,7 @@ _NAME = "select channel_name from blogger_tracking.blogger_information where id 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view of the page: its name in file names, its path, its heading, and what a person does before the picture."""
+    """A view of the page: its name in file names, its path, its heading, and what is done before the screenshot."""
 
     name: str
     path: str
@@ -60,9 +60,9 @@ class View:
 
 
 def main() -> int:
-    """Make all pictures and return 0."""
+    """Make all screenshots and return 0."""
     # Not in the project's folder, whose stack may run.
-    with tempfile.TemporaryDirectory(prefix="bt-pictures-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bt-screenshots-") as folder:
         config = StackConfig(folder=Path(folder), sandbox=SandboxConfig(latency_ms=20))
         with Stack(config, _print) as stack:
             with connect(stack.admin_dsn) as connection:
@@ -72,11 +72,11 @@ def main() -> int:
             with open_browser() as browser:
                 for theme in _THEMES:
                     for size in _SIZES:
-                        _take_pictures(browser, stack, theme, size)
+                        _take_screenshots(browser, stack, theme, size)
     return 0
 
 
-def _take_pictures(browser: Browser, stack: Stack, theme: str, size: str) -> None:
+def _take_screenshots(browser: Browser, stack: Stack, theme: str, size: str) -> None:
     with _window(browser, stack, theme, size) as page:
         for view in _views(stack):
             open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}{view.path}", view.heading)
@@ -125,10 +125,9 @@ def _add(page: Page, creators: list[str]) -> None:
     page.get_by_label("Organization").select_option(label="Northlight Media (has room)")
     page.get_by_label("Bloggers, one a line").fill("\n".join([*names, "Instagram nobody.has.this.name"]))
     page.get_by_role("button", name="Add 4 bloggers").click()
-    expect(page.get_by_role("region", name="Table: Results").get_by_text("Not added")).to_be_visible(
-        timeout=30 * _SECONDS
-    )
-    expect(page.get_by_role("region", name="Table: Results").get_by_text("Added", exact=True)).to_have_count(3)
+    results = page.get_by_role("region", name="Results", exact=True)
+    expect(results.get_by_text("Not added", exact=True)).to_be_visible(timeout=30 * _SECONDS)
+    expect(results.get_by_text("Added", exact=True)).to_have_count(3)
 
 
 def _nothing(page: Page) -> None:
