@@ -1,7 +1,7 @@
 """Screenshots of every view of the Bloggers page, for docs/bloggers-page.md: `make screenshots`.
 
-A stack in a temporary folder has the demo data and a week of runs. Each view has four screenshots in docs/bloggers-page/:
-light and dark, on a wide window and on a phone.
+A stack in a temporary folder has the demo data and a week of runs. The screenshots are in docs/bloggers-page/: each
+view in light and dark colours, in a wide window and on a phone.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Self
 
 import requests
 
+from blogger_tracking.database.connections import connect
 from blogger_tracking.settings import describe_invalid_settings, invalid_settings
 from devtools.local_stack.airflow_client import AirflowClient
 from devtools.local_stack.airflow_environment import ADMIN_LOGIN, airflow_environment, require_airflow_version
@@ -21,6 +22,7 @@ from devtools.local_stack.airflow_processes import MigratedMark, migrate_metadat
 from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.databases import migrate_application, require_usable
 from devtools.local_stack.leftovers import end_leftovers
+from devtools.local_stack.moved_sandbox import move_waiting_thumbnails
 from devtools.local_stack.parts import StackParts, choose_parts, make_socket_folder, process_groups
 from devtools.local_stack.process_supervisor import ProcessState, ProcessWatch, Supervisor
 from devtools.local_stack.stack_folder import FolderLock, RunningStack, StackSecrets, load_secrets, write_private
@@ -203,6 +205,11 @@ class Stack:
             applied = migrate_application(parts.admin_dsn, embedded=parts.endpoints.admin_dsn is not None)
             self._progress(f"Migrated the application's database: {len(applied)} migrations applied")
         require_usable(parts.pipeline_dsn)
+        if self.sandbox_url is not None and parts.endpoints.admin_dsn is not None:
+            with connect(parts.endpoints.admin_dsn) as connection:
+                moved = move_waiting_thumbnails(connection, self.sandbox_url)
+            if moved:
+                self._progress(f"The sandbox has another port than before: {moved} waiting thumbnails follow it")
 
     def _start_airflow(self) -> None:
         supervisor = self._now.supervisor
