@@ -77,7 +77,7 @@ def fetch_services(pool: ConnectionPool, sandbox: SandboxServer) -> FetchService
 @pytest.fixture
 def services(fetch_services: FetchServices, airflow: AirflowStandIn) -> ApiServices:
     return ApiServices(
-        fetch_services=fetch_services,
+        make_fetch_services=lambda: fetch_services,
         airflow_api=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
         token_verifier=TokenVerifier(SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5),
         person_rate_limiter=RequestRateLimiter("This person", 1000),

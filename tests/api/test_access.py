@@ -83,7 +83,8 @@ def test_an_unreachable_database_is_503_without_details(
     services: ApiServices, build: DatabaseBuilder, http: requests.Session
 ) -> None:
     with ConnectionPool("host=/nowhere dbname=secret_name", min_size=0, max_size=1, timeout=0.2, open=True) as nowhere:
-        broken = replace(services, fetch_services=replace(services.fetch_services, pool=nowhere))
+        fetches = replace(services.fetch_services, pool=nowhere)
+        broken = replace(services, make_fetch_services=lambda: fetches)
         with AppServer(create_app(lambda: broken, [])) as server:
             people = People(build, http, server.url)
             answer = people.person().add("somebody")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -76,6 +77,19 @@ def test_an_unreachable_key_set_is_503_and_not_401(app: LazyApp, monkeypatch: py
     set_issuer(monkeypatch, issuer)
     token = jwt.encode(claims_of(uuid4(), iss=issuer), EC_KEY, algorithm="ES256", headers={"kid": "published"})
     assert status_for(app, token) == 503
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer x.y.z"}], ids=["no token", "an invalid token"])
+def test_a_fresh_process_answers_strangers_while_the_database_accepts_connections_and_is_silent(
+    app: LazyApp, monkeypatch: pytest.MonkeyPatch, header: dict[str, str]
+) -> None:
+    set_issuer(monkeypatch, ISSUER, password=SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as silent, AppServer(app) as server:
+        database = f"postgresql://pipeline_login@127.0.0.1:{silent.getsockname()[1]}/bloggers"
+        monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", database)
+        # Shorter than any time-out of the database.
+        answer = requests.get(f"{server.url}/blogger/{uuid4()}", headers=header, timeout=5)
+    assert answer.status_code == 401
 
 
 def test_a_connection_without_an_issuer_is_503(app: LazyApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from blogger_tracking.orchestration.sentry import flush_sentry
 from blogger_tracking.settings import get_settings
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.orchestration.conftest import InstanceStandIn, run_trigger, track
+from tests.support.access_tokens import ISSUER, SECRET, token_for
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.sentry_receiver import SentryReceiver
@@ -153,15 +154,17 @@ def test_the_triggerer_reports_the_error_of_an_instance_once_for_300_instances(r
 def test_the_api_server_reports_a_cause_once_for_many_requests(
     receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_SUPABASE_AUTH", '{"conn_type": "http", "host": "https://example.org/auth/v1"}')
+    auth = {"conn_type": "http", "host": ISSUER, "password": SECRET}
+    monkeypatch.setenv("AIRFLOW_CONN_SUPABASE_AUTH", json.dumps(auth))
+    token = token_for(uuid4())
     with AppServer(LazyApp(make_app)) as server:
         for _ in range(20):
-            headers = {"Authorization": "Bearer very-secret"}
+            headers = {"Authorization": f"Bearer {token}"}
             assert requests.get(f"{server.url}/blogger/{uuid4()}", headers=headers, timeout=30).status_code == 503
     flush_sentry()
     (event,) = receiver.events()
     assert "got a 503" in event["logentry"]["formatted"]
-    assert "very-secret" not in receiver.text()
+    assert token not in receiver.text()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,17 +25,23 @@ from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 class ApiServices:
     """Dependencies of the routes, shared by all requests of a process.
 
-    `person_rate_limiter` counts in this
-    process, before a request takes a thread; `request_budgets` are shared by all processes.
+    `make_fetch_services` connects to the database at its first call and has to cache its result: a token is verified
+    without the database. `person_rate_limiter` counts in this process, before a request takes a thread;
+    `request_budgets` are shared by all processes.
     """
 
-    fetch_services: FetchServices
+    make_fetch_services: Callable[[], FetchServices]
     airflow_api: AirflowApi
     token_verifier: TokenVerifier
     person_rate_limiter: RequestRateLimiter
     request_budgets: Budgets
     look_up_slots: LookUpSlots
     look_up_limits: LookUpLimits
+
+    @property
+    def fetch_services(self) -> FetchServices:
+        """The services of a fetch. Raises ConfigurationError and DatabaseStateError."""
+        return self.make_fetch_services()
 
     @property
     def pool(self) -> ConnectionPool:

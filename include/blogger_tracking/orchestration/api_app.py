@@ -65,7 +65,7 @@ def make_app() -> ASGIApp:
 def make_services() -> ApiServices:
     """Return the dependencies of the routes.
 
-    Raises ConfigurationError and DatabaseStateError, to which the app responds with 503.
+    Raises ConfigurationError, to which the app responds with 503.
     """
     from blogger_tracking.api.access_tokens import TokenVerifier
     from blogger_tracking.api.dependencies import ApiServices
@@ -78,7 +78,7 @@ def make_services() -> ApiServices:
 
     settings = get_settings()
     return ApiServices(
-        fetch_services=fetch_services(),
+        make_fetch_services=fetch_services,
         airflow_api=airflow_api(),
         token_verifier=TokenVerifier(auth_config(), timeout_seconds=settings.auth_timeout_seconds),
         person_rate_limiter=RequestRateLimiter("This person", settings.person_requests_per_minute),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from psycopg import Connection
@@ -47,7 +48,7 @@ def target(admin: Connection, pool: ConnectionPool) -> Iterator[Target]:
         config = PlatformConfig(base_url=sandbox.tiktok_url, api_key=SecretStr(KEY), requests_per_second=1000)
         tiktok = create_service(Platform.TIKTOK, config, settings=Settings(request_retries=0))
         services = ApiServices(
-            fetch_services=FetchServices(pool, {Platform.TIKTOK: tiktok}),
+            make_fetch_services=partial(FetchServices, pool, {Platform.TIKTOK: tiktok}),
             airflow_api=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
             token_verifier=TokenVerifier(
                 SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5
