@@ -117,13 +117,7 @@ def test_a_limit_that_is_lowered_after_the_read_of_a_claim_lowers_the_claim(
 def test_videos_that_another_fetch_reserves_after_the_read_of_a_claim_are_not_reserved_twice(
     build: DatabaseBuilder, pool: ConnectionPool, between_round_trips: BetweenRoundTrips
 ) -> None:
-    organization = build.organization(daily=30)
-    build.track(organization)
-    build.track(organization)
-    first, second = fetch_ids(pool, plan(pool))
-    for fetch_id in (first, second):
-        settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED))
-    build.run("update subscriptions set video_limit = 40")
+    first, second = two_failed_fetches_of_forty_videos(build, pool)
     between_round_trips(once(lambda: claim(pool, second)))
     assert claim(pool, first).target_count == 10
     assert build.rows("select reserved from subscription_usage") == [(40,)]
@@ -223,16 +217,22 @@ def meanwhile(admin: Connection, pool: ConnectionPool) -> Iterator[Meanwhile]:
         yield claim_meanwhile
 
 
-def test_a_claim_waits_for_a_claim_of_the_same_organization_that_is_not_committed_yet(
-    build: DatabaseBuilder, pool: ConnectionPool, meanwhile: Meanwhile
-) -> None:
+def two_failed_fetches_of_forty_videos(build: DatabaseBuilder, pool: ConnectionPool) -> list[int]:
+    """Return the ids of two fetches that ask for 30 videos each, while 40 are left for both."""
     organization = build.organization(daily=30)
     build.track(organization)
     build.track(organization)
-    first, second = fetch_ids(pool, plan(pool))
-    for fetch_id in (first, second):
+    failed = fetch_ids(pool, plan(pool))
+    for fetch_id in failed:
         settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED))
     build.run("update subscriptions set video_limit = 40")
+    return failed
+
+
+def test_a_claim_waits_for_a_claim_of_the_same_organization_that_is_not_committed_yet(
+    build: DatabaseBuilder, pool: ConnectionPool, meanwhile: Meanwhile
+) -> None:
+    first, second = two_failed_fetches_of_forty_videos(build, pool)
 
     def reserve() -> None:
         build.run("update fetch_allocations set reserved = 30 where fetch_id = %(id)s", id=second)

@@ -126,11 +126,15 @@ def test_a_cleared_instance_that_is_interrupted_fetches_the_others_when_it_start
     assert attempts(build) == [2, 3, 2]
 
 
-def test_a_retry_fetches_the_bloggers_that_failed(services: FetchServices, build: DatabaseBuilder, run: RunKey) -> None:
+def save_all_but_the_third(pool: ConnectionPool, build: DatabaseBuilder) -> None:
     first, second, third = ids(build)
     for fetch_id in (first, second):
-        succeed(services.pool, claim(services.pool, fetch_id), 5)
-    settle(services.pool, claim(services.pool, third), FetchOutcome(FetchState.FAILED, reason="no answer"))
+        succeed(pool, claim(pool, fetch_id), 5)
+    settle(pool, claim(pool, third), FetchOutcome(FetchState.FAILED, reason="no answer"))
+
+
+def test_a_retry_fetches_the_bloggers_that_failed(services: FetchServices, build: DatabaseBuilder, run: RunKey) -> None:
+    save_all_but_the_third(services.pool, build)
 
     start(services, cleared(run))
 
@@ -141,10 +145,7 @@ def test_after_a_cleared_try_failed_for_one_blogger_the_retry_fetches_that_blogg
     services: FetchServices, build: DatabaseBuilder, run: RunKey
 ) -> None:
     start(services, first_try(run))
-    first, second, third = ids(build)
-    for fetch_id in (first, second):
-        succeed(services.pool, claim(services.pool, fetch_id), 5)
-    settle(services.pool, claim(services.pool, third), FetchOutcome(FetchState.FAILED, reason="no answer"))
+    save_all_but_the_third(services.pool, build)
 
     start(services, cleared(run))
 

@@ -40,24 +40,15 @@ def test_a_line_without_a_fault_commits(client: psycopg.Connection, admin: psyco
     assert saved(admin) == 1
 
 
-def test_a_line_that_is_cut_before_commit_saves_nothing(
-    line: FaultyLine, client: psycopg.Connection, admin: psycopg.Connection
+@pytest.mark.parametrize(("failure", "rows"), [(LineFailure.BEFORE_COMMIT, 0), (LineFailure.AFTER_COMMIT, 1)])
+def test_a_line_that_is_cut_at_commit_saves_nothing_or_what_the_client_takes_for_lost(
+    line: FaultyLine, client: psycopg.Connection, admin: psycopg.Connection, failure: LineFailure, rows: int
 ) -> None:
-    line.inject(LineFault(LineFailure.BEFORE_COMMIT, b"organizations", 1))
+    line.inject(LineFault(failure, b"organizations", 1))
     client.execute(INSERT)
     with pytest.raises(psycopg.OperationalError):
         client.commit()
-    assert (saved(admin), line.failed) == (0, 1)
-
-
-def test_a_line_that_is_cut_after_commit_saves_what_the_client_takes_for_lost(
-    line: FaultyLine, client: psycopg.Connection, admin: psycopg.Connection
-) -> None:
-    line.inject(LineFault(LineFailure.AFTER_COMMIT, b"organizations", 1))
-    client.execute(INSERT)
-    with pytest.raises(psycopg.OperationalError):
-        client.commit()
-    assert saved(admin) == 1
+    assert (saved(admin), line.failed) == (rows, 1)
 
 
 def test_a_silent_line_ends_only_when_it_is_healed(
