@@ -81,7 +81,7 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, dag_run_id: str, conf: Mapping[str, Any]) -> bool:
         """Trigger a DAG run with this id; return False if the DAG already has a run with this id."""
-        from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody  # noqa: PLC0415 - see _client
+        from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody  # noqa: PLC0415 - a slow import
 
         body = TriggerDAGRunPostBody(dag_run_id=dag_run_id, logical_date=None, conf=dict(conf))
         status, _ = self._send(self._client().trigger_dag_run_without_preload_content, dag_id, body)
@@ -127,20 +127,20 @@ class AirflowApi:
 
     def version(self) -> str:
         """Return the version of the running Airflow."""
-        from airflow_client.client.api.version_api import VersionApi  # noqa: PLC0415 - see _client
+        from airflow_client.client.api.version_api import VersionApi  # noqa: PLC0415 - a slow import
 
         return str(self._read(VersionApi(self._client().api_client).get_version_without_preload_content)["version"])
 
     def unhealthy_components(self) -> list[str]:
         """Return the processes of Airflow that DAG runs need and that do not run."""
-        from airflow_client.client.api.monitor_api import MonitorApi  # noqa: PLC0415 - see _client
+        from airflow_client.client.api.monitor_api import MonitorApi  # noqa: PLC0415 - a slow import
 
         health = self._read(MonitorApi(self._client().api_client).get_health_without_preload_content)
         return [name for name in _COMPONENTS if (health.get(name) or {}).get("status") != "healthy"]
 
     def is_paused(self, dag_id: str) -> bool | None:
         """Return whether a DAG is paused, or None if Airflow has no such DAG."""
-        from airflow_client.client.api.dag_api import DAGApi  # noqa: PLC0415 - see _client
+        from airflow_client.client.api.dag_api import DAGApi  # noqa: PLC0415 - a slow import
 
         call = DAGApi(self._client().api_client).get_dag_without_preload_content
         status, body = self._send(call, dag_id)
@@ -223,7 +223,7 @@ class AirflowApi:
             self._slots.release()
 
     def _call_in_slot(self, call: _Call, **options: object) -> tuple[int, bytes]:
-        from airflow_client.client.exceptions import ApiException  # noqa: PLC0415 - see _client
+        from airflow_client.client.exceptions import ApiException  # noqa: PLC0415 - a slow import
 
         try:
             response = call(**options, _request_timeout=float(self.timeout_seconds))
