@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,22 +40,30 @@ def pool(line: FaultyLine, database: str) -> Iterator[ConnectionPool]:
     opened.close()
 
 
-@pytest.mark.parametrize("failure", [LineFailure.BEFORE_COMMIT, LineFailure.AFTER_COMMIT])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        LineFault(LineFailure.BEFORE_COMMIT, SAVING, 1),
+        LineFault(LineFailure.AFTER_COMMIT, SAVING, 1),
+        LineFault(LineFailure.BEFORE_COMMIT, SAVING, 3),
+    ],
+    ids=["before COMMIT", "after COMMIT", "three times"],
+)
 def test_a_fetch_whose_line_is_cut_while_it_saves_is_saved_once_and_asks_the_platform_once(
     admin: Connection,
     build: DatabaseBuilder,
     services: FetchServices,
     sandbox: SandboxServer,
     line: FaultyLine,
-    failure: LineFailure,
+    fault: LineFault,
 ) -> None:
     build.track(build.organization(daily=10), build.creator(next(iter(sandbox.world.creators(Platform.TIKTOK)))))
     (fetch_id,) = fetch_ids(services.pool, plan(services.pool))
-    line.inject(LineFault(failure, SAVING, 1))
+    line.inject(replace(fault))
 
     report = fetch_blogger(services, fetch_id)
 
-    assert line.failed == 1
+    assert line.failed == fault.times
     assert (report.state, report.videos_new, report.charged) == (FetchState.SUCCEEDED, 10, 10)
     assert build.rows("select outcome, videos_new from fetch_attempts") == [("succeeded", 10)]
     assert build.rows("select videos_fetched, reserved from subscription_usage") == [(10, 0)]
@@ -67,7 +76,7 @@ def test_a_line_that_stays_cut_is_an_error_of_the_attempt(
 ) -> None:
     build.track(build.organization(daily=10), build.creator(next(iter(sandbox.world.creators(Platform.TIKTOK)))))
     (fetch_id,) = fetch_ids(services.pool, plan(services.pool))
-    line.inject(LineFault(LineFailure.BEFORE_COMMIT, SAVING, 2))
+    line.inject(LineFault(LineFailure.BEFORE_COMMIT, SAVING, 100))
 
     with pytest.raises(OperationalError):
         fetch_blogger(services, fetch_id)

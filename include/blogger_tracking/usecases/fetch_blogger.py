@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, NoAttempt, NoAttemptReason, claim_fetch
 from blogger_tracking.database.fetch_settlement import (
@@ -37,6 +38,11 @@ from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.suspend_platform import suspend_after
 
 logger = logging.getLogger(__name__)
+
+_SAVING_SECONDS = 10.0
+"""Time after which saving is not tried again: less than the time for which a database that is away is waited for."""
+
+_SAVING_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +176,22 @@ def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> Settl
                 suspend_after(connection, outcome.error, datetime.now(UTC), get_settings())
             return settle_fetch(connection, claim, outcome)
     except OperationalError as error:
-        logger.warning("@%s: saving failed (%s). Trying once more.", claim.account.username, error)
-    # A line that fails after COMMIT does not tell that the videos are saved, and the platform would be asked again.
+        logger.warning("@%s: saving failed (%s). Trying again.", claim.account.username, error)
+    return _save_unless_saved(services, claim, outcome)
+
+
+# What ends one connection often ends others, a moment later. A database that stays away is left to the next attempt.
+@retry(
+    retry=retry_if_exception_type(OperationalError),
+    stop=stop_after_attempt(3) | stop_after_delay(_SAVING_SECONDS),
+    wait=wait_fixed(_SAVING_PAUSE_SECONDS),
+    reraise=True,
+)
+def _save_unless_saved(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
+    """Save what a line that failed did not save.
+
+    A line that fails after COMMIT does not tell that the videos are saved, and the platform would be asked again.
+    """
     with services.pool.connection() as connection:
         return find_settlement(connection, claim, outcome) or settle_fetch(connection, claim, outcome)
 
