@@ -168,6 +168,20 @@ def test_filters_are_in_the_address_and_the_last_fetch_leads_to_its_task_instanc
     expect(page).to_have_url(re.compile(r"/dags/blogger_batch_fetch/runs/[^/]+/tasks/fetch_instagram/mapped/\d+"))
 
 
+def test_a_search_follows_the_address_and_stays_cleared(admin: Visit) -> None:
+    page = admin.open("/bloggers?search=no.such.name", "Bloggers")
+    search = page.get_by_label("Search", exact=True)
+    expect(search).to_have_value("no.such.name")
+    page.get_by_role("navigation", name="Views of the Bloggers page").get_by_role("link", name="Bloggers").click()
+    expect(search).to_have_value("")
+    expect(page.get_by_role("row").filter(has_text="Instagram ·")).not_to_have_count(0)
+    # A text takes effect 300 ms after it was typed.
+    page.wait_for_timeout(1 * SECONDS)
+    expect(page).to_have_url(re.compile(r"/bloggers$"))
+    page.go_back()
+    expect(search).to_have_value("no.such.name")
+
+
 def test_one_blogger_has_videos_statistics_and_fetches(admin: Visit) -> None:
     page = first_blogger(admin)
     page.get_by_role("button", name="Statistics").first.click()
