@@ -36,6 +36,8 @@ export type PlatformHealth = {
 
 export type QueueDepth = { queue: string; waiting: number; parked: number; oldestAt: string | null };
 
+export type Violation = { name: string; sentence: string; count: number };
+
 export type Overview = {
   runs: Run[];
   live: LiveRun[];
@@ -43,7 +45,8 @@ export type Overview = {
   youtubeUnits: { spent: number; budget: number; resetsAt: string };
   requestsOfLastRun: Partial<Record<Platform, number>>;
   queues: QueueDepth[];
-  invariants: { checkedAt: string; violations: Record<string, number> } | null;
+  /** The number of checked invariants, and the broken ones. */
+  invariants: { checkedAt: string; checked: number; violations: Violation[] } | null;
 };
 
 export type Organization = Named & {
