@@ -136,7 +136,7 @@ def test_the_navigation_of_airflow_leads_to_the_overview_of_runs_and_platforms(a
     expect(admin.page.get_by_role("timer")).to_be_visible()
     runs = admin.page.get_by_role("region", name="Last runs")
     expect(runs.get_by_role("img", name=re.compile(r"TikTok, outcomes: Succeeded \d+"))).to_be_visible()
-    expect(admin.page.get_by_role("region", name="Platforms")).to_contain_text("22 tracked accounts")
+    expect(admin.page.get_by_role("region", name="Platforms")).to_contain_text("22 active accounts")
 
 
 def test_the_views_are_linked_and_the_present_one_is_marked(admin: Visit) -> None:

@@ -43,6 +43,8 @@ export type Overview = {
   live: LiveRun[];
   platforms: PlatformHealth[];
   youtubeUnits: { spent: number; budget: number; resetsAt: string };
+  /** Requests of all runs since midnight UTC. */
+  requestsToday: Partial<Record<Platform, number>>;
   requestsOfLastRun: Partial<Record<Platform, number>>;
   queues: QueueDepth[];
   /** The number of checked invariants, and the broken ones. */

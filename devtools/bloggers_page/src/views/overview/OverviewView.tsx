@@ -37,7 +37,7 @@ export const OverviewView = () => {
           {(data) => (
             <Stack gap={4}>
               <LastRuns runs={data.runs} />
-              <Platforms platforms={data.platforms} requests={data.requestsOfLastRun} />
+              <Platforms overview={data} />
               <Grid gap={4} templateColumns={{ base: "minmax(0, 1fr)", lg: "repeat(3, minmax(0, 1fr))" }}>
                 <Units {...data.youtubeUnits} />
                 <Queues queues={data.queues} />
