@@ -107,6 +107,8 @@ export type Blogger = {
   videos: number;
   lastFetch: Fetch | null;
   views: DatedNumber[];
+  /** Days on which a look-up saw the profile, the oldest first: the last 30 days in the list, all in the details. */
+  followerCounts: DatedNumber[];
 };
 
 export type Tracked = {
@@ -130,8 +132,6 @@ export type BloggerDetails = Blogger & {
   externalId: string;
   url: string | null;
   history: AccountChange[];
-  /** Days on which a look-up saw the profile, the oldest first. */
-  followerCounts: DatedNumber[];
   tracked: Tracked[];
 };
 

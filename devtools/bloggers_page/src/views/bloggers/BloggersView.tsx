@@ -1,4 +1,4 @@
-import { Stack, Text } from "@chakra-ui/react";
+import { Box, Stack, Text } from "@chakra-ui/react";
 
 import { api } from "../../api/client";
 import type { Blogger } from "../../api/types";
@@ -32,7 +32,7 @@ const COLUMNS: Column<Blogger>[] = [
     ),
   },
   { title: "State", cell: (blogger) => <BloggerTags blogger={blogger} /> },
-  { title: "Followers", cell: (blogger) => short(blogger.followers), end: true },
+  { title: "Followers", cell: (blogger) => <FollowersOf blogger={blogger} />, end: true },
   { title: "Videos", cell: (blogger) => number(blogger.videos), end: true },
   {
     title: "Followed by",
@@ -40,10 +40,26 @@ const COLUMNS: Column<Blogger>[] = [
   },
   { title: "Last fetch", cell: (blogger) => <FetchOutcome fetch={blogger.lastFetch} /> },
   {
-    title: "Views, 30 days",
-    cell: (blogger) => <Sparkline label={`Views of ${blogger.username} in 30 days`} points={blogger.views} />,
+    title: "Views of the 20 newest videos",
+    cell: (blogger) => (
+      <Sparkline
+        label={`Total views of the 20 newest videos of ${blogger.username}, last 30 days`}
+        points={blogger.views}
+      />
+    ),
   },
 ];
+
+const FollowersOf = ({ blogger: { username, followers, followerCounts } }: { blogger: Blogger }) => (
+  <>
+    {short(followers)}
+    {followerCounts.length < 2 ? null : (
+      <Box>
+        <Sparkline label={`Followers of ${username}, last 30 days`} points={followerCounts} />
+      </Box>
+    )}
+  </>
+);
 
 /** List of bloggers; its filters, order and page are in the address. */
 export const BloggersView = () => {
