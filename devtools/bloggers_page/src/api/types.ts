@@ -80,6 +80,8 @@ export type PlannedAccount = {
 
 export type Fetch = {
   fetchId: number | string;
+  /** True if the Airflow that serves the page ran the fetch: several may share one database. */
+  isHere: boolean;
   dagId: string;
   dagRunId: string;
   taskId: string | null;

@@ -75,7 +75,7 @@ export const BloggersView = () => {
     <>
       <ViewHeader title="Bloggers">
         Creators whose videos are fetched. A blogger whom several organizations follow is fetched once for all of them. The
-        time of the last fetch links to the task that ran the fetch.
+        time of the last fetch links to the task that ran the fetch, as long as Airflow keeps the run.
       </ViewHeader>
       <Stack gap={4}>
         <BloggerFilters change={change} values={values} />
