@@ -31,11 +31,11 @@ const COLUMNS: Column<LedgerFetch>[] = [
 ];
 
 const Charges = ({ fetch }: { fetch: LedgerFetch }) =>
-  fetch.allocations.map(({ organization, charged, asked, reason }) => {
+  fetch.allocations.map(({ organization, asked, granted, charged, reason }) => {
     const words = reasonInWords(reason);
     return (
       <Text fontSize="sm" key={organization.id}>
-        {organization.name}: {number(charged)} of {number(asked)} asked for{words ? `. ${words}` : ""}
+        {organization.name}: asked for {number(asked)}, granted {number(granted)}, charged {number(charged)}{words ? `. ${words}` : ""}
       </Text>
     );
   });
