@@ -6,10 +6,11 @@ import { PLATFORMS, type Platform } from "../../api/types";
 import { Choice } from "../../components/Choice";
 import { Message } from "../../components/Message";
 import { OrganizationChoice } from "../../components/OrganizationChoice";
+import { ResourceError } from "../../components/ResourceError";
 import { ViewHeader } from "../../components/ViewHeader";
 import { MOST_LINES, parseLines } from "../../format/lines";
 import { counted } from "../../format/numbers";
-import { useMayAct } from "../../hooks/useMayAct";
+import { useMe } from "../../hooks/useMe";
 import { Additions } from "./Additions";
 import { useAdditions } from "./useAdditions";
 
@@ -19,7 +20,8 @@ export const AddView = () => {
   const [organization, setOrganization] = useState(parameters.get("organization") ?? "");
   const [platform, setPlatform] = useState<Platform>("TikTok");
   const [pasted, setPasted] = useState("");
-  const mayAct = useMayAct();
+  const me = useMe();
+  const mayAct = me.data?.mayAct;
   const additions = useAdditions();
 
   const lines = parseLines(pasted, platform);
@@ -35,6 +37,7 @@ export const AddView = () => {
         away and charged to its subscription.
       </ViewHeader>
       <Stack gap={5}>
+        <ResourceError resource={me} what="rights of your login" />
         {mayAct === false ? (
           <Message palette="orange" title="You may look, but not add bloggers">
             Your Airflow role may not trigger runs. Ask an administrator for a role that may.

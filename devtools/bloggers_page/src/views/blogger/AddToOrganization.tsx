@@ -6,15 +6,13 @@ import { ApiError } from "../../api/errors";
 import type { BloggerDetails } from "../../api/types";
 import { Message } from "../../components/Message";
 import { OrganizationChoice } from "../../components/OrganizationChoice";
-import { useMayAct } from "../../hooks/useMayAct";
 import { additionProblem } from "../add/additionProblem";
 
 type Outcome = { succeeded: boolean; text: string };
-type Props = { blogger: BloggerDetails; reload: () => void };
+type Props = { blogger: BloggerDetails; mayAct: boolean | undefined; reload: () => void };
 
 /** Button with a form that makes another organization follow the blogger. */
-export const AddToOrganization = ({ blogger, reload }: Props) => {
-  const mayAct = useMayAct();
+export const AddToOrganization = ({ blogger, mayAct, reload }: Props) => {
   const formId = useId();
   const [shown, setShown] = useState(false);
   const [organization, setOrganization] = useState("");

@@ -3,6 +3,7 @@ import { useEffect } from "react";
 
 import { api } from "../../api/client";
 import { Loaded } from "../../components/Loaded";
+import { ResourceError } from "../../components/ResourceError";
 import { ViewHeader } from "../../components/ViewHeader";
 import { useLive } from "../../hooks/useLive";
 import { useResource } from "../../hooks/useResource";
@@ -17,9 +18,9 @@ import { Units } from "./Units";
 /** State of the whole system. */
 export const OverviewView = () => {
   const overview = useResource("overview", api.overview, { everySeconds: 30 });
-  const runs = useLive();
+  const live = useLive();
   const { reload } = overview;
-  const running = runs?.map((run) => run.dagRunId).join(" ");
+  const running = live.data?.map((run) => run.dagRunId).join(" ");
   // The outcomes of a run appear as soon as the run has ended.
   useEffect(() => {
     if (running !== undefined) reload();
@@ -32,7 +33,8 @@ export const OverviewView = () => {
       </ViewHeader>
       <Stack gap={4}>
         <NextRun />
-        <LiveRuns runs={runs ?? []} />
+        <ResourceError resource={live} what="progress of the runs" />
+        <LiveRuns runs={live.data ?? []} />
         <Loaded lines={8} resource={overview}>
           {(data) => (
             <Stack gap={4}>
