@@ -4,6 +4,7 @@ import type { Organization } from "../api/types";
 import { MOST_LINES, parseLines } from "./lines";
 import { httpsOnly } from "./links";
 import { counted, number, percent } from "./numbers";
+import { lastPage, pageOf, previousPage } from "./pages";
 import { projection } from "./projection";
 import { countdown, distance } from "./times";
 
@@ -32,6 +33,17 @@ describe("times", () => {
     expect(distance("2026-11-26T11:55:00Z", NOW)).toBe("5 minutes ago");
     expect(distance("2026-11-28T12:00:00Z", NOW)).toBe("in 2 days");
     expect(distance("2026-11-26T11:59:50Z", NOW)).toBe("just now");
+  });
+});
+
+describe("pages", () => {
+  it("of an address are those that the API accepts", () => {
+    expect([pageOf(null), pageOf("0"), pageOf("x"), pageOf("2.5"), pageOf("7")]).toEqual([1, 1, 1, 1, 7]);
+    expect(pageOf("1000000")).toBe(100_000);
+  });
+  it("lead back from beyond the end to the last one", () => {
+    expect([lastPage(0), lastPage(50), lastPage(51)]).toEqual([1, 1, 2]);
+    expect([previousPage(99, 120), previousPage(3, 120), previousPage(1, 0)]).toEqual([3, 2, 1]);
   });
 });
 

@@ -4,10 +4,10 @@ import { type ApiError, asApiError, isTemporary } from "../api/errors";
 
 export type Resource<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 
-type Options<T> = { everySeconds?: number | ((data: T | undefined) => number) };
+type Options<T> = { everySeconds?: number | ((data: T | undefined) => number); version?: string };
 
 /**
- * Load data when `key` changes, and again after `everySeconds` while the page is visible.
+ * Load data when `key` or `version` changes, and again after `everySeconds` while the page is visible.
  *
  * Data that was loaded before stays visible while the same key is loaded again, and if that fails. After an error that
  * needs a change, such as a missing right, the data is loaded again only on `reload`.
@@ -15,7 +15,7 @@ type Options<T> = { everySeconds?: number | ((data: T | undefined) => number) };
 export function useResource<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
-  { everySeconds }: Options<T> = {},
+  { everySeconds, version = "" }: Options<T> = {},
 ): Resource<T> {
   const [answer, setAnswer] = useState<{ key: string; data?: T; error?: ApiError }>({ key });
   const [round, setRound] = useState(0);
@@ -53,7 +53,7 @@ export function useResource<T>(
       ended.abort();
       window.clearTimeout(timer);
     };
-  }, [key, round]);
+  }, [key, version, round]);
 
   const reload = useCallback(() => setRound((before) => before + 1), []);
   const current = answer.key === key;
