@@ -36,6 +36,10 @@ describe("times", () => {
     expect(distance("2026-11-28T12:00:00Z", NOW)).toBe("in 2 days");
     expect(distance("2026-11-26T11:59:50Z", NOW)).toBe("just now");
   });
+  it("are distances in numbers, never calendar days", () => {
+    expect(distance("2026-11-24T13:00:00Z", NOW)).toBe("1 day ago");
+    expect(distance("2026-11-27T12:00:00Z", NOW)).toBe("in 1 day");
+  });
 });
 
 describe("reasons", () => {

@@ -15,7 +15,7 @@ export const FETCH_STATES: Record<string, State> = {
   skipped: { name: "Skipped", palette: "gray", meaning: "Nothing was requested and nothing was charged." },
   running: { name: "Running", palette: "blue", meaning: "The videos are being read now." },
   planned: { name: "Planned", palette: "blue", meaning: "Waits for its turn in the run." },
-  released: { name: "Released", palette: "orange", meaning: "The attempt ended without a result and is tried again." },
+  released: { name: "Released", palette: "orange", meaning: "The fetch ended without a result. The next run fetches the blogger." },
   failed: { name: "Failed", palette: "red", meaning: "The platform gave no usable answer. Nothing was charged." },
 };
 

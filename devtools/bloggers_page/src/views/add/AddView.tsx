@@ -34,7 +34,7 @@ export const AddView = () => {
     <>
       <ViewHeader title="Add bloggers">
         Each blogger is looked up on the platform and then followed for the organization. The first videos are fetched right
-        away and charged to its subscription.
+        away and charged to the organization’s subscription.
       </ViewHeader>
       <Stack gap={5}>
         <ResourceError resource={me} what="rights of your login" />
@@ -47,7 +47,7 @@ export const AddView = () => {
           <OrganizationChoice none="Choose an organization" onChange={setOrganization} value={organization} />
           <Flex>
             <Choice
-              label="Platform of names without one"
+              label="Platform for lines that name none"
               onChange={(value) => setPlatform(value as Platform)}
               options={PLATFORMS.map((name) => [name, name] as const)}
               value={platform}
