@@ -22,6 +22,7 @@ from devtools.local_stack.stack import Stack
 from tests.support import page_sources
 from tests.support.airflow_below_a_prefix import served_below
 from tests.support.running_stack import running_stack
+from tests.support.waiting import wait_until
 
 VIEWER = "visitor"
 SECONDS = 1000
@@ -29,6 +30,27 @@ WIDE = (1280, 900)
 PHONE = (390, 844)
 SEED = SandboxConfig().seed
 ROOM = "Northlight Media (has room)"
+
+_FOLLOWED = """
+select blogger_information.username
+from blogger_tracking.tracked_accounts
+join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
+join blogger_tracking.blogger_information on blogger_information.id = tracked_accounts.blogger_id
+where organizations.name = %s
+  and blogger_information.platform = %s
+  and blogger_information.account_state = 'active'
+order by blogger_information.username
+limit 1
+"""
+
+_WITH_THUMBNAIL = """
+select blogger_information.id, blogger_information.channel_name
+from blogger_tracking.videos
+join blogger_tracking.blogger_information on blogger_information.id = videos.blogger_id
+where videos.thumbnail_path is not null
+order by videos.id
+limit 1
+"""
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
@@ -136,7 +158,7 @@ def test_the_navigation_of_airflow_leads_to_the_overview_of_runs_and_platforms(a
     expect(admin.page.get_by_role("timer")).to_be_visible()
     runs = admin.page.get_by_role("region", name="Last runs")
     expect(runs.get_by_role("img", name=re.compile(r"TikTok, outcomes: Succeeded \d+"))).to_be_visible()
-    expect(admin.page.get_by_role("region", name="Platforms")).to_contain_text("22 tracked accounts")
+    expect(admin.page.get_by_role("region", name="Platforms")).to_contain_text("22 active accounts")
 
 
 def test_the_views_are_linked_and_the_present_one_is_marked(admin: Visit) -> None:
@@ -168,6 +190,20 @@ def test_filters_are_in_the_address_and_the_last_fetch_leads_to_its_task_instanc
     expect(page).to_have_url(re.compile(r"/dags/blogger_batch_fetch/runs/[^/]+/tasks/fetch_instagram/mapped/\d+"))
 
 
+def test_a_search_follows_the_address_and_stays_cleared(admin: Visit) -> None:
+    page = admin.open("/bloggers?search=no.such.name", "Bloggers")
+    search = page.get_by_label("Search", exact=True)
+    expect(search).to_have_value("no.such.name")
+    page.get_by_role("navigation", name="Views of the Bloggers page").get_by_role("link", name="Bloggers").click()
+    expect(search).to_have_value("")
+    expect(page.get_by_role("row").filter(has_text="Instagram ·")).not_to_have_count(0)
+    # A text takes effect 300 ms after it was typed.
+    page.wait_for_timeout(1 * SECONDS)
+    expect(page).to_have_url(re.compile(r"/bloggers$"))
+    page.go_back()
+    expect(search).to_have_value("no.such.name")
+
+
 def test_one_blogger_has_videos_statistics_and_fetches(admin: Visit) -> None:
     page = first_blogger(admin)
     page.get_by_role("button", name="Statistics").first.click()
@@ -176,6 +212,16 @@ def test_one_blogger_has_videos_statistics_and_fetches(admin: Visit) -> None:
     for link in page.get_by_role("listitem").get_by_role("link").all():
         assert (link.get_attribute("href") or "").startswith("https://")
         assert link.get_attribute("rel") == "noreferrer"
+
+
+def test_the_stored_thumbnails_of_videos_are_shown(admin: Visit, demo_stack: Stack) -> None:
+    with psycopg.connect(demo_stack.admin_dsn, autocommit=True) as connection:
+        wait_until(lambda: connection.execute(_WITH_THUMBNAIL).fetchone() is not None)
+        blogger, name = connection.execute(_WITH_THUMBNAIL).fetchall()[0]
+    page = admin.open(f"/bloggers/{blogger}", name)
+    image = page.get_by_role("listitem").locator("img").first
+    image.scroll_into_view_if_needed()
+    wait_until(lambda: image.evaluate("image => image.naturalWidth") > 0, timeout_seconds=20)
 
 
 def test_a_blogger_is_fetched_again_and_the_new_fetch_appears(admin: Visit) -> None:
@@ -192,16 +238,22 @@ def test_a_pasted_list_gives_each_line_a_result_and_the_videos_of_the_added_blog
 ) -> None:
     with psycopg.connect(demo_stack.admin_dsn) as connection:
         creator = next_creator(connection, SEED, Platform.INSTAGRAM)
+        [(followed,)] = connection.execute(_FOLLOWED, (ROOM, Platform.INSTAGRAM)).fetchall()
     page = admin.open("/add", "Add bloggers")
     page.get_by_label("Organization").select_option(label=ROOM)
     page.get_by_label("Bloggers, one a line").fill(
-        f"Instagram {creator.username}\nInstagram nobody.has.this.name\nInstagram {creator.username}"
+        f"Instagram {creator.username}\nInstagram nobody.has.this.name\nInstagram {creator.username}\n"
+        f"Instagram {followed}"
     )
-    page.get_by_role("button", name="Add 2 bloggers").click()
+    page.get_by_role("button", name="Add 3 bloggers").click()
     results = page.get_by_role("region", name="Table: Results")
-    expect(results.get_by_role("row").nth(1)).to_contain_text("Added")
-    expect(results.get_by_role("row").nth(2)).to_contain_text("Not added")
-    expect(results.get_by_role("row").nth(3)).to_contain_text("The same as a line above.")
+    rows = results.get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("Added")
+    expect(rows.nth(2)).to_contain_text("Not added")
+    expect(rows.nth(2).get_by_role("cell").last).to_have_text("Instagram has no account of this name.")
+    expect(rows.nth(3)).to_contain_text("The same as a line above.")
+    expect(rows.nth(4)).to_contain_text("Followed already")
+    expect(rows.nth(4).get_by_role("cell").last).to_have_text("This organization already tracks this blogger.")
     results.get_by_role("link", name=creator.username).click()
     expect(page.get_by_role("button", name="Statistics").first).to_be_visible(timeout=120 * SECONDS)
 

@@ -14,16 +14,38 @@ export class ApiError extends Error {
 }
 
 const ADVICE: Record<number, string> = {
-  0: "Airflow does not answer. Check the connection to the network; the page tries again by itself.",
   401: "Your login has ended. Reload the page to log in again.",
-  403: "Your Airflow role does not allow this. Ask an administrator for a role that may.",
-  422: "A filter in the address is not valid. Remove it from the address, or open the view anew.",
+  403: "Your Airflow role does not allow this. Ask an administrator for another role.",
+};
+
+const LOADING_ADVICE: Record<number, string> = {
+  0: "Check the connection to the network, then press Try again.",
+  400: "A filter in the address is not valid. Remove the filter from the address.",
   404: "There is nothing at this address. It may have been removed; go back to the list.",
 };
 
-/** Return the advice for a status; null if the message of the answer says all there is to say. */
-export function adviceFor(status: number): string | null {
-  return ADVICE[status] ?? (status >= 500 ? "Try again in a minute. If this lasts, tell an operator: the command “doctor” finds the cause." : null);
+/** Return the advice for data that could not be loaded; null if the message of the answer says all there is to say. */
+export function loadingAdvice(status: number): string | null {
+  return LOADING_ADVICE[status] ?? actionAdvice(status);
+}
+
+/** Return the advice for an action that was refused; null if the message of the answer says all there is to say. */
+export function actionAdvice(status: number): string | null {
+  return ADVICE[status] ?? (isFault(status) ? "If this lasts, tell an operator: the command “doctor” finds the cause." : null);
+}
+
+/** Return true if the same request can succeed later without any change. */
+export function isTemporary(status: number): boolean {
+  return status === 0 || status === 429 || isFault(status);
+}
+
+/** Return what a request threw as an ApiError. */
+export function asApiError(thrown: unknown): ApiError {
+  return thrown instanceof ApiError ? thrown : new ApiError(0, null, String(thrown));
+}
+
+function isFault(status: number): boolean {
+  return status >= 500;
 }
 
 type ErrorBody = { error?: { code?: unknown; message?: unknown }; detail?: unknown };

@@ -25,7 +25,7 @@ export async function postJson<T>(path: string, body: unknown): Promise<T> {
 async function answerOf<T>(url: string, options: RequestInit): Promise<T> {
   const response = await fetch(url, { ...options, credentials: "same-origin" }).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError(0, null, "No answer.");
+    throw new ApiError(0, null, "Airflow does not answer.");
   });
   if (!response.ok) throw await errorOf(response);
   return (await response.json()) as T;

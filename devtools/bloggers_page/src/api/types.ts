@@ -36,14 +36,19 @@ export type PlatformHealth = {
 
 export type QueueDepth = { queue: string; waiting: number; parked: number; oldestAt: string | null };
 
+export type Violation = { name: string; sentence: string; count: number };
+
 export type Overview = {
   runs: Run[];
   live: LiveRun[];
   platforms: PlatformHealth[];
   youtubeUnits: { spent: number; budget: number; resetsAt: string };
+  /** Requests of all runs since midnight UTC. */
+  requestsToday: Partial<Record<Platform, number>>;
   requestsOfLastRun: Partial<Record<Platform, number>>;
   queues: QueueDepth[];
-  invariants: { checkedAt: string; violations: Record<string, number> } | null;
+  /** The number of checked invariants, and the broken ones. */
+  invariants: { checkedAt: string; checked: number; violations: Violation[] } | null;
 };
 
 export type Organization = Named & {
@@ -75,6 +80,8 @@ export type PlannedAccount = {
 
 export type Fetch = {
   fetchId: number | string;
+  /** True if the Airflow that serves the page ran the fetch: several may share one database. */
+  isHere: boolean;
   dagId: string;
   dagRunId: string;
   taskId: string | null;
@@ -102,6 +109,8 @@ export type Blogger = {
   videos: number;
   lastFetch: Fetch | null;
   views: DatedNumber[];
+  /** Days on which a look-up saw the profile, the oldest first: the last 30 days in the list, all in the details. */
+  followerCounts: DatedNumber[];
 };
 
 export type Tracked = {
@@ -125,8 +134,6 @@ export type BloggerDetails = Blogger & {
   externalId: string;
   url: string | null;
   history: AccountChange[];
-  /** Days on which a look-up saw the profile, the oldest first. */
-  followerCounts: DatedNumber[];
   tracked: Tracked[];
 };
 

@@ -5,6 +5,7 @@ import { useId } from "react";
 
 import { number } from "../format/numbers";
 import { day } from "../format/times";
+import { rangeOfCounts, spread } from "./ranges";
 
 export type Point = { at: string; value: number | null };
 
@@ -28,7 +29,7 @@ export const TimeChart = ({ title, points }: Props) => {
   const x = scaleUtc(spread(Math.min(...times), Math.max(...times), 2 * A_DAY), [MARGIN.left, WIDTH - MARGIN.right]);
   const low = Math.min(...values);
   const high = Math.max(...values);
-  const y = scaleLinear(spread(low, high, Math.max(2, Math.round(Math.abs(high) / 20))), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(5);
+  const y = scaleLinear(rangeOfCounts(low, high), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(5);
   const path = line<Point>()
     .defined((point) => point.value !== null)
     .x((point) => x(new Date(point.at)))
@@ -72,8 +73,3 @@ export const TimeChart = ({ title, points }: Props) => {
     </Box>
   );
 };
-
-/** Return a range with a width, also around a single value. */
-function spread(low: number, high: number, margin: number): [number, number] {
-  return low === high ? [low - margin, high + margin] : [low, high];
-}

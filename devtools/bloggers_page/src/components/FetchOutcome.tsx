@@ -7,7 +7,7 @@ import { RouteLink } from "./RouteLink";
 import { Tag } from "./Tag";
 import { When } from "./When";
 
-/** State of a fetch with its time, its reason, and a link to the task instance that ran the fetch. */
+/** State of a fetch with its time, its reason, and a link to the task instance if this Airflow ran the fetch. */
 export const FetchOutcome = ({ fetch }: { fetch: Fetch | null }) => {
   if (fetch === null) return <Text color="fg.muted">Not fetched yet</Text>;
   const { name, palette, meaning } = fetchState(fetch.state);
@@ -16,9 +16,13 @@ export const FetchOutcome = ({ fetch }: { fetch: Fetch | null }) => {
     <Box minW={0}>
       <Flex align="center" columnGap={2} wrap="wrap">
         <Tag name={name} palette={palette} title={meaning} />
-        <RouteLink fontSize="sm" to={taskInstancePath(fetch)}>
-          <When at={fetch.finishedAt ?? fetch.plannedAt} />
-        </RouteLink>
+        {fetch.isHere ? (
+          <RouteLink fontSize="sm" to={taskInstancePath(fetch)}>
+            <When at={fetch.finishedAt ?? fetch.plannedAt} />
+          </RouteLink>
+        ) : (
+          <When at={fetch.finishedAt ?? fetch.plannedAt} fontSize="sm" />
+        )}
       </Flex>
       {reason ? (
         <Text color="fg.muted" fontSize="xs" maxW="48ch" overflowWrap="anywhere">

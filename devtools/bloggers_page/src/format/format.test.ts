@@ -4,8 +4,11 @@ import type { Organization } from "../api/types";
 import { MOST_LINES, parseLines } from "./lines";
 import { httpsOnly } from "./links";
 import { counted, number, percent } from "./numbers";
+import { bloggersInWords } from "./organizations";
+import { lastPage, pageOf, previousPage } from "./pages";
 import { projection } from "./projection";
 import { countdown, distance } from "./times";
+import { accountState, reasonInWords, trackedState } from "./words";
 
 const NOW = new Date("2026-11-26T12:00:00Z");
 
@@ -32,6 +35,60 @@ describe("times", () => {
     expect(distance("2026-11-26T11:55:00Z", NOW)).toBe("5 minutes ago");
     expect(distance("2026-11-28T12:00:00Z", NOW)).toBe("in 2 days");
     expect(distance("2026-11-26T11:59:50Z", NOW)).toBe("just now");
+  });
+  it("are distances in numbers, never calendar days", () => {
+    expect(distance("2026-11-24T13:00:00Z", NOW)).toBe("1 day ago");
+    expect(distance("2026-11-27T12:00:00Z", NOW)).toBe("in 1 day");
+  });
+});
+
+describe("reasons", () => {
+  it("are words for a code, with its detail if there is one", () => {
+    expect(reasonInWords("inactive")).toBe("The organization has paused this account.");
+    expect(reasonInWords("subscription_limit: asked 30, 3 left")).toBe(
+      "The organization has too few videos left in this period (asked 30, 3 left).",
+    );
+    expect(reasonInWords("platform_suspended: The key was rejected.\nHTTP 403.")).toBe(
+      "The platform is suspended for a while (The key was rejected.\nHTTP 403).",
+    );
+  });
+  it("are shown as they are without a known code", () => {
+    expect(reasonInWords("The list of videos broke off.")).toBe("The list of videos broke off.");
+    expect(reasonInWords("new_code: 3")).toBe("new_code: 3");
+    expect([reasonInWords(null), reasonInWords("")]).toEqual([null, null]);
+  });
+});
+
+describe("states", () => {
+  it("of a tracked account begin with the pause", () => {
+    const name = (isActive: boolean, isPending: boolean) => trackedState({ isActive, isPending }).name;
+    expect([name(false, true), name(false, false)]).toEqual(["Paused", "Paused"]);
+    expect([name(true, true), name(true, false)]).toEqual(["First fetch pending", "Active"]);
+  });
+  it("of an account on its platform never read like those of a tracked account", () => {
+    const names = ["active", "private", "not_found", "empty", "renamed"].map((code) => accountState(code).name);
+    expect(names).toEqual(["Available", "Private", "Not found", "No videos", "Renamed"]);
+  });
+});
+
+describe("an organization's bloggers", () => {
+  it("count the pending ones within the active ones", () => {
+    const counts = { activeAccounts: 5, pausedAccounts: 1, pendingAccounts: 2, bloggerLimit: 10 };
+    expect(bloggersInWords(counts)).toBe(
+      "Bloggers: 5 active, of which 2 wait for their first fetch; 1 paused; the subscription allows 10.",
+    );
+    expect(bloggersInWords({ ...counts, pendingAccounts: 0, bloggerLimit: null })).toBe("Bloggers: 5 active; 1 paused.");
+  });
+});
+
+describe("pages", () => {
+  it("of an address are those that the API accepts", () => {
+    expect([pageOf(null), pageOf("0"), pageOf("x"), pageOf("2.5"), pageOf("7")]).toEqual([1, 1, 1, 1, 7]);
+    expect(pageOf("1000000")).toBe(100_000);
+  });
+  it("lead back from beyond the end to the last one", () => {
+    expect([lastPage(0), lastPage(50), lastPage(51)]).toEqual([1, 1, 2]);
+    expect([previousPage(99, 120), previousPage(3, 120), previousPage(1, 0)]).toEqual([3, 2, 1]);
   });
 });
 

@@ -1,5 +1,7 @@
 /** Names and explanations of the codes of the ledger. A code without an entry is shown as it is. */
 
+import type { Tracked } from "../api/types";
+
 export type Palette = "green" | "teal" | "blue" | "gray" | "purple" | "orange" | "yellow" | "red";
 type State = { name: string; palette: Palette; meaning: string };
 
@@ -13,21 +15,17 @@ export const FETCH_STATES: Record<string, State> = {
   skipped: { name: "Skipped", palette: "gray", meaning: "Nothing was requested and nothing was charged." },
   running: { name: "Running", palette: "blue", meaning: "The videos are being read now." },
   planned: { name: "Planned", palette: "blue", meaning: "Waits for its turn in the run." },
-  released: { name: "Released", palette: "orange", meaning: "The attempt ended without a result and is tried again." },
+  released: { name: "Released", palette: "orange", meaning: "The fetch ended without a result. The next run fetches the blogger." },
   failed: { name: "Failed", palette: "red", meaning: "The platform gave no usable answer. Nothing was charged." },
 };
 
 /** States of an account on its platform. */
 const ACCOUNT_STATES: Record<string, { name: string; palette: Palette }> = {
-  active: { name: "Active", palette: "green" },
-  paused: { name: "Paused", palette: "gray" },
-  pending: { name: "First fetch pending", palette: "blue" },
+  active: { name: "Available", palette: "green" },
   private: { name: "Private", palette: "purple" },
   not_found: { name: "Not found", palette: "orange" },
   empty: { name: "No videos", palette: "teal" },
-  ok: { name: "Available", palette: "green" },
-  available: { name: "Available", palette: "green" },
-  unknown: { name: "Not fetched yet", palette: "gray" },
+  renamed: { name: "Renamed", palette: "gray" },
 };
 
 const REASONS: Record<string, string> = {
@@ -37,7 +35,7 @@ const REASONS: Record<string, string> = {
   pending_initial_fetch: "The first fetch of this account is still to come.",
   already_running: "Another run is fetching this blogger.",
   no_active_subscription: "The organization has no current subscription.",
-  subscription_limit: "Beyond the videos that the organization has left in this period.",
+  subscription_limit: "The organization has too few videos left in this period.",
   platform_suspended: "The platform is suspended for a while.",
   daily_units: "YouTube's units of the day are used up.",
 };
@@ -53,9 +51,22 @@ export const fetchState = (code: string): State =>
 export const accountState = (code: string) => ACCOUNT_STATES[code] ?? { name: code, palette: "gray" as const };
 export const decision = (code: string) => DECISIONS[code] ?? { name: code, palette: "gray" as const };
 
-/** Return a reason in words; null if there is none. */
+/** Return a reason, which may be a code with a detail such as `invalid: no name`, in words; null if there is none. */
 export function reasonInWords(reason: string | null): string | null {
-  return reason === null || reason === "" ? null : (REASONS[reason] ?? reason);
+  if (reason === null || reason === "") return null;
+  const [, code = "", detail = ""] = /^([a-z_]+)(?:: (.*))?$/s.exec(reason) ?? [];
+  const words = REASONS[code];
+  if (words === undefined) return reason;
+  return detail === "" ? words : `${words.slice(0, -1)} (${detail.replace(/\.$/, "")}).`;
+}
+
+/** Return the state of an account that an organization tracks. A paused account is paused before everything else. */
+export function trackedState({ isActive, isPending }: Pick<Tracked, "isActive" | "isPending">): {
+  name: string;
+  palette: Palette;
+} {
+  if (!isActive) return { name: "Paused", palette: "gray" };
+  return isPending ? { name: "First fetch pending", palette: "blue" } : { name: "Active", palette: "green" };
 }
 
 /** Return a code such as `duplicate_charges` as words. */

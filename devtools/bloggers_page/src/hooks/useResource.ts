@@ -1,20 +1,21 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import { ApiError } from "../api/errors";
+import { type ApiError, asApiError, isTemporary } from "../api/errors";
 
 export type Resource<T> = { data: T | undefined; error: ApiError | undefined; reload: () => void };
 
-type Options<T> = { everySeconds?: number | ((data: T | undefined) => number) };
+type Options<T> = { everySeconds?: number | ((data: T | undefined) => number); version?: string };
 
 /**
- * Load data when `key` changes, and again after `everySeconds` while the page is visible.
+ * Load data when `key` or `version` changes, and again after `everySeconds` while the page is visible.
  *
- * Data that was loaded before stays visible while the same key is loaded again, and if that fails.
+ * Data that was loaded before stays visible while the same key is loaded again, and if that fails. After an error that
+ * needs a change, such as a missing right, the data is loaded again only on `reload`.
  */
 export function useResource<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
-  { everySeconds }: Options<T> = {},
+  { everySeconds, version = "" }: Options<T> = {},
 ): Resource<T> {
   const [answer, setAnswer] = useState<{ key: string; data?: T; error?: ApiError }>({ key });
   const [round, setRound] = useState(0);
@@ -42,9 +43,9 @@ export function useResource<T>(
         again(data);
       } catch (error) {
         if (ended.signal.aborted) return;
-        const shown = error instanceof ApiError ? error : new ApiError(0, null, String(error));
+        const shown = asApiError(error);
         setAnswer((before) => (before.key === key ? { ...before, error: shown } : { key, error: shown }));
-        again(undefined);
+        if (isTemporary(shown.status)) again(undefined);
       }
     };
     void run();
@@ -52,7 +53,7 @@ export function useResource<T>(
       ended.abort();
       window.clearTimeout(timer);
     };
-  }, [key, round]);
+  }, [key, version, round]);
 
   const reload = useCallback(() => setRound((before) => before + 1), []);
   const current = answer.key === key;

@@ -22,9 +22,3 @@ export function useSearchState(): [URLSearchParams, (changes: Record<string, str
     );
   return [values, change];
 }
-
-/** Return the number of the page in the address, from 1. */
-export function pageOf(values: URLSearchParams): number {
-  const page = Number(values.get("page"));
-  return Number.isInteger(page) && page > 0 ? page : 1;
-}

@@ -12,7 +12,7 @@ export const BloggerTags = ({ blogger }: { blogger: Blogger }) => {
   return (
     <Flex gap={1} wrap="wrap">
       <Tag name={name} palette={palette} {...since} />
-      {blogger.isActive ? null : <Tag name="Paused" palette="gray" title="No organization follows the blogger now." />}
+      {blogger.isActive ? null : <Tag name="Paused" palette="gray" title="No organization has this blogger active." />}
       {blogger.isPending ? <Tag name="First fetch pending" palette="blue" /> : null}
     </Flex>
   );

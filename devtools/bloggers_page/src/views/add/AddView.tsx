@@ -6,10 +6,11 @@ import { PLATFORMS, type Platform } from "../../api/types";
 import { Choice } from "../../components/Choice";
 import { Message } from "../../components/Message";
 import { OrganizationChoice } from "../../components/OrganizationChoice";
+import { ResourceError } from "../../components/ResourceError";
 import { ViewHeader } from "../../components/ViewHeader";
 import { MOST_LINES, parseLines } from "../../format/lines";
 import { counted } from "../../format/numbers";
-import { useMayAct } from "../../hooks/useMayAct";
+import { useMe } from "../../hooks/useMe";
 import { Additions } from "./Additions";
 import { useAdditions } from "./useAdditions";
 
@@ -19,7 +20,8 @@ export const AddView = () => {
   const [organization, setOrganization] = useState(parameters.get("organization") ?? "");
   const [platform, setPlatform] = useState<Platform>("TikTok");
   const [pasted, setPasted] = useState("");
-  const mayAct = useMayAct();
+  const me = useMe();
+  const mayAct = me.data?.mayAct;
   const additions = useAdditions();
 
   const lines = parseLines(pasted, platform);
@@ -32,9 +34,10 @@ export const AddView = () => {
     <>
       <ViewHeader title="Add bloggers">
         Each blogger is looked up on the platform and then followed for the organization. The first videos are fetched right
-        away and charged to its subscription.
+        away and charged to the organization’s subscription.
       </ViewHeader>
       <Stack gap={5}>
+        <ResourceError resource={me} what="rights of your login" />
         {mayAct === false ? (
           <Message palette="orange" title="You may look, but not add bloggers">
             Your Airflow role may not trigger runs. Ask an administrator for a role that may.
@@ -44,7 +47,7 @@ export const AddView = () => {
           <OrganizationChoice none="Choose an organization" onChange={setOrganization} value={organization} />
           <Flex>
             <Choice
-              label="Platform of names without one"
+              label="Platform for lines that name none"
               onChange={(value) => setPlatform(value as Platform)}
               options={PLATFORMS.map((name) => [name, name] as const)}
               value={platform}

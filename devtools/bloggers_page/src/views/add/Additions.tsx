@@ -35,7 +35,7 @@ const COLUMNS: Column<Row>[] = [
 
 /** Results of the lines of a list; nothing before it is sent. */
 export const Additions = ({ additions }: { additions: ReturnType<typeof useAdditions> }) => {
-  const { results, stopped } = additions;
+  const { results, running, stopped } = additions;
   if (results.length === 0) return null;
   const count = (state: LineState) => results.filter((result) => result.state === state).length;
   return (
@@ -45,6 +45,7 @@ export const Additions = ({ additions }: { additions: ReturnType<typeof useAddit
           {counted(count("added"), "blogger")} added, {number(count("known"))} followed already,{" "}
           {number(count("refused"))} not added, {number(count("waiting") + count("adding"))} to come.
         </Text>
+        {running ? <Message palette="blue" title="Stay on this page until all lines are sent." /> : null}
         {stopped ? <Stop {...stopped} resume={additions.resume} waiting={count("waiting")} /> : null}
         <DataTable
           caption="Results"
@@ -57,14 +58,16 @@ export const Additions = ({ additions }: { additions: ReturnType<typeof useAddit
   );
 };
 
-type StopProps = { reason: string; continueAt: Date; waiting: number; resume: () => void };
+type StopProps = { reasons: string[]; continueAt: Date; waiting: number; resume: () => void };
 
-const Stop = ({ reason, continueAt, waiting, resume }: StopProps) => {
+const Stop = ({ reasons, continueAt, waiting, resume }: StopProps) => {
   const now = useNow(1);
   const left = continueAt > now ? countdown(continueAt.toISOString(), now) : null;
   return (
     <Message palette="orange" role="alert" title={`Stopped before the end: ${counted(waiting, "line")} not sent yet`}>
-      {reason}
+      {reasons.map((reason) => (
+        <Text key={reason}>{reason}</Text>
+      ))}
       <Button disabled={left !== null} display="block" mt={2} onClick={resume} size="sm" variant="outline">
         {left === null ? "Continue" : `Continue in ${left}`}
       </Button>

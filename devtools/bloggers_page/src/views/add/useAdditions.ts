@@ -1,27 +1,29 @@
 import { useEffect, useRef, useState } from "react";
 
 import { api } from "../../api/client";
-import { ApiError } from "../../api/errors";
+import { type ApiError, asApiError } from "../../api/errors";
+import type { Platform } from "../../api/types";
 import type { Line } from "../../format/lines";
-import { additionProblem } from "./additionProblem";
+import { additionProblem, continueAt, firstVideos, reachOf } from "./additionRules";
 
 export type LineState = "waiting" | "adding" | "added" | "known" | "refused";
 export type LineResult = Line & { state: LineState; detail: string; bloggerId: string | null };
 
-/** Statuses after which the further lines would be refused as well. */
-const ENDING = new Set([0, 401, 403, 429, 503]);
-const STANDARD_PAUSE_SECONDS = 60;
-
 type Additions = {
   results: LineResult[];
   running: boolean;
-  /** Reason for which the work stopped before its end, and the earliest moment to continue at. */
-  stopped: { reason: string; continueAt: Date } | undefined;
+  /** Reasons for which lines are still waiting after the work, and the earliest moment to continue at. */
+  stopped: { reasons: string[]; continueAt: Date } | undefined;
   start: (lines: Line[], organizationId: string) => void;
   resume: () => void;
 };
 
-/** Add lines one after another, each with a result; stop at the first answer that concerns the further lines, too. */
+/**
+ * Add lines one after another, each with a result.
+ *
+ * The work stops at the first answer that concerns all further lines; after an answer that concerns one platform, the
+ * lines of that platform wait, and the others go on.
+ */
 export function useAdditions(): Additions {
   const [results, setResults] = useState<LineResult[]>([]);
   const [running, setRunning] = useState(false);
@@ -34,11 +36,19 @@ export function useAdditions(): Additions {
       left.current = true;
     };
   }, []);
+  useEffect(() => {
+    if (!running) return undefined;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, [running]);
 
   const work = async (all: LineResult[]) => {
     setRunning(true);
     setStopped(undefined);
     const current = [...all];
+    const blocked = new Map<Platform, ApiError>();
+    let ending: ApiError | undefined;
     const show = (index: number, changes: Partial<LineResult>) => {
       const before = current[index];
       if (before) current[index] = { ...before, ...changes };
@@ -47,20 +57,30 @@ export function useAdditions(): Additions {
     setResults(current);
     for (const [index, line] of all.entries()) {
       if (left.current) return;
-      if (line.state !== "waiting") continue;
+      if (line.state !== "waiting" || blocked.has(line.platform)) continue;
       show(index, { state: "adding" });
       try {
         const { bloggerId, initialFetch } = await api.addBlogger(organization.current, line.platform, line.username);
         show(index, { state: "added", detail: firstVideos(initialFetch.state), bloggerId });
       } catch (problem) {
-        const error = problem instanceof ApiError ? problem : new ApiError(0, null, String(problem));
-        if (concernsFurtherLines(error)) {
-          show(index, { state: "waiting", detail: "" });
-          setStopped({ reason: additionProblem(error), continueAt: pauseEnd(error) });
+        const error = asApiError(problem);
+        const reach = reachOf(error);
+        if (reach === "line") {
+          show(index, { state: error.status === 409 ? "known" : "refused", detail: additionProblem(error, "Continue") });
+          continue;
+        }
+        show(index, { state: "waiting", detail: "" });
+        if (reach === "all") {
+          ending = error;
           break;
         }
-        show(index, { state: error.status === 409 ? "known" : "refused", detail: additionProblem(error) });
+        blocked.set(line.platform, error);
       }
+    }
+    const errors = [...blocked.values(), ...(ending ? [ending] : [])];
+    if (errors.length) {
+      const reasons = errors.map((error) => additionProblem(error, "Continue"));
+      setStopped({ reasons, continueAt: continueAt(errors, new Date()) });
     }
     setRunning(false);
   };
@@ -77,18 +97,4 @@ export function useAdditions(): Additions {
     );
   };
   return { results, running, stopped, start, resume: () => void work(results) };
-}
-
-/** A blogger whom the organization has paused stays paused: a 403 of this line alone. */
-function concernsFurtherLines(error: ApiError): boolean {
-  return ENDING.has(error.status) && error.code !== "role_not_allowed";
-}
-
-function firstVideos(state: string): string {
-  return state === "waiting" ? "The first videos come with the next run." : "The first videos are fetched now.";
-}
-
-function pauseEnd(error: ApiError): Date {
-  const seconds = error.retryAfterSeconds ?? (error.status === 429 ? STANDARD_PAUSE_SECONDS : 0);
-  return new Date(Date.now() + seconds * 1000);
 }

@@ -2,19 +2,17 @@ import { Button, Stack, Text } from "@chakra-ui/react";
 import { useId, useState } from "react";
 
 import { api } from "../../api/client";
-import { ApiError } from "../../api/errors";
+import { asApiError } from "../../api/errors";
 import type { BloggerDetails } from "../../api/types";
 import { Message } from "../../components/Message";
 import { OrganizationChoice } from "../../components/OrganizationChoice";
-import { useMayAct } from "../../hooks/useMayAct";
-import { additionProblem } from "../add/additionProblem";
+import { additionProblem, firstVideos } from "../add/additionRules";
 
 type Outcome = { succeeded: boolean; text: string };
-type Props = { blogger: BloggerDetails; reload: () => void };
+type Props = { blogger: BloggerDetails; mayAct: boolean | undefined; reload: () => void };
 
 /** Button with a form that makes another organization follow the blogger. */
-export const AddToOrganization = ({ blogger, reload }: Props) => {
-  const mayAct = useMayAct();
+export const AddToOrganization = ({ blogger, mayAct, reload }: Props) => {
   const formId = useId();
   const [shown, setShown] = useState(false);
   const [organization, setOrganization] = useState("");
@@ -25,12 +23,11 @@ export const AddToOrganization = ({ blogger, reload }: Props) => {
     setSending(true);
     setOutcome(undefined);
     try {
-      await api.addBlogger(organization, blogger.platform, blogger.username);
-      setOutcome({ succeeded: true, text: "Added. The first videos are fetched now." });
+      const { initialFetch } = await api.addBlogger(organization, blogger.platform, blogger.username);
+      setOutcome({ succeeded: true, text: `Added. ${firstVideos(initialFetch.state)}` });
       reload();
     } catch (problem) {
-      const error = problem instanceof ApiError ? problem : new ApiError(0, null, String(problem));
-      setOutcome({ succeeded: false, text: additionProblem(error) });
+      setOutcome({ succeeded: false, text: additionProblem(asApiError(problem), "Add again") });
     } finally {
       setSending(false);
     }

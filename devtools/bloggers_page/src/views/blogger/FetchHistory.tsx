@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api } from "../../api/client";
 import type { LedgerFetch } from "../../api/types";
 import { type Column, DataTable } from "../../components/DataTable";
+import { EmptyPage } from "../../components/EmptyPage";
 import { FetchOutcome } from "../../components/FetchOutcome";
 import { Loaded } from "../../components/Loaded";
 import { Pager } from "../../components/Pager";
@@ -11,7 +12,10 @@ import { Section } from "../../components/Section";
 import { number } from "../../format/numbers";
 import { reasonInWords } from "../../format/words";
 import { useResource } from "../../hooks/useResource";
-import { PAGE_SIZE } from "../../api/pageSize";
+import { useTotal } from "../../hooks/useTotal";
+
+const HINT =
+  "Every fetch, what it cost, and who paid. The time links to the task that ran the fetch, as long as Airflow keeps the run.";
 
 const COLUMNS: Column<LedgerFetch>[] = [
   { title: "Outcome", cell: (fetch) => <FetchOutcome fetch={fetch} /> },
@@ -31,11 +35,11 @@ const COLUMNS: Column<LedgerFetch>[] = [
 ];
 
 const Charges = ({ fetch }: { fetch: LedgerFetch }) =>
-  fetch.allocations.map(({ organization, charged, asked, reason }) => {
+  fetch.allocations.map(({ organization, asked, granted, charged, reason }) => {
     const words = reasonInWords(reason);
     return (
       <Text fontSize="sm" key={organization.id}>
-        {organization.name}: {number(charged)} of {number(asked)} asked for{words ? `. ${words}` : ""}
+        {organization.name}: asked for {number(asked)}, granted {number(granted)}, charged {number(charged)}{words ? `. ${words}` : ""}
       </Text>
     );
   });
@@ -45,23 +49,24 @@ type Props = { bloggerId: string; version: string };
 /** Fetches of a blogger in the ledger, the newest first. */
 export const FetchHistory = ({ bloggerId, version }: Props) => {
   const [page, setPage] = useState(1);
-  const fetches = useResource(`fetches ${bloggerId} ${page} ${version}`, (signal) =>
-    api.fetches(bloggerId, page, signal),
-  );
+  const fetches = useResource(`fetches ${bloggerId} ${page}`, (signal) => api.fetches(bloggerId, page, signal), {
+    version,
+  });
+  const shown = useTotal(fetches.data);
   return (
-    <Section hint="Every fetch, what it cost, and who paid. The time links to the task that ran it." title="Fetches">
+    <Section hint={HINT} title="Fetches">
       <Loaded resource={fetches}>
-        {({ total, items }) => (
-          <>
-            {items.length ? (
-              <DataTable caption="Fetches" columns={COLUMNS} rowKey={(fetch) => fetch.fetchId} rows={items} />
-            ) : (
-              <Text>No fetch yet. Press “Fetch now”, or wait for the next run.</Text>
-            )}
-            <Pager onPage={setPage} page={page} size={PAGE_SIZE} total={total} />
-          </>
-        )}
+        {({ total, items }) =>
+          items.length ? (
+            <DataTable caption="Fetches" columns={COLUMNS} rowKey={(fetch) => fetch.fetchId} rows={items} />
+          ) : (
+            <EmptyPage onPage={setPage} total={total}>
+              No fetch yet. Press “Fetch now”, or wait for the next run.
+            </EmptyPage>
+          )
+        }
       </Loaded>
+      <Pager onPage={setPage} page={page} total={shown} />
     </Section>
   );
 };

@@ -2,17 +2,16 @@ import { Box, Button, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { api } from "../../api/client";
-import { ApiError, adviceFor } from "../../api/errors";
+import { type ApiError, asApiError } from "../../api/errors";
 import type { BloggerDetails } from "../../api/types";
 import { Message } from "../../components/Message";
-import { useMayAct } from "../../hooks/useMayAct";
+import { triggerProblem } from "./runTexts";
 import { TriggeredRun } from "./TriggeredRun";
 
-type Props = { blogger: BloggerDetails; reload: () => void };
+type Props = { blogger: BloggerDetails; mayAct: boolean | undefined; reload: () => void };
 
 /** Button that triggers a batch run of this blogger alone, and the state of that run. */
-export const FetchNow = ({ blogger, reload }: Props) => {
-  const mayAct = useMayAct();
+export const FetchNow = ({ blogger, mayAct, reload }: Props) => {
   const [sending, setSending] = useState(false);
   const [dagRunId, setDagRunId] = useState<string>();
   const [error, setError] = useState<ApiError>();
@@ -24,7 +23,7 @@ export const FetchNow = ({ blogger, reload }: Props) => {
       setDagRunId((await api.fetchNow(blogger.id)).dag_run_id);
       reload();
     } catch (problem) {
-      setError(problem instanceof ApiError ? problem : new ApiError(0, null, String(problem)));
+      setError(asApiError(problem));
     } finally {
       setSending(false);
     }
@@ -39,12 +38,17 @@ export const FetchNow = ({ blogger, reload }: Props) => {
           Your Airflow role may look, but not trigger runs.
         </Text>
       ) : null}
-      {dagRunId ? <TriggeredRun blogger={blogger} dagRunId={dagRunId} key={dagRunId} reload={reload} /> : null}
-      {error ? (
-        <Message palette="red" role="alert" title="The run was not started">
-          {error.message} {adviceFor(error.status)}
-        </Message>
-      ) : null}
+      {dagRunId ? <TriggeredRun bloggerId={blogger.id} dagRunId={dagRunId} key={dagRunId} reload={reload} /> : null}
+      {error ? <Problem error={error} /> : null}
     </Box>
+  );
+};
+
+const Problem = ({ error }: { error: ApiError }) => {
+  const { title, text } = triggerProblem(error);
+  return (
+    <Message palette="red" role="alert" title={title}>
+      {text}
+    </Message>
   );
 };

@@ -5,19 +5,11 @@ import { type Column, DataTable } from "../../components/DataTable";
 import { Section } from "../../components/Section";
 import { Tag } from "../../components/Tag";
 import { number } from "../../format/numbers";
-import { reasonInWords } from "../../format/words";
+import { reasonInWords, trackedState } from "../../format/words";
 
 const COLUMNS: Column<Tracked>[] = [
   { title: "Organization", cell: (tracked) => tracked.organization.name },
-  {
-    title: "State",
-    cell: (tracked) =>
-      tracked.isPending ? (
-        <Tag name="First fetch pending" palette="blue" />
-      ) : (
-        <Tag name={tracked.isActive ? "Active" : "Paused"} palette={tracked.isActive ? "green" : "gray"} />
-      ),
-  },
+  { title: "State", cell: (tracked) => <Tag {...trackedState(tracked)} /> },
   {
     title: "Videos a run",
     cell: (tracked) => (tracked.dailyVideosCount === null ? "as the organization" : number(tracked.dailyVideosCount)),

@@ -27,8 +27,10 @@ type Props = { bloggerId: string; version: string };
 export const Totals = ({ bloggerId, version }: Props) => {
   const [count, setCount] = useState("views");
   const [days, setDays] = useState("30");
-  const statistics = useResource(`statistics ${bloggerId} ${days} ${version}`, (signal) =>
-    api.statistics(bloggerId, Number(days), signal),
+  const statistics = useResource(
+    `statistics ${bloggerId} ${days}`,
+    (signal) => api.statistics(bloggerId, Number(days), signal),
+    { version },
   );
   const index = COUNTS.findIndex(([name]) => name === count) + 1;
   const title = `${COUNTS[index - 1]?.[1]} of all videos`;

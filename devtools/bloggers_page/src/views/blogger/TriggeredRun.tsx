@@ -1,38 +1,40 @@
-import { Text } from "@chakra-ui/react";
+import { Box, Text } from "@chakra-ui/react";
 import { useEffect } from "react";
 
 import { api } from "../../api/client";
-import type { BloggerDetails, DagRun } from "../../api/types";
+import type { DagRun } from "../../api/types";
+import { ResourceError } from "../../components/ResourceError";
 import { RouteLink } from "../../components/RouteLink";
 import { useResource } from "../../hooks/useResource";
 import { paths } from "../../paths";
+import { hasEnded, runText } from "./runTexts";
 
-const ENDED = new Set(["success", "failed"]);
 const POLL_SECONDS = 3;
 const A_DAY = 86_400;
 
-type Props = { blogger: BloggerDetails; dagRunId: string; reload: () => void };
+type Props = { bloggerId: string; dagRunId: string; reload: () => void };
 
 /** State of a run that was triggered for one blogger; the blogger is read again when the run ends. */
-export const TriggeredRun = ({ blogger, dagRunId, reload }: Props) => {
-  const everySeconds = (run: DagRun | undefined) => (run && ENDED.has(run.state) ? A_DAY : POLL_SECONDS);
-  const run = useResource(`run ${dagRunId}`, (signal) => api.batchRun(dagRunId, signal), { everySeconds }).data;
-  const ended = run !== undefined && ENDED.has(run.state);
+export const TriggeredRun = ({ bloggerId, dagRunId, reload }: Props) => {
+  const everySeconds = (run: DagRun | undefined) => (hasEnded(run?.state) ? A_DAY : POLL_SECONDS);
+  const run = useResource(`run ${dagRunId}`, (signal) => api.batchRun(dagRunId, signal), { everySeconds });
+  const state = run.error ? undefined : run.data?.state;
+  const ended = hasEnded(run.data?.state);
   useEffect(() => {
     if (ended) reload();
   }, [ended, reload]);
+  // The blogger's newest fetch is another one until the blogger is read again, so the run is looked for by its id.
+  const fetches = useResource(`fetches of ${dagRunId}, ${ended}`, async (signal) =>
+    ended ? api.fetches(bloggerId, 1, signal) : undefined,
+  );
+  const fetched = fetches.data?.items.some((fetch) => fetch.isHere && fetch.dagRunId === dagRunId);
   return (
-    <Text fontSize="sm" mt={1} overflowWrap="anywhere" role="status">
-      <RouteLink to={paths.dagRun("blogger_batch_fetch", dagRunId)}>{dagRunId}</RouteLink>{" "}
-      {ended ? outcome(blogger, dagRunId) : "fetches the blogger now. The result appears here by itself."}
-    </Text>
+    <Box mt={1}>
+      <Text fontSize="sm" overflowWrap="anywhere" role="status">
+        <RouteLink to={paths.dagRun("blogger_batch_fetch", dagRunId)}>{dagRunId}</RouteLink> {runText(state, fetched)}
+      </Text>
+      <ResourceError resource={run} what="state of the run" />
+      <ResourceError resource={fetches} what="fetch of the run" />
+    </Box>
   );
 };
-
-function outcome(blogger: BloggerDetails, dagRunId: string): string {
-  if (blogger.lastFetch?.dagRunId === dagRunId) return "has ended. Its fetch is the newest below.";
-  return (
-    "has ended without a fetch of this blogger: no organization that follows the blogger has videos left, or another " +
-    "run is fetching the blogger. The next run’s plan of each organization says why."
-  );
-}

@@ -17,7 +17,9 @@ const COUNTS = [
 /** Plot of all captures of one video. */
 export const VideoStatistics = ({ video }: { video: Video }) => {
   const [count, setCount] = useState("views");
-  const captures = useResource(`captures ${video.id}`, (signal) => api.videoStatistics(video.id, signal));
+  const captures = useResource(`captures ${video.id}`, (signal) => api.videoStatistics(video.id, signal), {
+    version: video.capturedAt ?? "",
+  });
   const [name, title] = COUNTS.find(([option]) => option === count) ?? COUNTS[0];
   return (
     <Loaded resource={captures}>

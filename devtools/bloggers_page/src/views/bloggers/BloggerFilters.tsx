@@ -19,8 +19,8 @@ const STATES = [
 const ORDERS = [
   ["", "Name"],
   ["-followers", "Most followers"],
-  ["-lastFetch", "Fetched last"],
-  ["lastFetch", "Fetched longest ago"],
+  ["-lastFetch", "Newest result"],
+  ["lastFetch", "Oldest result"],
 ] as const;
 
 type Props = { values: URLSearchParams; change: (changes: Record<string, string>) => void };

@@ -6,6 +6,7 @@ import { RouteLink } from "../../components/RouteLink";
 import { Section } from "../../components/Section";
 import { StackedBar } from "../../components/StackedBar";
 import { number } from "../../format/numbers";
+import { bloggersInWords } from "../../format/organizations";
 import { projection } from "../../format/projection";
 import { day } from "../../format/times";
 import { useNow } from "../../hooks/useNow";
@@ -17,7 +18,7 @@ export const OrganizationCard = ({ organization }: { organization: Organization 
   const [planShown, setPlanShown] = useState(false);
   const planId = useId();
   const expected = projection(organization, useNow(60));
-  const accounts = organization.activeAccounts + organization.pausedAccounts + organization.pendingAccounts;
+  const accounts = organization.activeAccounts + organization.pausedAccounts;
   return (
     <Section aside={<Period organization={organization} />} title={organization.name}>
       <Stack gap={3}>
@@ -33,11 +34,7 @@ export const OrganizationCard = ({ organization }: { organization: Organization 
           />
         )}
         <Text color={expected.runsShort ? "orange.fg" : "fg"}>{expected.text}</Text>
-        <Text fontSize="sm">
-          Bloggers: {number(organization.activeAccounts)} active, {number(organization.pausedAccounts)} paused,{" "}
-          {number(organization.pendingAccounts)} waiting for their first fetch
-          {organization.bloggerLimit === null ? "" : `; the subscription allows ${number(organization.bloggerLimit)}`}.
-        </Text>
+        <Text fontSize="sm">{bloggersInWords(organization)}</Text>
         <Flex align="center" gap={4} wrap="wrap">
           <Button
             aria-controls={planId}

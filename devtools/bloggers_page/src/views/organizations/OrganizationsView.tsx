@@ -1,25 +1,29 @@
-import { Stack, Text } from "@chakra-ui/react";
+import { Stack } from "@chakra-ui/react";
 
 import { api } from "../../api/client";
+import { EmptyPage } from "../../components/EmptyPage";
 import { Loaded } from "../../components/Loaded";
 import { Pager } from "../../components/Pager";
 import { SearchField } from "../../components/SearchField";
 import { ViewHeader } from "../../components/ViewHeader";
+import { pageOf } from "../../format/pages";
 import { useResource } from "../../hooks/useResource";
-import { pageOf, useSearchState } from "../../hooks/useSearchState";
-import { PAGE_SIZE } from "../../api/pageSize";
+import { useSearchState } from "../../hooks/useSearchState";
+import { useTotal } from "../../hooks/useTotal";
 import { OrganizationCard } from "./OrganizationCard";
 
 /** Organizations with their videos of the period. */
 export const OrganizationsView = () => {
   const [values, change] = useSearchState();
   const search = values.get("search") ?? "";
-  const page = pageOf(values);
+  const page = pageOf(values.get("page"));
   const organizations = useResource(
     `organizations ${page} ${search}`,
     (signal) => api.organizations({ search, page }, signal),
     { everySeconds: 60 },
   );
+  const shown = useTotal(organizations.data);
+  const toPage = (wanted: number) => change({ page: String(wanted) });
   return (
     <>
       <ViewHeader title="Organizations">
@@ -35,16 +39,16 @@ export const OrganizationsView = () => {
                 <OrganizationCard key={organization.id} organization={organization} />
               ))}
               {items.length === 0 ? (
-                <Text>
+                <EmptyPage onPage={toPage} total={total}>
                   {search
                     ? "No organization has this name. Search for another part of the name."
                     : "There are no organizations yet. They come from the application’s own database."}
-                </Text>
+                </EmptyPage>
               ) : null}
-              <Pager onPage={(wanted) => change({ page: String(wanted) })} page={page} size={PAGE_SIZE} total={total} />
             </Stack>
           )}
         </Loaded>
+        <Pager onPage={toPage} page={page} total={shown} />
       </Stack>
     </>
   );

@@ -30,9 +30,10 @@ const Countdown = ({ dag }: { dag: Dag }) => {
   return (
     <Text>
       <Text as="span" fontSize="2xl" fontVariantNumeric="tabular-nums" fontWeight="semibold" role="timer">
-        {left ?? "Starts now"}
+        {left ?? "Now:"}
       </Text>{" "}
-      {left ? "until the run " : "the run "}of {link} on {moment(dag.next_dagrun_run_after)}
+      {left ? "until the run of " : "starts the run of "}
+      {link} on {moment(dag.next_dagrun_run_after)}
     </Text>
   );
 };

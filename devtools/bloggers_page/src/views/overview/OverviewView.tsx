@@ -3,6 +3,7 @@ import { useEffect } from "react";
 
 import { api } from "../../api/client";
 import { Loaded } from "../../components/Loaded";
+import { ResourceError } from "../../components/ResourceError";
 import { ViewHeader } from "../../components/ViewHeader";
 import { useLive } from "../../hooks/useLive";
 import { useResource } from "../../hooks/useResource";
@@ -17,9 +18,9 @@ import { Units } from "./Units";
 /** State of the whole system. */
 export const OverviewView = () => {
   const overview = useResource("overview", api.overview, { everySeconds: 30 });
-  const runs = useLive();
+  const live = useLive();
   const { reload } = overview;
-  const running = runs?.map((run) => run.dagRunId).join(" ");
+  const running = live.data?.map((run) => run.dagRunId).join(" ");
   // The outcomes of a run appear as soon as the run has ended.
   useEffect(() => {
     if (running !== undefined) reload();
@@ -32,12 +33,13 @@ export const OverviewView = () => {
       </ViewHeader>
       <Stack gap={4}>
         <NextRun />
-        <LiveRuns runs={runs ?? []} />
+        <ResourceError resource={live} what="progress of the runs" />
+        <LiveRuns runs={live.data ?? []} />
         <Loaded lines={8} resource={overview}>
           {(data) => (
             <Stack gap={4}>
               <LastRuns runs={data.runs} />
-              <Platforms platforms={data.platforms} requests={data.requestsOfLastRun} />
+              <Platforms overview={data} />
               <Grid gap={4} templateColumns={{ base: "minmax(0, 1fr)", lg: "repeat(3, minmax(0, 1fr))" }}>
                 <Units {...data.youtubeUnits} />
                 <Queues queues={data.queues} />
