@@ -108,7 +108,9 @@ def _queries(connection: Connection) -> Mapping[str, Callable[[Connection], obje
         **{f"bloggers, {name}": _list(restriction, BloggerOrder.NAME, 1) for name, restriction in filters.items()},
         **{f"bloggers, sort {order.value}": _list(BloggerFilter(), order, 1) for order in BloggerOrder},
         "bloggers, page 500": _list(BloggerFilter(), BloggerOrder.NAME, 500),
-        "views of a list": lambda line: read_day_totals(line, [each.id for each in listed], since, VIDEOS_OF_VIEWS),
+        "views of a list": lambda line: read_day_totals(
+            line, [each.id for each in listed], since, VIDEOS_OF_VIEWS, ["views"]
+        ),
         "organizations": lambda line: list_organizations(line, moment, "", 1),
         "organizations, search": lambda line: list_organizations(line, moment, "tion 4", 1),
         "videos of a blogger": lambda line: list_videos(line, blogger, 1),

@@ -205,6 +205,20 @@ def test_statistics_have_the_totals_of_the_last_days(build: DatabaseBuilder, per
     assert person.read(f"bloggers/{blogger}/statistics?days=1")["totals"] == expected[1:]
 
 
+def test_a_video_that_lacks_a_number_keeps_its_last_one_in_the_totals(
+    build: DatabaseBuilder, person: PagePerson
+) -> None:
+    blogger = build.blogger()
+    lacking, other = video(build, blogger), video(build, blogger)
+    for each in (lacking, other):
+        capture(build, each, 10, 100, likes=10)
+    capture(build, lacking, 3, 150, likes=None)
+    capture(build, other, 3, 100, likes=11)
+    capture(build, lacking, 1, None, likes=13)
+    totals = person.read(f"bloggers/{blogger}/statistics?days=20")["totals"]
+    assert totals == [[day(10), 200, 20, None], [day(3), 250, 21, None], [day(1), None, 24, None]]
+
+
 def test_one_blogger_has_the_history_of_the_account_and_the_tracked_accounts(
     build: DatabaseBuilder, person: PagePerson
 ) -> None:

@@ -114,7 +114,9 @@ def bloggers(  # noqa: PLR0913, PLR0917 - the query has as many parameters
     restriction = BloggerFilter(search.strip() or None, organization, platform, state)
     with services.pool.connection() as connection:
         total, listed = list_bloggers(connection, restriction, sort, page)
-        views = read_day_totals(connection, [each.id for each in listed], serializers.first_day(today), VIDEOS_OF_VIEWS)
+        views = read_day_totals(
+            connection, [each.id for each in listed], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"]
+        )
     return schemas.BloggerPage(total=total, items=[serializers.blogger(each, views, today) for each in listed])
 
 
@@ -126,7 +128,7 @@ def blogger(blogger_id: UUID, services: CurrentServices) -> schemas.BloggerDetai
         found = read_bloggers(connection, [blogger_id])
         if not found:
             raise _no_blogger()
-        views = read_day_totals(connection, [blogger_id], serializers.first_day(today), VIDEOS_OF_VIEWS)
+        views = read_day_totals(connection, [blogger_id], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"])
         details = serializers.blogger_details(found[0], views, today)
         changes = read_account_changes(connection, blogger_id)
         details.history = [schemas.AccountChange.model_validate(change) for change in changes]

@@ -260,7 +260,7 @@ class VideoPage(PageModel):
 class BloggerStatistics(PageModel):
     """Totals of all videos at the end of each day with statistics: day, views, likes, comments."""
 
-    totals: list[tuple[date, int, int | None, int | None]]
+    totals: list[tuple[date, int | None, int | None, int | None]]
 
 
 class Capture(PageModel):
