@@ -119,7 +119,7 @@ order by organizations.name, tracked_accounts.id
 
 _COUNT_VIDEOS = "select count(*) from blogger_tracking.videos where blogger_id = %(blogger_id)s"
 
-# Fetches with larger ids are later.
+# Fetches with larger ids are later. The order is that of the index videos_by_blogger.
 _VIDEOS = """
 select
     page.id,
@@ -137,7 +137,7 @@ from (
     select id, title, url, published_at, thumbnail_path, removed_at
     from blogger_tracking.videos
     where blogger_id = %(blogger_id)s
-    order by published_at desc, id
+    order by published_at desc nulls last, id
     limit %(limit)s
     offset %(offset)s
 ) as page
@@ -148,7 +148,7 @@ left join lateral (
     order by fetch_id desc
     limit 1
 ) as newest on true
-order by page.published_at desc, page.id
+order by page.published_at desc nulls last, page.id
 """
 
 _CAPTURES = """

@@ -42,13 +42,13 @@ with newest as (
     select
         blogger.id as blogger_id,
         video.id as video_id,
-        video.first_seen_at < %(since)s as was_known
+        video.first_seen_at < %(since)s::timestamp at time zone 'UTC' as was_known
     from unnest(%(bloggers)s::uuid[]) as blogger (id)
     cross join lateral (
         select videos.id, videos.first_seen_at
         from blogger_tracking.videos
         where videos.blogger_id = blogger.id
-        order by videos.published_at desc
+        order by videos.published_at desc nulls last, videos.id
         limit %(videos)s
     ) as video
 ),
