@@ -96,11 +96,20 @@ class QueueDepth(PageModel):
     oldest_at: Time | None
 
 
+class Violation(PageModel):
+    """A violated invariant with the rule in a sentence, and the number of violations."""
+
+    name: str
+    sentence: str
+    count: int
+
+
 class Invariants(PageModel):
-    """Violations by invariant at the last check."""
+    """Last check of the invariants: the number of those that were checked, and the violated ones."""
 
     checked_at: Time
-    violations: dict[str, int]
+    checked: int
+    violations: list[Violation]
 
 
 class Overview(PageModel):

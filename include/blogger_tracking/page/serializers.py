@@ -7,6 +7,8 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from blogger_tracking.database.blogger_lists import ListedBlogger
+from blogger_tracking.database.invariant_checks import InvariantCheck
+from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.statistics_totals import DayTotals
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.usernames import profile_url
@@ -35,7 +37,21 @@ def overview(read: Overview, moment: datetime) -> schemas.Overview:
             )
             for health in read.queues
         ],
-        invariants=schemas.Invariants.model_validate(read.invariants) if read.invariants else None,
+        invariants=_invariants(read.invariants) if read.invariants else None,
+    )
+
+
+def _invariants(check: InvariantCheck) -> schemas.Invariants:
+    """Return the invariants of this version: the sentences of others are unknown, until the next check removes them."""
+    checked = [invariant for invariant in INVARIANTS if invariant.name in check.violations]
+    return schemas.Invariants(
+        checked_at=check.checked_at,
+        checked=len(checked),
+        violations=[
+            schemas.Violation(name=invariant.name, sentence=invariant.sentence, count=count)
+            for invariant in checked
+            if (count := check.violations[invariant.name])
+        ],
     )
 
 
