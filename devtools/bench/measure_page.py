@@ -42,6 +42,22 @@ _VARY = (
     where mod(map_index, 50) = 0 and run_id >= (select max(id) - 2 from blogger_tracking.runs)
     """,
     """
+    insert into blogger_tracking.fetch_attempts (
+        fetch_id, started_at, lease_expires_at, finished_at, executor, outcome, requests
+    )
+    select
+        fetches.id,
+        runs.planned_at,
+        runs.planned_at,
+        runs.planned_at,
+        'bench',
+        'succeeded',
+        '{"listing": 2, "retry": 1}'
+    from blogger_tracking.fetches
+    join blogger_tracking.runs on runs.id = fetches.run_id
+    order by fetches.id
+    """,
+    """
     insert into blogger_tracking.subscriptions (
         organization_id, period_start, period_end, plan, video_limit, blogger_limit
     )
@@ -60,6 +76,7 @@ vacuum (analyze)
     blogger_tracking.blogger_information,
     blogger_tracking.tracked_accounts,
     blogger_tracking.fetches,
+    blogger_tracking.fetch_attempts,
     blogger_tracking.runs,
     blogger_tracking.subscriptions
 """

@@ -113,13 +113,18 @@ class Invariants(PageModel):
 
 
 class Overview(PageModel):
-    """State of the whole system. `requests_of_last_run` has the platforms that the newest ended run requested."""
+    """State of the whole system.
+
+    `requests_of_last_run` has the platforms that the newest ended run requested, `requests_today` those that any run
+    has requested since midnight UTC.
+    """
 
     runs: list[Run]
     live: list[LiveRun]
     platforms: list[PlatformHealth]
     youtube_units: Units
     requests_of_last_run: dict[str, int]
+    requests_today: dict[str, int]
     queues: list[QueueDepth]
     invariants: Invariants | None
 

@@ -31,6 +31,7 @@ def overview(read: Overview, moment: datetime) -> schemas.Overview:
             spent=read.units_spent, budget=get_settings().youtube_daily_units, resets_at=next_quota_reset(moment)
         ),
         requests_of_last_run=dict(read.requests_of_last_run),
+        requests_today=dict(read.requests_today),
         queues=[
             schemas.QueueDepth(
                 queue=health.queue, waiting=health.visible, parked=health.parked, oldest_at=health.oldest_visible_at
