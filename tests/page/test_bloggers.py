@@ -99,6 +99,17 @@ def test_search_takes_no_wildcards_and_no_part_of_an_external_id(
     assert person.read("bloggers", search=search) == {"total": 0, "items": []}
 
 
+def test_pending_are_bloggers_with_an_active_account_whose_initial_fetch_is_pending(
+    build: DatabaseBuilder, person: PagePerson
+) -> None:
+    organization = build.organization()
+    build.track(organization, is_active=False, pending_initial_fetch=True)
+    assert [item["isPending"] for item in person.read("bloggers")["items"]] == [False]
+    assert ids(person, "state=pending") == []
+    pending = build.track(organization, pending_initial_fetch=True).blogger_id
+    assert ids(person, "state=pending") == [str(pending)]
+
+
 def test_filters_restrict_to_an_organization_a_platform_and_a_state(build: DatabaseBuilder, person: PagePerson) -> None:
     organization, other = build.organization(), build.organization()
     active = build.track(organization).blogger_id
@@ -132,6 +143,36 @@ def test_failed_are_bloggers_whose_last_fetch_failed(
     assert item["id"] == str(failed)
     assert (fetch["state"], fetch["dagId"], fetch["dagRunId"]) == ("failed", "blogger_batch_fetch", second.dag_run_id)
     assert (fetch["taskId"], fetch["finishedAt"] is not None) == ("fetch_tiktok", True)
+
+
+def import_fetch(build: DatabaseBuilder, blogger: UUID, state: str) -> None:
+    """Insert a fetch of a run that stands for the earlier system."""
+    build.run(
+        """
+        with run as (
+            insert into runs (deployment, dag_id, dag_run_id, planned_at, expires_at, ended_at, active_accounts)
+            values ('imported', 'import', gen_random_uuid(), now(), now(), now(), 0)
+            returning id
+        )
+        insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index, state)
+        select id, %(blogger)s, 'TikTok', current_date, 1, 'import', -1, %(state)s
+        from run
+        """,
+        blogger=blogger,
+        state=state,
+    )
+
+
+def test_an_imported_fetch_is_neither_failed_nor_the_last_fetch(
+    build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
+) -> None:
+    failed = build.track(build.organization()).blogger_id
+    import_fetch(build, build.blogger(), "failed")
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="The platform did not answer."))
+    import_fetch(build, failed, "succeeded")
+    (item,) = person.read("bloggers?state=failed")["items"]
+    assert (item["id"], item["lastFetch"]["state"]) == (str(failed), "failed")
 
 
 def test_the_list_is_ordered_by_name_followers_or_last_fetch(build: DatabaseBuilder, person: PagePerson) -> None:

@@ -49,7 +49,10 @@ class BloggerFilter:
 
 @dataclass(frozen=True, slots=True)
 class ListedBlogger:
-    """A blogger with the organizations that track the blogger, the number of videos and the last fetch."""
+    """A blogger with the organizations that track the blogger, the number of videos and the last fetch.
+
+    `is_pending`: the initial fetch of an active tracked account is pending.
+    """
 
     id: UUID
     platform: str
@@ -130,21 +133,31 @@ _TRACKED = """
 _IN_ORGANIZATION = sql.SQL(_TRACKED).format(condition=sql.SQL("tracked_accounts.organization_id = %(organization)s"))
 _ACTIVE = sql.SQL(_TRACKED).format(condition=sql.SQL("tracked_accounts.is_active"))
 _TRACKED_AT_ALL = sql.SQL(_TRACKED).format(condition=sql.SQL("true"))
-_PENDING = sql.SQL(_TRACKED).format(condition=sql.SQL("tracked_accounts.pending_initial_fetch"))
+_PENDING = sql.SQL(_TRACKED).format(
+    condition=sql.SQL("tracked_accounts.is_active and tracked_accounts.pending_initial_fetch")
+)
 _PAUSED = sql.SQL("({tracked} and not {active})").format(tracked=_TRACKED_AT_ALL, active=_ACTIVE)
 _ACCOUNT_STATE = sql.SQL("blogger.account_state = %(state)s")
 
-# Begins with the failed fetches, which are few and have an index of their own.
+# Begins with the failed fetches, which are few and have an index of their own. An index finds each blogger's last
+# fetch. Runs of the deployment `imported` stand for the earlier system: their fetches are no last ones.
 _FAILED = sql.SQL("""
     blogger.id in (
         select failed.blogger_id
-        from blogger_tracking.fetches as failed
-        where failed.state = 'failed'
-          and not exists (
-              select
-              from blogger_tracking.fetches as later
-              where later.blogger_id = failed.blogger_id and later.id > failed.id
-          )
+        from (
+            select distinct fetches.blogger_id
+            from blogger_tracking.fetches
+            where fetches.state = 'failed'
+        ) as failed
+        cross join lateral (
+            select fetches.state
+            from blogger_tracking.fetches
+            join blogger_tracking.runs on runs.id = fetches.run_id
+            where fetches.blogger_id = failed.blogger_id and runs.deployment <> 'imported'
+            order by fetches.id desc
+            limit 1
+        ) as last_fetch
+        where last_fetch.state = 'failed'
     )
 """)
 
@@ -182,7 +195,7 @@ cross join lateral (
             '[]'
         ) as organizations,
         coalesce(bool_or(tracked_accounts.is_active), false) as is_active,
-        coalesce(bool_or(tracked_accounts.pending_initial_fetch), false) as is_pending
+        coalesce(bool_or(tracked_accounts.is_active and tracked_accounts.pending_initial_fetch), false) as is_pending
     from blogger_tracking.tracked_accounts
     join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
     where tracked_accounts.blogger_id = blogger.id
