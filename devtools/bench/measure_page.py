@@ -110,7 +110,7 @@ def measure_page(pool: ConnectionPool) -> dict[str, PageQuery]:
 def _queries(connection: Connection) -> Mapping[str, Callable[[Connection], object]]:
     moment = datetime.now(UTC)
     since = moment.date() - timedelta(days=29)
-    _, listed = list_bloggers(connection, BloggerFilter(), BloggerOrder.NAME, 1)
+    _, listed = list_bloggers(connection, _DEPLOYMENT, BloggerFilter(), BloggerOrder.NAME, 1)
     blogger = listed[0].id
     organization = list_organizations(connection, moment, "", 1)[1][0].id
     video = list_videos(connection, blogger, 1)[1][0].id
@@ -133,14 +133,14 @@ def _queries(connection: Connection) -> Mapping[str, Callable[[Connection], obje
         "videos of a blogger": lambda line: list_videos(line, blogger, 1),
         "statistics of a blogger": lambda line: read_day_totals(line, [blogger], since),
         "statistics of a video": lambda line: read_captures(line, video),
-        "fetches of a blogger": lambda line: list_fetches(line, blogger, 1),
+        "fetches of a blogger": lambda line: list_fetches(line, _DEPLOYMENT, blogger, 1),
         "live": lambda line: read_live_runs(line, _DEPLOYMENT, moment),
         "overview": lambda line: read_overview(line, _DEPLOYMENT, _DAG_ID, 0.2, moment),
     }
 
 
 def _list(restriction: BloggerFilter, order: BloggerOrder, page: int) -> Callable[[Connection], object]:
-    return lambda connection: list_bloggers(connection, restriction, order, page)
+    return lambda connection: list_bloggers(connection, _DEPLOYMENT, restriction, order, page)
 
 
 def _measure(query: Callable[[Connection], object], connection: Connection) -> PageQuery:

@@ -9,6 +9,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_settlement import FetchOutcome
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.ledger import FetchState
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed
@@ -173,6 +174,19 @@ def test_an_imported_fetch_is_neither_failed_nor_the_last_fetch(
     import_fetch(build, failed, "succeeded")
     (item,) = person.read("bloggers?state=failed")["items"]
     assert (item["id"], item["lastFetch"]["state"]) == (str(failed), "failed")
+
+
+def test_a_fetch_of_another_deployment_is_not_here(
+    build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
+) -> None:
+    blogger = build.track(build.organization()).blogger_id
+    for key in (new_key(), RunKey("other", "blogger_batch_fetch", "run")):
+        (fetch_id,) = fetch_ids(pool, plan(pool, key))
+        succeed(pool, claim(pool, fetch_id), 1)
+        last_fetch = person.read("bloggers")["items"][0]["lastFetch"]
+        assert (last_fetch["fetchId"], last_fetch["isHere"]) == (fetch_id, key.deployment == "test")
+        assert person.read(f"bloggers/{blogger}")["lastFetch"] == last_fetch
+    assert [fetch["isHere"] for fetch in person.read(f"bloggers/{blogger}/fetches")["items"]] == [False, True]
 
 
 def test_the_list_is_ordered_by_name_followers_or_last_fetch(build: DatabaseBuilder, person: PagePerson) -> None:

@@ -68,8 +68,9 @@ class Capture:
 class ListedFetch:
     """A fetch with its task instance, its outcome, its attempts and the parts of the organizations.
 
-    The numbers of videos and `finished_at` are those of the conclusive attempt, or else of the newest one; `requests`
-    counts the requests of all attempts by purpose.
+    `is_here`: the task instance is one of this Airflow; several may share the database. The numbers of videos and
+    `finished_at` are those of the conclusive attempt, or else of the newest one; `requests` counts the requests of all
+    attempts by purpose.
     """
 
     fetch_id: int
@@ -77,6 +78,7 @@ class ListedFetch:
     dag_run_id: str
     task_id: str
     map_index: int
+    is_here: bool
     planned_at: datetime
     finished_at: datetime | None
     state: str
@@ -179,6 +181,7 @@ select
     runs.dag_run_id,
     fetches.task_id,
     fetches.map_index,
+    runs.deployment = %(deployment)s as is_here,
     runs.planned_at,
     telling.finished_at,
     fetches.state,
@@ -264,9 +267,9 @@ def read_thumbnail_path(connection: Connection, video_id: int) -> str | None:
     return paths[0] if paths else None
 
 
-def list_fetches(connection: Connection, blogger_id: UUID, page: int) -> tuple[int, list[ListedFetch]]:
+def list_fetches(connection: Connection, deployment: str, blogger_id: UUID, page: int) -> tuple[int, list[ListedFetch]]:
     """Return the number of a blogger's fetches, and those of one page, the newest first. The first page is 1."""
-    parameters = _page_parameters(blogger_id, page)
+    parameters = {"deployment": deployment, **_page_parameters(blogger_id, page)}
     return int(fetch_value(connection, _COUNT_FETCHES, parameters)), fetch_all(
         connection, ListedFetch, _FETCHES, parameters
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import Connection, sql
 
-from blogger_tracking.database.rows import fetch_all, fetch_one
+from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_value
 
 PAGE_SIZE = 50
 """Number of entries on one page of a list."""
@@ -208,6 +208,7 @@ left join lateral (
             'dag_run_id', runs.dag_run_id,
             'task_id', fetches.task_id,
             'map_index', fetches.map_index,
+            'is_here', runs.deployment = %(deployment)s,
             'planned_at', runs.planned_at,
             'finished_at', fetch_attempts.finished_at,
             'state', fetches.state,
@@ -225,8 +226,11 @@ order by page.place
 """
 
 
+_EXISTS = "select exists (select from blogger_tracking.blogger_information where id = %(blogger_id)s)"
+
+
 def list_bloggers(
-    connection: Connection, restriction: BloggerFilter, order: BloggerOrder, page: int
+    connection: Connection, deployment: str, restriction: BloggerFilter, order: BloggerOrder, page: int
 ) -> tuple[int, list[ListedBlogger]]:
     """Return the number of matching bloggers, and those of one page. The first page is 1."""
     key, source = _ORDERS[order]
@@ -242,12 +246,17 @@ def list_bloggers(
         "offset": (page - 1) * PAGE_SIZE,
     }
     found = fetch_one(connection, _Page, statement, parameters)
-    return found.total, read_bloggers(connection, found.ids)
+    return found.total, read_bloggers(connection, deployment, found.ids)
 
 
-def read_bloggers(connection: Connection, ids: list[UUID]) -> list[ListedBlogger]:
-    """Return these bloggers, as far as they exist, in this order."""
-    return fetch_all(connection, ListedBlogger, _DETAILS, {"ids": ids})
+def read_bloggers(connection: Connection, deployment: str, ids: list[UUID]) -> list[ListedBlogger]:
+    """Return these bloggers, as far as they exist, in this order. `is_here` of a last fetch compares `deployment`."""
+    return fetch_all(connection, ListedBlogger, _DETAILS, {"deployment": deployment, "ids": ids})
+
+
+def blogger_exists(connection: Connection, blogger_id: UUID) -> bool:
+    """Return True if there is a blogger with this id."""
+    return bool(fetch_value(connection, _EXISTS, {"blogger_id": blogger_id}))
 
 
 def _conditions(restriction: BloggerFilter) -> list[sql.Composable]:

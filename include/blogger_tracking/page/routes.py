@@ -30,6 +30,7 @@ from blogger_tracking.database.blogger_lists import (
     BloggerFilter,
     BloggerOrder,
     BloggerState,
+    blogger_exists,
     list_bloggers,
     read_bloggers,
 )
@@ -113,7 +114,7 @@ def bloggers(  # noqa: PLR0913, PLR0917 - the query has as many parameters
     today = datetime.now(UTC).date()
     restriction = BloggerFilter(search.strip() or None, organization, platform, state)
     with services.pool.connection() as connection:
-        total, listed = list_bloggers(connection, restriction, sort, page)
+        total, listed = list_bloggers(connection, services.deployment, restriction, sort, page)
         views = read_day_totals(
             connection, [each.id for each in listed], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"]
         )
@@ -125,7 +126,7 @@ def blogger(blogger_id: UUID, services: CurrentServices) -> schemas.BloggerDetai
     """Return one blogger with the history of the account."""
     today = datetime.now(UTC).date()
     with services.pool.connection() as connection:
-        found = read_bloggers(connection, [blogger_id])
+        found = read_bloggers(connection, services.deployment, [blogger_id])
         if not found:
             raise _no_blogger()
         views = read_day_totals(connection, [blogger_id], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"])
@@ -164,7 +165,7 @@ def fetches(blogger_id: UUID, services: CurrentServices, page: Page = 1) -> sche
     """Return a page of a blogger's fetches, the newest first."""
     with services.pool.connection() as connection:
         _require_blogger(connection, blogger_id)
-        total, items = list_fetches(connection, blogger_id, page)
+        total, items = list_fetches(connection, services.deployment, blogger_id, page)
     return schemas.FetchPage(total=total, items=[schemas.FetchDetails.model_validate(item) for item in items])
 
 
@@ -232,7 +233,7 @@ def _media_type(content: bytes) -> str | None:
 
 
 def _require_blogger(connection: Connection, blogger_id: UUID) -> None:
-    if not read_bloggers(connection, [blogger_id]):
+    if not blogger_exists(connection, blogger_id):
         raise _no_blogger()
 
 

@@ -173,13 +173,17 @@ class PlannedAccount(PageModel):
 
 
 class Fetch(PageModel):
-    """A fetch with the Airflow task instance that makes the fetch. `map_index` -1: the task is not mapped."""
+    """A fetch with the Airflow task instance that makes the fetch. `map_index` -1: the task is not mapped.
+
+    `is_here` is false for a task instance of another Airflow with the same database.
+    """
 
     fetch_id: int
     dag_id: str
     dag_run_id: str
     task_id: str
     map_index: int
+    is_here: bool
     planned_at: Time
     finished_at: Time | None
     state: str
