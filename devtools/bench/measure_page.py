@@ -27,7 +27,12 @@ _DAG_ID = "blogger_batch_fetch"
 
 # Every query looks at what a fleet has: failures, pauses, pending initial fetches, followers, and a live run.
 _VARY = (
-    "update blogger_tracking.blogger_information set subscribers = mod(external_id::integer * 7919, 1000003)",
+    """
+    update blogger_tracking.blogger_information
+    set
+        subscribers = mod(external_id::integer * 7919, 1000003),
+        channel_name = case when mod(external_id::integer, 3) > 0 then 'Channel ' || md5(external_id) end
+    """,
     """
     update blogger_tracking.tracked_accounts
     set

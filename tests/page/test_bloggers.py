@@ -84,7 +84,7 @@ def test_the_list_has_bloggers_with_their_organizations_and_states(build: Databa
     assert by_id[str(untracked)]["organizations"] == []
 
 
-@pytest.mark.parametrize("search", ["B_B", "bob & co", "external-7"])
+@pytest.mark.parametrize("search", ["B_B", "bob & co", "external-7", "@ab_", " @AB_BAB "])
 def test_search_finds_a_part_of_a_name_in_any_case_or_an_external_id(
     build: DatabaseBuilder, person: PagePerson, search: str
 ) -> None:
@@ -187,6 +187,18 @@ def test_a_fetch_of_another_deployment_is_not_here(
         assert (last_fetch["fetchId"], last_fetch["isHere"]) == (fetch_id, key.deployment == "test")
         assert person.read(f"bloggers/{blogger}")["lastFetch"] == last_fetch
     assert [fetch["isHere"] for fetch in person.read(f"bloggers/{blogger}/fetches")["items"]] == [False, True]
+
+
+def test_the_name_that_orders_the_list_is_the_channel_name_or_else_the_username(
+    build: DatabaseBuilder, person: PagePerson
+) -> None:
+    names = (("z", "Anna"), ("a", "bob"), ("C", None), ("d", ""))
+    bloggers = []
+    for username, channel_name in names:
+        bloggers.append(blogger := build.blogger())
+        rename(build, blogger, username)
+        build.run("update blogger_information set channel_name = %(n)s where id = %(id)s", n=channel_name, id=blogger)
+    assert ids(person, "sort=name") == [str(blogger) for blogger in bloggers]
 
 
 def test_the_list_is_ordered_by_name_followers_or_last_fetch(build: DatabaseBuilder, person: PagePerson) -> None:

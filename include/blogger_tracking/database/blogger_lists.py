@@ -29,7 +29,7 @@ class BloggerState(StrEnum):
 
 
 class BloggerOrder(StrEnum):
-    """Order of a list; a minus means the largest or newest first."""
+    """Order of a list; a minus means the largest or newest first. The name is that of the channel, or the username."""
 
     NAME = "name"
     MOST_FOLLOWERS = "-followers"
@@ -106,7 +106,7 @@ _SCRAPED_BLOGGERS = sql.SQL("""(
 )""")
 
 _ORDERS = {
-    BloggerOrder.NAME: (sql.SQL("lower(blogger.username)"), _BLOGGERS),
+    BloggerOrder.NAME: (sql.SQL("lower(coalesce(nullif(blogger.channel_name, ''), blogger.username))"), _BLOGGERS),
     BloggerOrder.MOST_FOLLOWERS: (sql.SQL("-blogger.subscribers"), _BLOGGERS),
     BloggerOrder.NEWEST_FETCH: (sql.SQL("-blogger.scraped_at"), _SCRAPED_BLOGGERS),
     BloggerOrder.OLDEST_FETCH: (sql.SQL("blogger.scraped_at"), _SCRAPED_BLOGGERS),

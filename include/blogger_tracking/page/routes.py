@@ -112,7 +112,7 @@ def bloggers(  # noqa: PLR0913, PLR0917 - the query has as many parameters
 ) -> schemas.BloggerPage:
     """Return a page of the bloggers."""
     today = datetime.now(UTC).date()
-    restriction = BloggerFilter(search.strip() or None, organization, platform, state)
+    restriction = BloggerFilter(search.strip().removeprefix("@") or None, organization, platform, state)
     with services.pool.connection() as connection:
         total, listed = list_bloggers(connection, services.deployment, restriction, sort, page)
         views = read_day_totals(
