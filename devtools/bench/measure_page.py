@@ -11,7 +11,7 @@ from statistics import median
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.blogger_histories import list_fetches, list_videos, read_captures
+from blogger_tracking.database.blogger_histories import list_fetches, list_videos, read_captures, read_follower_counts
 from blogger_tracking.database.blogger_lists import BloggerFilter, BloggerOrder, BloggerState, list_bloggers
 from blogger_tracking.database.organization_usage import list_organizations
 from blogger_tracking.database.run_overviews import read_live_runs
@@ -32,6 +32,12 @@ _VARY = (
     set
         subscribers = mod(external_id::integer * 7919, 1000003),
         channel_name = case when mod(external_id::integer, 3) > 0 then 'Channel ' || md5(external_id) end
+    """,
+    """
+    insert into blogger_tracking.follower_counts (blogger_id, counted_on, followers)
+    select blogger_information.id, current_date - age, 1000 - age
+    from blogger_tracking.blogger_information
+    cross join generate_series(1, 40) as age
     """,
     """
     update blogger_tracking.tracked_accounts
@@ -79,6 +85,7 @@ _VARY = (
 _VACUUM = """
 vacuum (analyze)
     blogger_tracking.blogger_information,
+    blogger_tracking.follower_counts,
     blogger_tracking.tracked_accounts,
     blogger_tracking.fetches,
     blogger_tracking.fetch_attempts,
@@ -133,6 +140,7 @@ def _queries(connection: Connection) -> Mapping[str, Callable[[Connection], obje
         "views of a list": lambda line: read_day_totals(
             line, [each.id for each in listed], since, VIDEOS_OF_VIEWS, ["views"]
         ),
+        "followers of a list": lambda line: read_follower_counts(line, [each.id for each in listed], since),
         "organizations": lambda line: list_organizations(line, moment, "", 1),
         "organizations, search": lambda line: list_organizations(line, moment, "tion 4", 1),
         "videos of a blogger": lambda line: list_videos(line, blogger, 1),

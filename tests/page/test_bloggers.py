@@ -322,6 +322,19 @@ def test_followers_are_kept_once_a_day_whenever_a_profile_is_saved(build: Databa
     assert person.read(f"bloggers/{blogger}")["followerCounts"] == [[day(1), 7], [day(0), 7]]
 
 
+def test_the_list_has_the_followers_of_the_last_30_days(build: DatabaseBuilder, person: PagePerson) -> None:
+    counted, other = build.blogger(), build.blogger()
+    for age in (0, 29, 30):
+        build.run(
+            "insert into follower_counts values (%(id)s, (now() at time zone 'UTC')::date - %(age)s, %(age)s)",
+            id=counted,
+            age=age,
+        )
+    by_id = {item["id"]: item["followerCounts"] for item in person.read("bloggers")["items"]}
+    assert by_id == {str(counted): [[day(29), 29], [day(0), 0]], str(other): []}
+    assert person.read(f"bloggers/{counted}")["followerCounts"] == [[day(30), 30], [day(29), 29], [day(0), 0]]
+
+
 def test_fetches_have_their_attempts_and_the_parts_of_the_organizations(
     build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
 ) -> None:

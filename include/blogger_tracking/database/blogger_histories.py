@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -99,10 +100,10 @@ order by id desc
 """
 
 _FOLLOWER_COUNTS = """
-select counted_on, followers
+select blogger_id, counted_on, followers
 from blogger_tracking.follower_counts
-where blogger_id = %(blogger_id)s
-order by counted_on
+where blogger_id = any(%(bloggers)s) and counted_on >= coalesce(%(since)s, '-infinity'::date)
+order by blogger_id, counted_on
 """
 
 _TRACKED = """
@@ -238,9 +239,19 @@ def read_account_changes(connection: Connection, blogger_id: UUID) -> list[Accou
     return fetch_all(connection, AccountChange, _CHANGES, {"blogger_id": blogger_id})
 
 
-def read_follower_counts(connection: Connection, blogger_id: UUID) -> list[tuple[date, int]]:
-    """Return the days on which a blogger's profile was saved, each with the number of followers, the oldest first."""
-    return connection.execute(_FOLLOWER_COUNTS, {"blogger_id": blogger_id}).fetchall()
+def read_follower_counts(
+    connection: Connection, bloggers: Sequence[UUID], since: date | None = None
+) -> Mapping[UUID, list[tuple[date, int]]]:
+    """Return the days on which each blogger's profile was saved, each with the number of followers, the oldest first.
+
+    Days before `since` are left out. A blogger without a day has an empty list.
+    """
+    counts: dict[UUID, list[tuple[date, int]]] = {blogger_id: [] for blogger_id in bloggers}
+    for blogger_id, day, followers in connection.execute(
+        _FOLLOWER_COUNTS, {"bloggers": list(bloggers), "since": since}
+    ):
+        counts[blogger_id].append((day, followers))
+    return counts
 
 
 def read_tracked_by(connection: Connection, blogger_id: UUID) -> list[TrackedBy]:

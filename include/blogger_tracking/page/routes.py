@@ -118,7 +118,10 @@ def bloggers(  # noqa: PLR0913, PLR0917 - the query has as many parameters
         views = read_day_totals(
             connection, [each.id for each in listed], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"]
         )
-    return schemas.BloggerPage(total=total, items=[serializers.blogger(each, views, today) for each in listed])
+        followers = read_follower_counts(connection, [each.id for each in listed], serializers.first_day(today))
+    return schemas.BloggerPage(
+        total=total, items=[serializers.blogger(each, views, followers, today) for each in listed]
+    )
 
 
 @reading.get("/bloggers/{blogger_id}")
@@ -130,10 +133,10 @@ def blogger(blogger_id: UUID, services: CurrentServices) -> schemas.BloggerDetai
         if not found:
             raise _no_blogger()
         views = read_day_totals(connection, [blogger_id], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"])
-        details = serializers.blogger_details(found[0], views, today)
+        followers = read_follower_counts(connection, [blogger_id])
+        details = serializers.blogger_details(found[0], views, followers, today)
         changes = read_account_changes(connection, blogger_id)
         details.history = [schemas.AccountChange.model_validate(change) for change in changes]
-        details.follower_counts = read_follower_counts(connection, blogger_id)
         details.tracked = [
             schemas.TrackedBy.model_validate(tracked) for tracked in read_tracked_by(connection, blogger_id)
         ]

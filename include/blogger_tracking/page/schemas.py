@@ -194,6 +194,7 @@ class Blogger(PageModel):
     """A blogger in the list.
 
     `views` has each of the last 30 days with the total of the newest videos; null on a day without statistics.
+    `follower_counts` has those of the last 30 days on which a profile was saved.
     """
 
     id: UUID
@@ -209,6 +210,7 @@ class Blogger(PageModel):
     videos: int
     last_fetch: Fetch | None
     views: list[tuple[date, int | None]] = []
+    follower_counts: list[tuple[date, int]] = []
 
 
 class BloggerPage(PageModel):
@@ -242,12 +244,11 @@ class TrackedBy(PageModel):
 class BloggerDetails(Blogger):
     """A blogger with the history of the account and the tracked accounts.
 
-    `follower_counts` has the days on which a look-up saw the profile.
+    `follower_counts` has all days on which a profile was saved.
     """
 
     external_id: str
     url: str
-    follower_counts: list[tuple[date, int]] = []
     history: list[AccountChange] = []
     tracked: list[TrackedBy] = []
 

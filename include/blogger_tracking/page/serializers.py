@@ -18,7 +18,7 @@ from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.read_overview import Overview, RunOverview
 
 VIEWS_DAYS = 30
-"""Number of days of `Blogger.views`, today included."""
+"""Number of days of `Blogger.views` and of the followers of a list, today included."""
 
 
 def overview(read: Overview, moment: datetime) -> schemas.Overview:
@@ -71,23 +71,32 @@ def _run(read: RunOverview) -> schemas.Run:
 
 
 def first_day(today: date) -> date:
-    """Return the first day of `Blogger.views`."""
+    """Return the first day of `Blogger.views` and of the followers of a list."""
     return today - timedelta(days=VIEWS_DAYS - 1)
 
 
-def blogger(listed: ListedBlogger, totals: Mapping[UUID, Sequence[DayTotals]], today: date) -> schemas.Blogger:
-    """Return a blogger of the list with the views of the last days."""
+def blogger(
+    listed: ListedBlogger,
+    totals: Mapping[UUID, Sequence[DayTotals]],
+    followers: Mapping[UUID, list[tuple[date, int]]],
+    today: date,
+) -> schemas.Blogger:
+    """Return a blogger of the list with views and followers by day."""
     body = schemas.Blogger.model_validate(listed)
     body.views = _views(totals.get(listed.id, ()), today)
+    body.follower_counts = followers[listed.id]
     return body
 
 
 def blogger_details(
-    listed: ListedBlogger, totals: Mapping[UUID, Sequence[DayTotals]], today: date
+    listed: ListedBlogger,
+    totals: Mapping[UUID, Sequence[DayTotals]],
+    followers: Mapping[UUID, list[tuple[date, int]]],
+    today: date,
 ) -> schemas.BloggerDetails:
     """Return one blogger, without the history and the tracked accounts."""
     return schemas.BloggerDetails(
-        **blogger(listed, totals, today).model_dump(),
+        **blogger(listed, totals, followers, today).model_dump(),
         external_id=listed.external_id,
         url=profile_url(Platform(listed.platform), listed.username, listed.external_id),
     )
