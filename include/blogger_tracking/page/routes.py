@@ -37,6 +37,7 @@ from blogger_tracking.database.blogger_lists import (
 from blogger_tracking.database.organization_usage import list_organizations, require_organization
 from blogger_tracking.database.run_overviews import read_live_runs
 from blogger_tracking.database.statistics_totals import read_day_totals
+from blogger_tracking.domain.initial_fetch import InitialFetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import AlreadyTrackedError, BloggerNotFoundError
 from blogger_tracking.page import schemas, serializers
@@ -44,7 +45,7 @@ from blogger_tracking.page.access import PageRoute
 from blogger_tracking.page.dependencies import CurrentServices, PageServices
 from blogger_tracking.settings import get_settings
 from blogger_tracking.thumbnails.download import SIGNATURES
-from blogger_tracking.usecases.add_blogger import add_blogger
+from blogger_tracking.usecases.add_blogger import AddedBlogger, add_blogger
 from blogger_tracking.usecases.preview_run import preview_run
 from blogger_tracking.usecases.read_overview import read_overview
 
@@ -221,13 +222,24 @@ def _add(services: PageServices, addition: AdditionRequest, body: schemas.AddBlo
         body.username,
     )
     if added.kind is AdditionKind.ALREADY_TRACKED:
-        raise AlreadyTrackedError("This organization already tracks this blogger.")
+        raise AlreadyTrackedError(_already_tracked(added))
     tracking = api_serializers.tracking(added.account, added.dispatched)
     return schemas.Addition(
         tracking_id=tracking.blogger.tracking_id,
         blogger_id=tracking.blogger.blogger_id,
         initial_fetch=tracking.initial_fetch,
     )
+
+
+def _already_tracked(added: AddedBlogger) -> str:
+    """Return the sentences of a 409: the addition may have started a failed initial fetch again."""
+    known = "This organization already tracks this blogger."
+    if not added.is_reopened or added.dispatched is None:
+        return known
+    repeated = f"{known} Its first fetch, which had brought no videos,"
+    if added.dispatched.state is InitialFetchState.STARTED:
+        return f"{repeated} was started again."
+    return f"{repeated} is pending again. {added.dispatched.reason}"
 
 
 def _media_type(content: bytes) -> str | None:
