@@ -32,8 +32,8 @@ class AdditionKind(StrEnum):
 class AdditionRequest:
     """The user, the organization and the options of an addition. `daily_videos_count` None: the organization's.
 
-    `by_operator`: the addition is one by staff, who are no users of the database. `user_id` holds the person's budget
-    alone, and nobody is saved as the user who added the account.
+    `by_operator`: an addition by staff, who are no users of the database. `user_id` then only identifies the holder of
+    the look-up budget, and the account is saved without a user.
     """
 
     user_id: UUID

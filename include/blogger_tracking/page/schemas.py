@@ -36,7 +36,7 @@ class Person(PageModel):
 
 
 class Named(PageModel):
-    """An organization."""
+    """Id and name of an organization."""
 
     id: UUID
     name: str
