@@ -11,7 +11,7 @@ from statistics import median
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.blogger_histories import list_fetches, list_videos, read_captures
+from blogger_tracking.database.blogger_histories import list_fetches, list_videos, read_captures, read_follower_counts
 from blogger_tracking.database.blogger_lists import BloggerFilter, BloggerOrder, BloggerState, list_bloggers
 from blogger_tracking.database.organization_usage import list_organizations
 from blogger_tracking.database.run_overviews import read_live_runs
@@ -27,7 +27,18 @@ _DAG_ID = "blogger_batch_fetch"
 
 # Every query looks at what a fleet has: failures, pauses, pending initial fetches, followers, and a live run.
 _VARY = (
-    "update blogger_tracking.blogger_information set subscribers = mod(external_id::integer * 7919, 1000003)",
+    """
+    update blogger_tracking.blogger_information
+    set
+        subscribers = mod(external_id::integer * 7919, 1000003),
+        channel_name = case when mod(external_id::integer, 3) > 0 then 'Channel ' || md5(external_id) end
+    """,
+    """
+    insert into blogger_tracking.follower_counts (blogger_id, counted_on, followers)
+    select blogger_information.id, current_date - age, 1000 - age
+    from blogger_tracking.blogger_information
+    cross join generate_series(1, 40) as age
+    """,
     """
     update blogger_tracking.tracked_accounts
     set
@@ -40,6 +51,22 @@ _VARY = (
     update blogger_tracking.fetches
     set state = 'failed'
     where mod(map_index, 50) = 0 and run_id >= (select max(id) - 2 from blogger_tracking.runs)
+    """,
+    """
+    insert into blogger_tracking.fetch_attempts (
+        fetch_id, started_at, lease_expires_at, finished_at, executor, outcome, requests
+    )
+    select
+        fetches.id,
+        runs.planned_at,
+        runs.planned_at,
+        runs.planned_at,
+        'bench',
+        'succeeded',
+        '{"listing": 2, "retry": 1}'
+    from blogger_tracking.fetches
+    join blogger_tracking.runs on runs.id = fetches.run_id
+    order by fetches.id
     """,
     """
     insert into blogger_tracking.subscriptions (
@@ -58,8 +85,10 @@ _VARY = (
 _VACUUM = """
 vacuum (analyze)
     blogger_tracking.blogger_information,
+    blogger_tracking.follower_counts,
     blogger_tracking.tracked_accounts,
     blogger_tracking.fetches,
+    blogger_tracking.fetch_attempts,
     blogger_tracking.runs,
     blogger_tracking.subscriptions
 """
@@ -93,7 +122,7 @@ def measure_page(pool: ConnectionPool) -> dict[str, PageQuery]:
 def _queries(connection: Connection) -> Mapping[str, Callable[[Connection], object]]:
     moment = datetime.now(UTC)
     since = moment.date() - timedelta(days=29)
-    _, listed = list_bloggers(connection, BloggerFilter(), BloggerOrder.NAME, 1)
+    _, listed = list_bloggers(connection, _DEPLOYMENT, BloggerFilter(), BloggerOrder.NAME, 1)
     blogger = listed[0].id
     organization = list_organizations(connection, moment, "", 1)[1][0].id
     video = list_videos(connection, blogger, 1)[1][0].id
@@ -108,20 +137,23 @@ def _queries(connection: Connection) -> Mapping[str, Callable[[Connection], obje
         **{f"bloggers, {name}": _list(restriction, BloggerOrder.NAME, 1) for name, restriction in filters.items()},
         **{f"bloggers, sort {order.value}": _list(BloggerFilter(), order, 1) for order in BloggerOrder},
         "bloggers, page 500": _list(BloggerFilter(), BloggerOrder.NAME, 500),
-        "views of a list": lambda line: read_day_totals(line, [each.id for each in listed], since, VIDEOS_OF_VIEWS),
+        "views of a list": lambda line: read_day_totals(
+            line, [each.id for each in listed], since, VIDEOS_OF_VIEWS, ["views"]
+        ),
+        "followers of a list": lambda line: read_follower_counts(line, [each.id for each in listed], since),
         "organizations": lambda line: list_organizations(line, moment, "", 1),
         "organizations, search": lambda line: list_organizations(line, moment, "tion 4", 1),
         "videos of a blogger": lambda line: list_videos(line, blogger, 1),
         "statistics of a blogger": lambda line: read_day_totals(line, [blogger], since),
         "statistics of a video": lambda line: read_captures(line, video),
-        "fetches of a blogger": lambda line: list_fetches(line, blogger, 1),
+        "fetches of a blogger": lambda line: list_fetches(line, _DEPLOYMENT, blogger, 1),
         "live": lambda line: read_live_runs(line, _DEPLOYMENT, moment),
         "overview": lambda line: read_overview(line, _DEPLOYMENT, _DAG_ID, 0.2, moment),
     }
 
 
 def _list(restriction: BloggerFilter, order: BloggerOrder, page: int) -> Callable[[Connection], object]:
-    return lambda connection: list_bloggers(connection, restriction, order, page)
+    return lambda connection: list_bloggers(connection, _DEPLOYMENT, restriction, order, page)
 
 
 def _measure(query: Callable[[Connection], object], connection: Connection) -> PageQuery:

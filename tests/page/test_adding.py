@@ -9,6 +9,7 @@ import requests
 
 from blogger_tracking.domain.models import Platform
 from devtools.platform_sandbox import Creator, CreatorKind, SandboxServer
+from tests.support.airflow_stand_in import AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.page_people import PagePerson
 
@@ -42,6 +43,29 @@ def test_a_blogger_that_is_tracked_already_is_409(build: DatabaseBuilder, person
     assert add(person, organization, creator.username).status_code == 200
     answer = add(person, organization, creator.username)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "already_tracked")
+
+
+def test_a_failed_initial_fetch_is_started_again_and_the_409_says_so(
+    build: DatabaseBuilder, person: PagePerson, creator: Creator, airflow: AirflowStandIn
+) -> None:
+    organization = build.organization()
+    build.member(organization, "owner")
+    tracking = add(person, organization, creator.username).json()["trackingId"]
+    known = "This organization already tracks this blogger."
+    # The first run has not ended.
+    assert add(person, organization, creator.username).json()["error"]["message"] == known
+    fail = "update tracked_accounts set pending_initial_fetch = false, initial_fetch_reason = 'The platform failed.'"
+    build.run(fail)
+    answer = add(person, organization, creator.username)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "already_tracked")
+    repeated = f"{known} Its first fetch, which had brought no videos,"
+    assert answer.json()["error"]["message"] == f"{repeated} was started again."
+    assert f"initial__{tracking}__2" in airflow.states
+    build.run(fail)
+    airflow.down = True
+    assert add(person, organization, creator.username).json()["error"]["message"] == (
+        f"{repeated} is pending again. Airflow does not accept the run now; the next batch run triggers it."
+    )
 
 
 def test_a_paused_blogger_stays_paused(build: DatabaseBuilder, person: PagePerson, creator: Creator) -> None:

@@ -9,6 +9,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.fetch_settlement import FetchOutcome
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.ledger import FetchState
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed
@@ -83,7 +84,7 @@ def test_the_list_has_bloggers_with_their_organizations_and_states(build: Databa
     assert by_id[str(untracked)]["organizations"] == []
 
 
-@pytest.mark.parametrize("search", ["B_B", "bob & co", "external-7"])
+@pytest.mark.parametrize("search", ["B_B", "bob & co", "external-7", "@ab_", " @AB_BAB "])
 def test_search_finds_a_part_of_a_name_in_any_case_or_an_external_id(
     build: DatabaseBuilder, person: PagePerson, search: str
 ) -> None:
@@ -97,6 +98,17 @@ def test_search_takes_no_wildcards_and_no_part_of_an_external_id(
 ) -> None:
     searched(build)
     assert person.read("bloggers", search=search) == {"total": 0, "items": []}
+
+
+def test_pending_are_bloggers_with_an_active_account_whose_initial_fetch_is_pending(
+    build: DatabaseBuilder, person: PagePerson
+) -> None:
+    organization = build.organization()
+    build.track(organization, is_active=False, pending_initial_fetch=True)
+    assert [item["isPending"] for item in person.read("bloggers")["items"]] == [False]
+    assert ids(person, "state=pending") == []
+    pending = build.track(organization, pending_initial_fetch=True).blogger_id
+    assert ids(person, "state=pending") == [str(pending)]
 
 
 def test_filters_restrict_to_an_organization_a_platform_and_a_state(build: DatabaseBuilder, person: PagePerson) -> None:
@@ -132,6 +144,61 @@ def test_failed_are_bloggers_whose_last_fetch_failed(
     assert item["id"] == str(failed)
     assert (fetch["state"], fetch["dagId"], fetch["dagRunId"]) == ("failed", "blogger_batch_fetch", second.dag_run_id)
     assert (fetch["taskId"], fetch["finishedAt"] is not None) == ("fetch_tiktok", True)
+
+
+def import_fetch(build: DatabaseBuilder, blogger: UUID, state: str) -> None:
+    """Insert a fetch of a run that stands for the earlier system."""
+    build.run(
+        """
+        with run as (
+            insert into runs (deployment, dag_id, dag_run_id, planned_at, expires_at, ended_at, active_accounts)
+            values ('imported', 'import', gen_random_uuid(), now(), now(), now(), 0)
+            returning id
+        )
+        insert into fetches (run_id, blogger_id, platform, fetched_on, target_count, task_id, map_index, state)
+        select id, %(blogger)s, 'TikTok', current_date, 1, 'import', -1, %(state)s
+        from run
+        """,
+        blogger=blogger,
+        state=state,
+    )
+
+
+def test_an_imported_fetch_is_neither_failed_nor_the_last_fetch(
+    build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
+) -> None:
+    failed = build.track(build.organization()).blogger_id
+    import_fetch(build, build.blogger(), "failed")
+    (fetch_id,) = fetch_ids(pool, plan(pool))
+    settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="The platform did not answer."))
+    import_fetch(build, failed, "succeeded")
+    (item,) = person.read("bloggers?state=failed")["items"]
+    assert (item["id"], item["lastFetch"]["state"]) == (str(failed), "failed")
+
+
+def test_a_fetch_of_another_deployment_is_not_here(
+    build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
+) -> None:
+    blogger = build.track(build.organization()).blogger_id
+    for key in (new_key(), RunKey("other", "blogger_batch_fetch", "run")):
+        (fetch_id,) = fetch_ids(pool, plan(pool, key))
+        succeed(pool, claim(pool, fetch_id), 1)
+        last_fetch = person.read("bloggers")["items"][0]["lastFetch"]
+        assert (last_fetch["fetchId"], last_fetch["isHere"]) == (fetch_id, key.deployment == "test")
+        assert person.read(f"bloggers/{blogger}")["lastFetch"] == last_fetch
+    assert [fetch["isHere"] for fetch in person.read(f"bloggers/{blogger}/fetches")["items"]] == [False, True]
+
+
+def test_the_name_that_orders_the_list_is_the_channel_name_or_else_the_username(
+    build: DatabaseBuilder, person: PagePerson
+) -> None:
+    names = (("z", "Anna"), ("a", "bob"), ("C", None), ("d", ""))
+    bloggers = []
+    for username, channel_name in names:
+        bloggers.append(blogger := build.blogger())
+        rename(build, blogger, username)
+        build.run("update blogger_information set channel_name = %(n)s where id = %(id)s", n=channel_name, id=blogger)
+    assert ids(person, "sort=name") == [str(blogger) for blogger in bloggers]
 
 
 def test_the_list_is_ordered_by_name_followers_or_last_fetch(build: DatabaseBuilder, person: PagePerson) -> None:
@@ -205,6 +272,20 @@ def test_statistics_have_the_totals_of_the_last_days(build: DatabaseBuilder, per
     assert person.read(f"bloggers/{blogger}/statistics?days=1")["totals"] == expected[1:]
 
 
+def test_a_video_that_lacks_a_number_keeps_its_last_one_in_the_totals(
+    build: DatabaseBuilder, person: PagePerson
+) -> None:
+    blogger = build.blogger()
+    lacking, other = video(build, blogger), video(build, blogger)
+    for each in (lacking, other):
+        capture(build, each, 10, 100, likes=10)
+    capture(build, lacking, 3, 150, likes=None)
+    capture(build, other, 3, 100, likes=11)
+    capture(build, lacking, 1, None, likes=13)
+    totals = person.read(f"bloggers/{blogger}/statistics?days=20")["totals"]
+    assert totals == [[day(10), 200, 20, None], [day(3), 250, 21, None], [day(1), None, 24, None]]
+
+
 def test_one_blogger_has_the_history_of_the_account_and_the_tracked_accounts(
     build: DatabaseBuilder, person: PagePerson
 ) -> None:
@@ -239,6 +320,19 @@ def test_followers_are_kept_once_a_day_whenever_a_profile_is_saved(build: Databa
     for followers in (8, 7, None):
         build.run(save, followers=followers, id=blogger)
     assert person.read(f"bloggers/{blogger}")["followerCounts"] == [[day(1), 7], [day(0), 7]]
+
+
+def test_the_list_has_the_followers_of_the_last_30_days(build: DatabaseBuilder, person: PagePerson) -> None:
+    counted, other = build.blogger(), build.blogger()
+    for age in (0, 29, 30):
+        build.run(
+            "insert into follower_counts values (%(id)s, (now() at time zone 'UTC')::date - %(age)s, %(age)s)",
+            id=counted,
+            age=age,
+        )
+    by_id = {item["id"]: item["followerCounts"] for item in person.read("bloggers")["items"]}
+    assert by_id == {str(counted): [[day(29), 29], [day(0), 0]], str(other): []}
+    assert person.read(f"bloggers/{counted}")["followerCounts"] == [[day(30), 30], [day(29), 29], [day(0), 0]]
 
 
 def test_fetches_have_their_attempts_and_the_parts_of_the_organizations(

@@ -8,6 +8,7 @@ from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.fetch_settlement import FetchOutcome
+from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.database.youtube_units import record_units
@@ -24,7 +25,7 @@ def test_an_empty_system_has_an_overview(person: PagePerson) -> None:
     overview = person.read("overview")
     assert (overview["runs"], overview["live"], overview["invariants"]) == ([], [], None)
     assert [each["platform"] for each in overview["platforms"]] == ["TikTok", "Instagram", "YouTube"]
-    assert overview["requestsOfLastRun"] == {}
+    assert (overview["requestsOfLastRun"], overview["requestsToday"]) == ({}, {})
     assert {each["queue"] for each in overview["queues"]} == {"high_priority_queue", "thumbnail_queue"}
     assert person.read("live") == []
 
@@ -122,7 +123,43 @@ def test_the_invariants_are_those_of_the_last_check(
         build.run("insert into invariant_checks values ('of an earlier version', 3, now())")
         build.run("update subscription_usage set videos_fetched = 5")
         check_ledger(connection, moment)
+    (ledger_is_usage,) = [invariant for invariant in INVARIANTS if invariant.name == "ledger_is_usage"]
+    assert person.read("overview")["invariants"] == {
+        "checkedAt": "2026-01-02T03:04:05Z",
+        "checked": len(INVARIANTS),
+        "violations": [{"name": "ledger_is_usage", "sentence": ledger_is_usage.sentence, "count": 1}],
+    }
+
+
+def test_an_invariant_of_another_version_is_not_shown(build: DatabaseBuilder, person: PagePerson) -> None:
+    build.run("insert into invariant_checks values ('lost', 0, now()), ('of an earlier version', 3, now())")
     invariants = person.read("overview")["invariants"]
-    assert invariants["checkedAt"] == "2026-01-02T03:04:05Z"
-    assert {name: count for name, count in invariants["violations"].items() if count} == {"ledger_is_usage": 1}
-    assert "of an earlier version" not in invariants["violations"]
+    assert (invariants["checked"], invariants["violations"]) == (1, [])
+
+
+def test_the_requests_of_today_are_those_of_all_runs_since_midnight_utc(
+    build: DatabaseBuilder, pool: ConnectionPool, person: PagePerson
+) -> None:
+    organization = build.organization()
+    for platform in ("TikTok", "YouTube"):
+        build.track(organization, platform=platform)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    keys = [new_key(), RunKey("other", "blogger_batch_fetch", "run"), new_key()]
+    for key, started_at in zip(keys, (midnight, midnight, midnight - timedelta(seconds=1)), strict=True):
+        for fetch_id in fetch_ids(pool, plan(pool, key)):
+            succeed(pool, claim(pool, fetch_id), 2)
+            build.run(
+                """
+                update fetch_attempts
+                set started_at = %(started_at)s, requests = '{"listing": 2, "retry": 1}'
+                where fetch_id = %(id)s
+                """,
+                started_at=started_at,
+                id=fetch_id,
+            )
+        youtube = build.value("select max(id) from fetches where platform = 'YouTube'")
+        with pool.connection() as connection:
+            record_units(connection, started_at, {RequestUse.LISTING: 4, RequestUse.RETRY: 1}, youtube)
+            record_units(connection, started_at, {RequestUse.PROFILE: 100})
+        finish_run(pool, key, 0.2)
+    assert person.read("overview")["requestsToday"] == {"TikTok": 6, "YouTube": 10}

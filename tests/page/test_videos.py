@@ -76,3 +76,11 @@ def test_videos_have_their_newest_statistics_and_the_newest_video_comes_first(
     captures = person.read(f"videos/{older}/statistics")
     assert [(each["views"], each["likes"]) for each in captures] == [(5, None), (7, 1)]
     assert captures[0]["capturedAt"].endswith("Z")
+
+
+def test_a_video_without_a_date_comes_after_all_others(build: DatabaseBuilder, person: PagePerson) -> None:
+    blogger = build.blogger()
+    undated, older, newer = video(build, blogger), video(build, blogger, age_days=9), video(build, blogger, age_days=2)
+    build.run("update videos set published_at = null where id = %(id)s", id=undated)
+    listing = person.read(f"bloggers/{blogger}/videos")
+    assert [item["id"] for item in listing["items"]] == [str(newer), str(older), str(undated)]

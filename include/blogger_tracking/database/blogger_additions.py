@@ -32,8 +32,8 @@ class AdditionKind(StrEnum):
 class AdditionRequest:
     """The user, the organization and the options of an addition. `daily_videos_count` None: the organization's.
 
-    `by_operator`: the addition is one by staff, who are no users of the database. `user_id` holds the person's budget
-    alone, and nobody is saved as the user who added the account.
+    `by_operator`: an addition by staff, who are no users of the database. `user_id` then only identifies the holder of
+    the look-up budget, and the account is saved without a user.
     """
 
     user_id: UUID
@@ -46,10 +46,14 @@ class AdditionRequest:
 
 @dataclass(frozen=True, slots=True)
 class AdditionResult:
-    """The tracked account and the kind of the addition."""
+    """The tracked account and the kind of the addition.
+
+    `is_reopened`: an initial fetch that had ended without videos is pending again.
+    """
 
     tracking_id: UUID
     kind: AdditionKind
+    is_reopened: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +282,9 @@ def _insert_or_reactivate(
     connection: Connection, parameters: Mapping[str, object], existing: _TrackedAccount | None
 ) -> AdditionResult:
     if existing is None:
-        return AdditionResult(fetch_value(connection, _TRACK, parameters), AdditionKind.ADDED)
-    reopen_initial_fetch(connection, existing.tracking_id)
+        return AdditionResult(fetch_value(connection, _TRACK, parameters), AdditionKind.ADDED, is_reopened=False)
+    is_reopened = reopen_initial_fetch(connection, existing.tracking_id)
     if existing.is_active:
-        return AdditionResult(existing.tracking_id, AdditionKind.ALREADY_TRACKED)
+        return AdditionResult(existing.tracking_id, AdditionKind.ALREADY_TRACKED, is_reopened)
     connection.execute(_REACTIVATE, {**parameters, "tracking_id": existing.tracking_id})
-    return AdditionResult(existing.tracking_id, AdditionKind.REACTIVATED)
+    return AdditionResult(existing.tracking_id, AdditionKind.REACTIVATED, is_reopened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -68,8 +69,9 @@ class Capture:
 class ListedFetch:
     """A fetch with its task instance, its outcome, its attempts and the parts of the organizations.
 
-    The numbers of videos and `finished_at` are those of the conclusive attempt, or else of the newest one; `requests`
-    counts the requests of all attempts by purpose.
+    `is_here`: the task instance is one of this Airflow; several may share the database. The numbers of videos and
+    `finished_at` are those of the conclusive attempt, or else of the newest one; `requests` counts the requests of all
+    attempts by purpose.
     """
 
     fetch_id: int
@@ -77,6 +79,7 @@ class ListedFetch:
     dag_run_id: str
     task_id: str
     map_index: int
+    is_here: bool
     planned_at: datetime
     finished_at: datetime | None
     state: str
@@ -97,10 +100,10 @@ order by id desc
 """
 
 _FOLLOWER_COUNTS = """
-select counted_on, followers
+select blogger_id, counted_on, followers
 from blogger_tracking.follower_counts
-where blogger_id = %(blogger_id)s
-order by counted_on
+where blogger_id = any(%(bloggers)s) and counted_on >= coalesce(%(since)s, '-infinity'::date)
+order by blogger_id, counted_on
 """
 
 _TRACKED = """
@@ -119,7 +122,7 @@ order by organizations.name, tracked_accounts.id
 
 _COUNT_VIDEOS = "select count(*) from blogger_tracking.videos where blogger_id = %(blogger_id)s"
 
-# Fetches with larger ids are later.
+# Fetches with larger ids are later. The order is that of the index videos_by_blogger.
 _VIDEOS = """
 select
     page.id,
@@ -137,7 +140,7 @@ from (
     select id, title, url, published_at, thumbnail_path, removed_at
     from blogger_tracking.videos
     where blogger_id = %(blogger_id)s
-    order by published_at desc, id
+    order by published_at desc nulls last, id
     limit %(limit)s
     offset %(offset)s
 ) as page
@@ -148,7 +151,7 @@ left join lateral (
     order by fetch_id desc
     limit 1
 ) as newest on true
-order by page.published_at desc, page.id
+order by page.published_at desc nulls last, page.id
 """
 
 _CAPTURES = """
@@ -179,6 +182,7 @@ select
     runs.dag_run_id,
     fetches.task_id,
     fetches.map_index,
+    runs.deployment = %(deployment)s as is_here,
     runs.planned_at,
     telling.finished_at,
     fetches.state,
@@ -235,9 +239,19 @@ def read_account_changes(connection: Connection, blogger_id: UUID) -> list[Accou
     return fetch_all(connection, AccountChange, _CHANGES, {"blogger_id": blogger_id})
 
 
-def read_follower_counts(connection: Connection, blogger_id: UUID) -> list[tuple[date, int]]:
-    """Return the days on which a blogger's profile was saved, each with the number of followers, the oldest first."""
-    return connection.execute(_FOLLOWER_COUNTS, {"blogger_id": blogger_id}).fetchall()
+def read_follower_counts(
+    connection: Connection, bloggers: Sequence[UUID], since: date | None = None
+) -> Mapping[UUID, list[tuple[date, int]]]:
+    """Return the days on which each blogger's profile was saved, each with the number of followers, the oldest first.
+
+    Days before `since` are left out. A blogger without a day has an empty list.
+    """
+    counts: dict[UUID, list[tuple[date, int]]] = {blogger_id: [] for blogger_id in bloggers}
+    for blogger_id, day, followers in connection.execute(
+        _FOLLOWER_COUNTS, {"bloggers": list(bloggers), "since": since}
+    ):
+        counts[blogger_id].append((day, followers))
+    return counts
 
 
 def read_tracked_by(connection: Connection, blogger_id: UUID) -> list[TrackedBy]:
@@ -264,9 +278,9 @@ def read_thumbnail_path(connection: Connection, video_id: int) -> str | None:
     return paths[0] if paths else None
 
 
-def list_fetches(connection: Connection, blogger_id: UUID, page: int) -> tuple[int, list[ListedFetch]]:
+def list_fetches(connection: Connection, deployment: str, blogger_id: UUID, page: int) -> tuple[int, list[ListedFetch]]:
     """Return the number of a blogger's fetches, and those of one page, the newest first. The first page is 1."""
-    parameters = _page_parameters(blogger_id, page)
+    parameters = {"deployment": deployment, **_page_parameters(blogger_id, page)}
     return int(fetch_value(connection, _COUNT_FETCHES, parameters)), fetch_all(
         connection, ListedFetch, _FETCHES, parameters
     )

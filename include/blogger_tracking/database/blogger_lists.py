@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import Connection, sql
 
-from blogger_tracking.database.rows import fetch_all, fetch_one
+from blogger_tracking.database.rows import fetch_all, fetch_one, fetch_value
 
 PAGE_SIZE = 50
 """Number of entries on one page of a list."""
@@ -29,7 +29,7 @@ class BloggerState(StrEnum):
 
 
 class BloggerOrder(StrEnum):
-    """Order of a list; a minus means the largest or newest first."""
+    """Order of a list; a minus means the largest or newest first. The name is that of the channel, or the username."""
 
     NAME = "name"
     MOST_FOLLOWERS = "-followers"
@@ -49,7 +49,10 @@ class BloggerFilter:
 
 @dataclass(frozen=True, slots=True)
 class ListedBlogger:
-    """A blogger with the organizations that track the blogger, the number of videos and the last fetch."""
+    """A blogger with the organizations that track the blogger, the number of videos and the last fetch.
+
+    `is_pending`: the initial fetch of an active tracked account is pending.
+    """
 
     id: UUID
     platform: str
@@ -103,7 +106,7 @@ _SCRAPED_BLOGGERS = sql.SQL("""(
 )""")
 
 _ORDERS = {
-    BloggerOrder.NAME: (sql.SQL("lower(blogger.username)"), _BLOGGERS),
+    BloggerOrder.NAME: (sql.SQL("lower(coalesce(nullif(blogger.channel_name, ''), blogger.username))"), _BLOGGERS),
     BloggerOrder.MOST_FOLLOWERS: (sql.SQL("-blogger.subscribers"), _BLOGGERS),
     BloggerOrder.NEWEST_FETCH: (sql.SQL("-blogger.scraped_at"), _SCRAPED_BLOGGERS),
     BloggerOrder.OLDEST_FETCH: (sql.SQL("blogger.scraped_at"), _SCRAPED_BLOGGERS),
@@ -130,21 +133,31 @@ _TRACKED = """
 _IN_ORGANIZATION = sql.SQL(_TRACKED).format(condition=sql.SQL("tracked_accounts.organization_id = %(organization)s"))
 _ACTIVE = sql.SQL(_TRACKED).format(condition=sql.SQL("tracked_accounts.is_active"))
 _TRACKED_AT_ALL = sql.SQL(_TRACKED).format(condition=sql.SQL("true"))
-_PENDING = sql.SQL(_TRACKED).format(condition=sql.SQL("tracked_accounts.pending_initial_fetch"))
+_PENDING = sql.SQL(_TRACKED).format(
+    condition=sql.SQL("tracked_accounts.is_active and tracked_accounts.pending_initial_fetch")
+)
 _PAUSED = sql.SQL("({tracked} and not {active})").format(tracked=_TRACKED_AT_ALL, active=_ACTIVE)
 _ACCOUNT_STATE = sql.SQL("blogger.account_state = %(state)s")
 
-# Begins with the failed fetches, which are few and have an index of their own.
+# Begins with the failed fetches, which are few and have an index of their own. An index finds each blogger's last
+# fetch. Runs of the deployment `imported` stand for the earlier system: their fetches are no last ones.
 _FAILED = sql.SQL("""
     blogger.id in (
         select failed.blogger_id
-        from blogger_tracking.fetches as failed
-        where failed.state = 'failed'
-          and not exists (
-              select
-              from blogger_tracking.fetches as later
-              where later.blogger_id = failed.blogger_id and later.id > failed.id
-          )
+        from (
+            select distinct fetches.blogger_id
+            from blogger_tracking.fetches
+            where fetches.state = 'failed'
+        ) as failed
+        cross join lateral (
+            select fetches.state
+            from blogger_tracking.fetches
+            join blogger_tracking.runs on runs.id = fetches.run_id
+            where fetches.blogger_id = failed.blogger_id and runs.deployment <> 'imported'
+            order by fetches.id desc
+            limit 1
+        ) as last_fetch
+        where last_fetch.state = 'failed'
     )
 """)
 
@@ -182,7 +195,7 @@ cross join lateral (
             '[]'
         ) as organizations,
         coalesce(bool_or(tracked_accounts.is_active), false) as is_active,
-        coalesce(bool_or(tracked_accounts.pending_initial_fetch), false) as is_pending
+        coalesce(bool_or(tracked_accounts.is_active and tracked_accounts.pending_initial_fetch), false) as is_pending
     from blogger_tracking.tracked_accounts
     join blogger_tracking.organizations on organizations.id = tracked_accounts.organization_id
     where tracked_accounts.blogger_id = blogger.id
@@ -195,6 +208,7 @@ left join lateral (
             'dag_run_id', runs.dag_run_id,
             'task_id', fetches.task_id,
             'map_index', fetches.map_index,
+            'is_here', runs.deployment = %(deployment)s,
             'planned_at', runs.planned_at,
             'finished_at', fetch_attempts.finished_at,
             'state', fetches.state,
@@ -212,8 +226,11 @@ order by page.place
 """
 
 
+_EXISTS = "select exists (select from blogger_tracking.blogger_information where id = %(blogger_id)s)"
+
+
 def list_bloggers(
-    connection: Connection, restriction: BloggerFilter, order: BloggerOrder, page: int
+    connection: Connection, deployment: str, restriction: BloggerFilter, order: BloggerOrder, page: int
 ) -> tuple[int, list[ListedBlogger]]:
     """Return the number of matching bloggers, and those of one page. The first page is 1."""
     key, source = _ORDERS[order]
@@ -229,12 +246,17 @@ def list_bloggers(
         "offset": (page - 1) * PAGE_SIZE,
     }
     found = fetch_one(connection, _Page, statement, parameters)
-    return found.total, read_bloggers(connection, found.ids)
+    return found.total, read_bloggers(connection, deployment, found.ids)
 
 
-def read_bloggers(connection: Connection, ids: list[UUID]) -> list[ListedBlogger]:
-    """Return these bloggers, as far as they exist, in this order."""
-    return fetch_all(connection, ListedBlogger, _DETAILS, {"ids": ids})
+def read_bloggers(connection: Connection, deployment: str, ids: list[UUID]) -> list[ListedBlogger]:
+    """Return these bloggers, as far as they exist, in this order. `is_here` of a last fetch compares `deployment`."""
+    return fetch_all(connection, ListedBlogger, _DETAILS, {"deployment": deployment, "ids": ids})
+
+
+def blogger_exists(connection: Connection, blogger_id: UUID) -> bool:
+    """Return True if there is a blogger with this id."""
+    return bool(fetch_value(connection, _EXISTS, {"blogger_id": blogger_id}))
 
 
 def _conditions(restriction: BloggerFilter) -> list[sql.Composable]:

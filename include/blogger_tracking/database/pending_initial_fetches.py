@@ -193,12 +193,12 @@ where tracked_accounts.pending_initial_fetch
 """
 
 
-def reopen_initial_fetch(connection: Connection, tracking_id: UUID) -> None:
+def reopen_initial_fetch(connection: Connection, tracking_id: UUID) -> bool:
     """Make an initial fetch that ended without videos pending again, as the next attempt.
 
-    Changes nothing if the initial fetch is pending or has succeeded.
+    Return False, and change nothing, if the initial fetch is pending or has succeeded.
     """
-    connection.execute(_REOPEN, {"tracking_id": tracking_id})
+    return connection.execute(_REOPEN, {"tracking_id": tracking_id}).rowcount > 0
 
 
 def find_addressed_account(connection: Connection, message: InitialFetchMessage) -> UUID:

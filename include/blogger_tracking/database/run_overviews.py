@@ -1,4 +1,4 @@
-"""Overview of the whole system for the Bloggers page: runs, platforms, and requests of a run."""
+"""Overview of the whole system for the Bloggers page: runs, platforms, and requests."""
 
 from __future__ import annotations
 
@@ -115,6 +115,21 @@ where run_id = %(run_id)s
 having count(*) > 0
 """
 
+# An attempt counts as a whole at its start. The index fetch_attempts_by_start finds the attempts.
+_REQUESTS_SINCE = """
+select fetches.platform, sum(request.requests::integer)::integer as requests
+from blogger_tracking.fetch_attempts
+join blogger_tracking.fetches on fetches.id = fetch_attempts.fetch_id
+cross join jsonb_each_text(fetch_attempts.requests) as request (use, requests)
+where fetch_attempts.started_at >= %(since)s and fetches.platform <> 'YouTube'
+group by fetches.platform
+union all
+select 'YouTube', sum(units)::integer
+from blogger_tracking.youtube_units
+where pacific_day >= %(pacific_day)s and spent_at >= %(since)s and run_id is not null
+having count(*) > 0
+"""
+
 _UNITS_SPENT = "select coalesce(sum(units), 0) from blogger_tracking.youtube_units where pacific_day = %(day)s"
 
 
@@ -142,6 +157,12 @@ def read_platform_overviews(connection: Connection, moment: datetime, platforms:
 def read_requests_of_run(connection: Connection, run_id: int) -> dict[str, int]:
     """Return the number of requests that a run has made so far, by platform."""
     return dict(connection.execute(_REQUESTS, {"run_id": run_id}).fetchall())
+
+
+def read_requests_since(connection: Connection, since: datetime) -> dict[str, int]:
+    """Return the number of requests of all runs by platform, of attempts that began at `since` or later."""
+    parameters = {"since": since, "pacific_day": quota_day(since)}
+    return dict(connection.execute(_REQUESTS_SINCE, parameters).fetchall())
 
 
 def read_units_spent(connection: Connection, moment: datetime) -> int:

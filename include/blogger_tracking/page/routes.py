@@ -30,12 +30,14 @@ from blogger_tracking.database.blogger_lists import (
     BloggerFilter,
     BloggerOrder,
     BloggerState,
+    blogger_exists,
     list_bloggers,
     read_bloggers,
 )
 from blogger_tracking.database.organization_usage import list_organizations, require_organization
 from blogger_tracking.database.run_overviews import read_live_runs
 from blogger_tracking.database.statistics_totals import read_day_totals
+from blogger_tracking.domain.initial_fetch import InitialFetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import AlreadyTrackedError, BloggerNotFoundError
 from blogger_tracking.page import schemas, serializers
@@ -43,7 +45,7 @@ from blogger_tracking.page.access import PageRoute
 from blogger_tracking.page.dependencies import CurrentServices, PageServices
 from blogger_tracking.settings import get_settings
 from blogger_tracking.thumbnails.download import SIGNATURES
-from blogger_tracking.usecases.add_blogger import add_blogger
+from blogger_tracking.usecases.add_blogger import AddedBlogger, add_blogger
 from blogger_tracking.usecases.preview_run import preview_run
 from blogger_tracking.usecases.read_overview import read_overview
 
@@ -111,11 +113,16 @@ def bloggers(  # noqa: PLR0913, PLR0917 - the query has as many parameters
 ) -> schemas.BloggerPage:
     """Return a page of the bloggers."""
     today = datetime.now(UTC).date()
-    restriction = BloggerFilter(search.strip() or None, organization, platform, state)
+    restriction = BloggerFilter(search.strip().removeprefix("@") or None, organization, platform, state)
     with services.pool.connection() as connection:
-        total, listed = list_bloggers(connection, restriction, sort, page)
-        views = read_day_totals(connection, [each.id for each in listed], serializers.first_day(today), VIDEOS_OF_VIEWS)
-    return schemas.BloggerPage(total=total, items=[serializers.blogger(each, views, today) for each in listed])
+        total, listed = list_bloggers(connection, services.deployment, restriction, sort, page)
+        views = read_day_totals(
+            connection, [each.id for each in listed], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"]
+        )
+        followers = read_follower_counts(connection, [each.id for each in listed], serializers.first_day(today))
+    return schemas.BloggerPage(
+        total=total, items=[serializers.blogger(each, views, followers, today) for each in listed]
+    )
 
 
 @reading.get("/bloggers/{blogger_id}")
@@ -123,14 +130,14 @@ def blogger(blogger_id: UUID, services: CurrentServices) -> schemas.BloggerDetai
     """Return one blogger with the history of the account."""
     today = datetime.now(UTC).date()
     with services.pool.connection() as connection:
-        found = read_bloggers(connection, [blogger_id])
+        found = read_bloggers(connection, services.deployment, [blogger_id])
         if not found:
             raise _no_blogger()
-        views = read_day_totals(connection, [blogger_id], serializers.first_day(today), VIDEOS_OF_VIEWS)
-        details = serializers.blogger_details(found[0], views, today)
+        views = read_day_totals(connection, [blogger_id], serializers.first_day(today), VIDEOS_OF_VIEWS, ["views"])
+        followers = read_follower_counts(connection, [blogger_id])
+        details = serializers.blogger_details(found[0], views, followers, today)
         changes = read_account_changes(connection, blogger_id)
         details.history = [schemas.AccountChange.model_validate(change) for change in changes]
-        details.follower_counts = read_follower_counts(connection, blogger_id)
         details.tracked = [
             schemas.TrackedBy.model_validate(tracked) for tracked in read_tracked_by(connection, blogger_id)
         ]
@@ -162,7 +169,7 @@ def fetches(blogger_id: UUID, services: CurrentServices, page: Page = 1) -> sche
     """Return a page of a blogger's fetches, the newest first."""
     with services.pool.connection() as connection:
         _require_blogger(connection, blogger_id)
-        total, items = list_fetches(connection, blogger_id, page)
+        total, items = list_fetches(connection, services.deployment, blogger_id, page)
     return schemas.FetchPage(total=total, items=[schemas.FetchDetails.model_validate(item) for item in items])
 
 
@@ -215,7 +222,7 @@ def _add(services: PageServices, addition: AdditionRequest, body: schemas.AddBlo
         body.username,
     )
     if added.kind is AdditionKind.ALREADY_TRACKED:
-        raise AlreadyTrackedError("This organization already tracks this blogger.")
+        raise AlreadyTrackedError(_already_tracked(added))
     tracking = api_serializers.tracking(added.account, added.dispatched)
     return schemas.Addition(
         tracking_id=tracking.blogger.tracking_id,
@@ -224,13 +231,24 @@ def _add(services: PageServices, addition: AdditionRequest, body: schemas.AddBlo
     )
 
 
+def _already_tracked(added: AddedBlogger) -> str:
+    """Return the sentences of a 409: the addition may have started a failed initial fetch again."""
+    known = "This organization already tracks this blogger."
+    if not added.is_reopened or added.dispatched is None:
+        return known
+    repeated = f"{known} Its first fetch, which had brought no videos,"
+    if added.dispatched.state is InitialFetchState.STARTED:
+        return f"{repeated} was started again."
+    return f"{repeated} is pending again. {added.dispatched.reason}"
+
+
 def _media_type(content: bytes) -> str | None:
     """Return the media type of an image of a known format, whatever the name of its file is."""
     return next((_MEDIA_TYPES[extension] for extension, sign in SIGNATURES.items() if sign.match(content)), None)
 
 
 def _require_blogger(connection: Connection, blogger_id: UUID) -> None:
-    if not read_bloggers(connection, [blogger_id]):
+    if not blogger_exists(connection, blogger_id):
         raise _no_blogger()
 
 

@@ -36,7 +36,7 @@ class Person(PageModel):
 
 
 class Named(PageModel):
-    """An organization."""
+    """Id and name of an organization."""
 
     id: UUID
     name: str
@@ -96,21 +96,35 @@ class QueueDepth(PageModel):
     oldest_at: Time | None
 
 
+class Violation(PageModel):
+    """A violated invariant with the rule in a sentence, and the number of violations."""
+
+    name: str
+    sentence: str
+    count: int
+
+
 class Invariants(PageModel):
-    """Violations by invariant at the last check."""
+    """Last check of the invariants: the number of those that were checked, and the violated ones."""
 
     checked_at: Time
-    violations: dict[str, int]
+    checked: int
+    violations: list[Violation]
 
 
 class Overview(PageModel):
-    """State of the whole system. `requests_of_last_run` has the platforms that the newest ended run requested."""
+    """State of the whole system.
+
+    `requests_of_last_run` has the platforms that the newest ended run requested, `requests_today` those that any run
+    has requested since midnight UTC.
+    """
 
     runs: list[Run]
     live: list[LiveRun]
     platforms: list[PlatformHealth]
     youtube_units: Units
     requests_of_last_run: dict[str, int]
+    requests_today: dict[str, int]
     queues: list[QueueDepth]
     invariants: Invariants | None
 
@@ -159,13 +173,17 @@ class PlannedAccount(PageModel):
 
 
 class Fetch(PageModel):
-    """A fetch with the Airflow task instance that makes the fetch. `map_index` -1: the task is not mapped."""
+    """A fetch with the Airflow task instance that makes the fetch. `map_index` -1: the task is not mapped.
+
+    `is_here` is false for a task instance of another Airflow with the same database.
+    """
 
     fetch_id: int
     dag_id: str
     dag_run_id: str
     task_id: str
     map_index: int
+    is_here: bool
     planned_at: Time
     finished_at: Time | None
     state: str
@@ -176,6 +194,7 @@ class Blogger(PageModel):
     """A blogger in the list.
 
     `views` has each of the last 30 days with the total of the newest videos; null on a day without statistics.
+    `follower_counts` has those of the last 30 days on which a profile was saved.
     """
 
     id: UUID
@@ -191,6 +210,7 @@ class Blogger(PageModel):
     videos: int
     last_fetch: Fetch | None
     views: list[tuple[date, int | None]] = []
+    follower_counts: list[tuple[date, int]] = []
 
 
 class BloggerPage(PageModel):
@@ -224,12 +244,11 @@ class TrackedBy(PageModel):
 class BloggerDetails(Blogger):
     """A blogger with the history of the account and the tracked accounts.
 
-    `follower_counts` has the days on which a look-up saw the profile.
+    `follower_counts` has all days on which a profile was saved.
     """
 
     external_id: str
     url: str
-    follower_counts: list[tuple[date, int]] = []
     history: list[AccountChange] = []
     tracked: list[TrackedBy] = []
 
@@ -260,7 +279,7 @@ class VideoPage(PageModel):
 class BloggerStatistics(PageModel):
     """Totals of all videos at the end of each day with statistics: day, views, likes, comments."""
 
-    totals: list[tuple[date, int, int | None, int | None]]
+    totals: list[tuple[date, int | None, int | None, int | None]]
 
 
 class Capture(PageModel):

@@ -7,6 +7,8 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from blogger_tracking.database.blogger_lists import ListedBlogger
+from blogger_tracking.database.invariant_checks import InvariantCheck
+from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.statistics_totals import DayTotals
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.usernames import profile_url
@@ -16,7 +18,7 @@ from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.read_overview import Overview, RunOverview
 
 VIEWS_DAYS = 30
-"""Number of days of `Blogger.views`, today included."""
+"""Number of days of `Blogger.views` and of the followers of a list, today included."""
 
 
 def overview(read: Overview, moment: datetime) -> schemas.Overview:
@@ -29,13 +31,28 @@ def overview(read: Overview, moment: datetime) -> schemas.Overview:
             spent=read.units_spent, budget=get_settings().youtube_daily_units, resets_at=next_quota_reset(moment)
         ),
         requests_of_last_run=dict(read.requests_of_last_run),
+        requests_today=dict(read.requests_today),
         queues=[
             schemas.QueueDepth(
                 queue=health.queue, waiting=health.visible, parked=health.parked, oldest_at=health.oldest_visible_at
             )
             for health in read.queues
         ],
-        invariants=schemas.Invariants.model_validate(read.invariants) if read.invariants else None,
+        invariants=_invariants(read.invariants) if read.invariants else None,
+    )
+
+
+def _invariants(check: InvariantCheck) -> schemas.Invariants:
+    """Return the invariants of this version: the sentences of others are unknown, until the next check removes them."""
+    checked = [invariant for invariant in INVARIANTS if invariant.name in check.violations]
+    return schemas.Invariants(
+        checked_at=check.checked_at,
+        checked=len(checked),
+        violations=[
+            schemas.Violation(name=invariant.name, sentence=invariant.sentence, count=count)
+            for invariant in checked
+            if (count := check.violations[invariant.name])
+        ],
     )
 
 
@@ -54,23 +71,32 @@ def _run(read: RunOverview) -> schemas.Run:
 
 
 def first_day(today: date) -> date:
-    """Return the first day of `Blogger.views`."""
+    """Return the first day of `Blogger.views` and of the followers of a list."""
     return today - timedelta(days=VIEWS_DAYS - 1)
 
 
-def blogger(listed: ListedBlogger, totals: Mapping[UUID, Sequence[DayTotals]], today: date) -> schemas.Blogger:
-    """Return a blogger of the list with the views of the last days."""
+def blogger(
+    listed: ListedBlogger,
+    totals: Mapping[UUID, Sequence[DayTotals]],
+    followers: Mapping[UUID, list[tuple[date, int]]],
+    today: date,
+) -> schemas.Blogger:
+    """Return a blogger of the list with views and followers by day."""
     body = schemas.Blogger.model_validate(listed)
     body.views = _views(totals.get(listed.id, ()), today)
+    body.follower_counts = followers[listed.id]
     return body
 
 
 def blogger_details(
-    listed: ListedBlogger, totals: Mapping[UUID, Sequence[DayTotals]], today: date
+    listed: ListedBlogger,
+    totals: Mapping[UUID, Sequence[DayTotals]],
+    followers: Mapping[UUID, list[tuple[date, int]]],
+    today: date,
 ) -> schemas.BloggerDetails:
     """Return one blogger, without the history and the tracked accounts."""
     return schemas.BloggerDetails(
-        **blogger(listed, totals, today).model_dump(),
+        **blogger(listed, totals, followers, today).model_dump(),
         external_id=listed.external_id,
         url=profile_url(Platform(listed.platform), listed.username, listed.external_id),
     )

@@ -31,9 +31,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AddedBlogger:
-    """A tracked account after an addition. `dispatched` is None if no initial fetch is pending."""
+    """A tracked account after an addition. `dispatched` is None if no initial fetch is pending.
+
+    `is_reopened`: the initial fetch had ended without videos and is pending again.
+    """
 
     kind: AdditionKind
+    is_reopened: bool
     account: TrackedBlogger
     dispatched: DispatchOutcome | None
 
@@ -94,4 +98,4 @@ def _dispatch(services: FetchServices, airflow: AirflowApi, added: AdditionResul
         account.organization_id,
         dispatched or account.initial_fetch_state,
     )
-    return AddedBlogger(added.kind, account, dispatched)
+    return AddedBlogger(added.kind, added.is_reopened, account, dispatched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import Connection
 
@@ -18,6 +18,7 @@ from blogger_tracking.database.run_overviews import (
     read_newest_runs,
     read_platform_overviews,
     read_requests_of_run,
+    read_requests_since,
     read_units_spent,
 )
 from blogger_tracking.database.run_summaries import read_tallies
@@ -38,13 +39,18 @@ class RunOverview:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """State of the whole system at one moment. `requests_of_last_run` are those of the newest ended batch run."""
+    """State of the whole system at one moment.
+
+    `requests_of_last_run` are those of the newest ended batch run, `requests_today` those of all runs since midnight
+    UTC.
+    """
 
     runs: list[RunOverview]
     live: list[LiveRun]
     platforms: list[PlatformOverview]
     units_spent: int
     requests_of_last_run: Mapping[str, int]
+    requests_today: Mapping[str, int]
     queues: list[QueueHealth]
     invariants: InvariantCheck | None
 
@@ -61,9 +67,14 @@ def read_overview(
         platforms=read_platform_overviews(connection, moment, list(Platform)),
         units_spent=read_units_spent(connection, moment),
         requests_of_last_run=read_requests_of_run(connection, last_ended.run_id) if last_ended else {},
+        requests_today=read_requests_since(connection, _midnight(moment)),
         queues=[read_queue_health(connection, queue, moment) for queue in Queue],
         invariants=read_invariant_check(connection),
     )
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _read_run(connection: Connection, run: NewestRun, failed_share_limit: float) -> RunOverview:

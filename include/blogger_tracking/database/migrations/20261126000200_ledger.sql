@@ -160,6 +160,10 @@ create table blogger_tracking.fetch_attempts (
     check ((outcome is null) = (finished_at is null))
 );
 
+-- Attempts are inserted in the order of their start, so that a summary of each block finds those of a day.
+create index fetch_attempts_by_start on blogger_tracking.fetch_attempts
+using brin (started_at) with (autosummarize = on);
+
 comment on table blogger_tracking.fetch_attempts is 'One try of a fetch, with a lease.';
 comment on column blogger_tracking.fetch_attempts.id is 'The token that saving has to present.';
 comment on column blogger_tracking.fetch_attempts.executor is 'Host and process that made the attempt.';

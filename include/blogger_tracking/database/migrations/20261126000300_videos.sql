@@ -34,7 +34,7 @@ comment on column blogger_tracking.videos.unseen_at is
 comment on column blogger_tracking.videos.removed_at is
     'Time since which the video counts as removed, after too many responses without it. Null: not removed.';
 
-create index videos_by_blogger on blogger_tracking.videos (blogger_id, published_at desc);
+create index videos_by_blogger on blogger_tracking.videos (blogger_id, published_at desc nulls last);
 
 create table blogger_tracking.organization_videos (
     organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
