@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -22,15 +22,16 @@ from devtools.browser import open_browser, open_view, sign_in
 from devtools.docs.demo_week import run_a_week
 from devtools.local_stack.cli import run_interruptible
 from devtools.local_stack.config import BLOGGERS_PAGE, PROJECT_ROOT, SandboxConfig, StackConfig
-from devtools.local_stack.demo_data import load_demo, next_creator, organization_with_room
+from devtools.local_stack.demo_data import DEMO_ORGANIZATIONS, load_demo, next_creator, organization_with_room
 from devtools.local_stack.stack import Stack
 
 FOLDER = PROJECT_ROOT / "docs" / "bloggers-page"
 
 _SEED = SandboxConfig().seed
 _THEMES = ("light", "dark")
-_SIZES = {"wide": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
-_SECONDS = 1000
+_SIZES = {"wide": ViewportSize(width=1280, height=1000), "phone": ViewportSize(width=390, height=844)}
+_ORGANIZATION = DEMO_ORGANIZATIONS[0].name
+_LOOK_UPS_MILLISECONDS = 30_000
 _SETTLE_MILLISECONDS = 500
 """Time for thumbnails and transitions after the data is there."""
 
@@ -49,16 +50,6 @@ limit 1
 _NAME = "select channel_name from blogger_tracking.blogger_information where id = %(blogger)s"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view of the page: its name in file names, its path, its heading, and what is done before the screenshot."""
-
-    name: str
-    path: str
-    heading: str
-    prepare: Callable[[Page], None]
-
-
 def main() -> int:
     """Make all screenshots and return 0."""
     # Not in the project's folder, whose stack may run.
@@ -70,22 +61,53 @@ def main() -> int:
                 run_a_week(stack, connection, _print)
             FOLDER.mkdir(exist_ok=True)
             with open_browser() as browser:
-                for theme in _THEMES:
-                    for size in _SIZES:
-                        _take_screenshots(browser, stack, theme, size)
+                _take_all(browser, stack)
     return 0
 
 
-def _take_screenshots(browser: Browser, stack: Stack, theme: str, size: str) -> None:
-    with _window(browser, stack, theme, size) as page:
-        for view in _views(stack):
-            open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}{view.path}", view.heading)
-            view.prepare(page)
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(_SETTLE_MILLISECONDS)
-            file = FOLDER / f"{view.name}-{theme}-{size}.png"
-            page.screenshot(path=file, animations="disabled")
-            _print(str(file.relative_to(PROJECT_ROOT)))
+def _take_all(browser: Browser, stack: Stack) -> None:
+    # Added bloggers have no past: their view comes last.
+    for take, theme, size in product((_take_views, _take_additions), _THEMES, _SIZES):
+        with _window(browser, stack, theme, size) as page:
+            take(page, stack, f"{theme}-{size}")
+
+
+def _take_views(page: Page, stack: Stack, variant: str) -> None:
+    organization, _ = organization_with_room()
+    with connect(stack.admin_dsn) as connection:
+        blogger = fetch_value(connection, _BLOGGER, {"organization": organization})
+        name = str(fetch_value(connection, _NAME, {"blogger": blogger}))
+    open_view(page, stack.api_url + BLOGGERS_PAGE, "Overview")
+    _take(page, f"overview-{variant}")
+    open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}/organizations", "Organizations")
+    page.get_by_role("button", name="Show the next run").first.click()
+    expect(page.get_by_text("videos for").first).to_be_visible()
+    _take(page, f"organizations-{variant}")
+    open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}/bloggers?sort=-followers&state=active", "Bloggers")
+    _take(page, f"bloggers-{variant}")
+    open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}/bloggers/{blogger}", name)
+    _take(page, f"blogger-{variant}")
+
+
+def _take_additions(page: Page, stack: Stack, variant: str) -> None:
+    with connect(stack.admin_dsn) as connection:
+        lines = [f"{platform} {next_creator(connection, _SEED, platform).username}" for platform in Platform]
+    open_view(page, f"{stack.api_url}{BLOGGERS_PAGE}/add", "Add bloggers")
+    page.get_by_label("Organization").select_option(label=_ORGANIZATION)
+    page.get_by_label("Bloggers, one a line").fill("\n".join([*lines, "Instagram nobody.has.this.name"]))
+    page.get_by_role("button", name="Add 4 bloggers").click()
+    results = page.get_by_role("region", name="Results", exact=True)
+    expect(results.get_by_text("Not added", exact=True)).to_be_visible(timeout=_LOOK_UPS_MILLISECONDS)
+    expect(results.get_by_text("Added", exact=True)).to_have_count(3)
+    _take(page, f"add-{variant}")
+
+
+def _take(page: Page, name: str) -> None:
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(_SETTLE_MILLISECONDS)
+    file = FOLDER / f"{name}.png"
+    page.screenshot(path=file, animations="disabled")
+    _print(str(file.relative_to(PROJECT_ROOT)))
 
 
 @contextmanager
@@ -98,40 +120,6 @@ def _window(browser: Browser, stack: Stack, theme: str, size: str) -> Generator[
         yield page
     finally:
         context.close()
-
-
-def _views(stack: Stack) -> list[View]:
-    organization, _ = organization_with_room()
-    with connect(stack.admin_dsn) as connection:
-        blogger = fetch_value(connection, _BLOGGER, {"organization": organization})
-        name = str(fetch_value(connection, _NAME, {"blogger": blogger}))
-        creators = [next_creator(connection, _SEED, platform).username for platform in Platform]
-    return [
-        View("overview", "", "Overview", _nothing),
-        View("organizations", "/organizations", "Organizations", _show_next_run),
-        View("bloggers", "/bloggers?sort=-lastFetch&state=active", "Bloggers", _nothing),
-        View("blogger", f"/bloggers/{blogger}", name, _nothing),
-        View("add", "/add", "Add bloggers", lambda page: _add(page, creators)),
-    ]
-
-
-def _show_next_run(page: Page) -> None:
-    page.get_by_role("button", name="Show the next run").first.click()
-    expect(page.get_by_text("videos for").first).to_be_visible()
-
-
-def _add(page: Page, creators: list[str]) -> None:
-    names = [f"{platform} {name}" for platform, name in zip(Platform, creators, strict=True)]
-    page.get_by_label("Organization").select_option(label="Northlight Media (has room)")
-    page.get_by_label("Bloggers, one a line").fill("\n".join([*names, "Instagram nobody.has.this.name"]))
-    page.get_by_role("button", name="Add 4 bloggers").click()
-    results = page.get_by_role("region", name="Results", exact=True)
-    expect(results.get_by_text("Not added", exact=True)).to_be_visible(timeout=30 * _SECONDS)
-    expect(results.get_by_text("Added", exact=True)).to_have_count(3)
-
-
-def _nothing(page: Page) -> None:
-    del page
 
 
 def _print(line: str) -> None:

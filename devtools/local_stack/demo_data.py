@@ -123,8 +123,12 @@ from added
 """
 
 _INSERT_BLOGGER = """
-insert into blogger_tracking.blogger_information (id, platform, username, external_id, sec_id, channel_name)
-values (%(blogger)s, %(platform)s, %(username)s, %(external_id)s, %(sec_id)s, %(channel_name)s)
+insert into blogger_tracking.blogger_information (
+    id, platform, username, external_id, sec_id, channel_name, subscribers
+)
+values (
+    %(blogger)s, %(platform)s, %(username)s, %(external_id)s, %(sec_id)s, %(channel_name)s, %(followers)s
+)
 on conflict (platform, external_id) do nothing
 """
 
@@ -210,6 +214,7 @@ def _load_tracked_accounts(connection: Connection, organization: DemoOrganizatio
             "external_id": creator.external_id,
             "sec_id": creator.sec_id,
             "channel_name": creator.display_name,
+            "followers": creator.followers,
         }
         for creator in creators
     ]

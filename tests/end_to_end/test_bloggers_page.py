@@ -269,7 +269,8 @@ def test_the_progress_of_a_run_and_then_its_outcome_appear_without_reloading(adm
     expect(progress.get_by_role("progressbar", name="TikTok, fetched bloggers")).to_be_visible()
     expect(progress).to_contain_text(re.compile(r"Instagram: \d+ of \d+ bloggers"))
     expect(progress).to_have_count(0, timeout=90 * SECONDS)
-    outcome = page.get_by_role("region", name="Last runs").get_by_role("listitem").filter(has_text=run)
+    runs = page.get_by_role("region", name="Last runs").get_by_role("listitem")
+    outcome = runs.filter(has=page.get_by_title(run, exact=True))
     expect(outcome).to_contain_text("ended")
 
 

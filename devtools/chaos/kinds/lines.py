@@ -94,6 +94,8 @@ KINDS = (
         sentence="all connections to the application's database cut, several times within seconds",
         points=FETCHING,
         inject=_cut_repeatedly,
+        # Each cut may use up a try: the retries are a second apart here, and minutes as shipped.
+        follow_up=True,
     ),
     Kind(
         name="backends-ended",

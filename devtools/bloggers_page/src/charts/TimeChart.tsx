@@ -4,7 +4,7 @@ import { line } from "d3-shape";
 import { useId } from "react";
 
 import { number } from "../format/numbers";
-import { day } from "../format/times";
+import { day, tickText } from "../format/times";
 import { rangeOfCounts, spread } from "./ranges";
 
 export type Point = { at: string; value: number | null };
@@ -14,7 +14,7 @@ type Props = { title: string; points: Point[] };
 const WIDTH = 640;
 const HEIGHT = 220;
 const A_DAY = 86_400_000;
-const MARGIN = { top: 10, right: 16, bottom: 26, left: 52 };
+const MARGIN = { top: 10, right: 28, bottom: 26, left: 52 };
 
 /** Line over time with axes; the line has a gap where a number is not known. */
 export const TimeChart = ({ title, points }: Props) => {
@@ -34,7 +34,7 @@ export const TimeChart = ({ title, points }: Props) => {
     .defined((point) => point.value !== null)
     .x((point) => x(new Date(point.at)))
     .y((point) => y(point.value ?? 0));
-  const format = x.tickFormat(5);
+  const span = Math.max(...times) - Math.min(...times);
   // Only as many digits as tell the ticks apart, with the letters of the other numbers of the page.
   const size = y.tickFormat(5, "~s");
   const summary =
@@ -56,7 +56,7 @@ export const TimeChart = ({ title, points }: Props) => {
           <g key={tick.getTime()} transform={`translate(${x(tick)} ${HEIGHT - MARGIN.bottom})`}>
             <line stroke="currentColor" y2={5} />
             <text dy="1.6em" fill="currentColor" textAnchor="middle">
-              {format(tick)}
+              {tickText(tick, span)}
             </text>
           </g>
         ))}

@@ -1,6 +1,11 @@
 const dayFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
 const timeFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
+const hourFormat = new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: "UTC" });
+const shortDayFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const monthFormat = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric", timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+
+const A_YEARS_HALF = 183 * 86_400_000;
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * 86_400],
@@ -13,6 +18,12 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 /** Return a day in UTC, such as 3 Dec 2026. */
 export function day(iso: string): string {
   return dayFormat.format(new Date(iso));
+}
+
+/** Return a time on an axis that shows so many milliseconds: the day, the month of a long axis, or the hour of a day. */
+export function tickText(tick: Date, span: number): string {
+  if (tick.getUTCHours() !== 0) return hourFormat.format(tick);
+  return (span > A_YEARS_HALF ? monthFormat : shortDayFormat).format(tick);
 }
 
 /** Return a moment in UTC to the minute. */

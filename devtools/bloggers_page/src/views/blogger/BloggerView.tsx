@@ -1,4 +1,4 @@
-import { Stack } from "@chakra-ui/react";
+import { Grid, Stack } from "@chakra-ui/react";
 import { useParams } from "react-router-dom";
 
 import { api } from "../../api/client";
@@ -30,10 +30,12 @@ export const BloggerView = () => {
         {(details) => (
           <Stack gap={4}>
             <BloggerHeader blogger={details} reload={blogger.reload} />
-            <Followers blogger={details} />
-            <Totals bloggerId={bloggerId} version={version} />
-            <FollowerCounts counts={details.followerCounts} />
+            <Grid alignItems="start" gap={4} templateColumns={{ base: "minmax(0, 1fr)", lg: "minmax(0, 2fr) minmax(0, 1fr)" }}>
+              <Totals bloggerId={bloggerId} version={version} />
+              <Followers blogger={details} />
+            </Grid>
             <Videos blogger={details} version={version} />
+            <FollowerCounts counts={details.followerCounts} />
             <FetchHistory bloggerId={bloggerId} version={version} />
             <StateHistory changes={details.history} />
           </Stack>

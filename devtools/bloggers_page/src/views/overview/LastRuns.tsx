@@ -7,6 +7,7 @@ import { RouteLink } from "../../components/RouteLink";
 import { Section } from "../../components/Section";
 import { StackedBar } from "../../components/StackedBar";
 import { When } from "../../components/When";
+import { moment } from "../../format/times";
 import { paths } from "../../paths";
 
 /** The newest batch runs with the outcomes of their fetches. */
@@ -30,8 +31,10 @@ export const LastRuns = ({ runs }: { runs: Run[] }) => (
 const RunOutcomes = ({ run }: { run: Run }) => (
   <Box as="li">
     <Text mb={1} overflowWrap="anywhere">
-      <RouteLink to={paths.dagRun("blogger_batch_fetch", run.dagRunId)}>{run.dagRunId}</RouteLink>,{" "}
-      {run.endedAt ? <>ended <When at={run.endedAt} /></> : <>planned <When at={run.plannedAt} />, not ended yet</>}
+      <RouteLink title={run.dagRunId} to={paths.dagRun("blogger_batch_fetch", run.dagRunId)}>
+        Run of {moment(run.plannedAt)}
+      </RouteLink>
+      {run.endedAt ? <>, ended <When at={run.endedAt} /></> : ", not ended yet"}
     </Text>
     {run.problems.length ? (
       <Box mb={2}>

@@ -38,13 +38,13 @@ export const OverviewView = () => {
         <Loaded lines={8} resource={overview}>
           {(data) => (
             <Stack gap={4}>
-              <LastRuns runs={data.runs} />
               <Platforms overview={data} />
               <Grid gap={4} templateColumns={{ base: "minmax(0, 1fr)", lg: "repeat(3, minmax(0, 1fr))" }}>
                 <Units {...data.youtubeUnits} />
                 <Queues queues={data.queues} />
                 <RuleChecks invariants={data.invariants} />
               </Grid>
+              <LastRuns runs={data.runs} />
             </Stack>
           )}
         </Loaded>
