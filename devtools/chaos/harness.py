@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+from airflow_client.client.models.dag_run_mutable_states import DagRunMutableStates
 
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
@@ -268,6 +269,8 @@ class Harness:
             "select dag_id, run_id from dag_run where dag_id = any(%(dags)s) and state in ('queued', 'running')",
             dags=list(DISTURBED_DAGS[:2]),
         ):
+            # Airflow deletes no run that is running.
+            persistently(partial(trial.client.mark_run, dag_id, dag_run_id, DagRunMutableStates.FAILED))
             persistently(partial(trial.client.delete_run, dag_id, dag_run_id))
         trial.execute(_RELEASE_FETCHES)
         trial.execute(_END_RUNS)

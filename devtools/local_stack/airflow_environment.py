@@ -83,6 +83,18 @@ TUNED_SETTINGS = (
         "The task of a killed worker is retried after half a minute instead of five.",
     ),
     AirflowSetting(
+        "scheduler",
+        "task_queued_timeout",
+        "120",
+        "A task whose worker was killed before the task began is queued again after two minutes instead of ten.",
+    ),
+    AirflowSetting(
+        "scheduler",
+        "task_queued_timeout_check_interval",
+        "30",
+        "Such a task is looked for every half minute instead of every two minutes.",
+    ),
+    AirflowSetting(
         "logging",
         "namespace_levels",
         "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING "

@@ -45,9 +45,9 @@ def pool(line: FaultyLine, database: str) -> Iterator[ConnectionPool]:
     [
         LineFault(LineFailure.BEFORE_COMMIT, SAVING, 1),
         LineFault(LineFailure.AFTER_COMMIT, SAVING, 1),
-        LineFault(LineFailure.BEFORE_COMMIT, SAVING, 3),
+        LineFault(LineFailure.BEFORE_COMMIT, SAVING, 4),
     ],
-    ids=["before COMMIT", "after COMMIT", "three times"],
+    ids=["before COMMIT", "after COMMIT", "four times"],
 )
 def test_a_fetch_whose_line_is_cut_while_it_saves_is_saved_once_and_asks_the_platform_once(
     admin: Connection,
@@ -71,6 +71,7 @@ def test_a_fetch_whose_line_is_cut_while_it_saves_is_saved_once_and_asks_the_pla
     assert not any(check_invariants(admin).values())
 
 
+@pytest.mark.long
 def test_a_line_that_stays_cut_is_an_error_of_the_attempt(
     admin: Connection, build: DatabaseBuilder, services: FetchServices, sandbox: SandboxServer, line: FaultyLine
 ) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from blogger_tracking.database.fetch_claims import ClaimRefused, NoAttempt, NoAttemptReason, claim_fetch
 from blogger_tracking.database.fetch_settlement import (
@@ -40,9 +40,7 @@ from blogger_tracking.usecases.suspend_platform import suspend_after
 logger = logging.getLogger(__name__)
 
 _SAVING_SECONDS = 10.0
-"""Time after which saving is not tried again: less than the time for which a database that is away is waited for."""
-
-_SAVING_PAUSE_SECONDS = 0.5
+"""Time for which saving is tried again. A database that stays away longer is left to the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +178,11 @@ def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> Settl
     return _save_unless_saved(services, claim, outcome)
 
 
-# What ends one connection often ends others, a moment later. A database that stays away is left to the next attempt.
+# What ends one connection often ends others, a moment later.
 @retry(
     retry=retry_if_exception_type(OperationalError),
-    stop=stop_after_attempt(3) | stop_after_delay(_SAVING_SECONDS),
-    wait=wait_fixed(_SAVING_PAUSE_SECONDS),
+    stop=stop_after_delay(_SAVING_SECONDS),
+    wait=wait_exponential(multiplier=0.25, max=2),
     reraise=True,
 )
 def _save_unless_saved(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> SettledFetch:

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+import requests
 
 from devtools.local_stack.airflow_connections import http_connection, variable_of
 from devtools.local_stack.cli import main
-from devtools.local_stack.config import LOOPBACK, PROJECT_ROOT, StackConfig
+from devtools.local_stack.config import BLOGGERS_PAGE, LOOPBACK, PROJECT_ROOT, StackConfig
 from devtools.local_stack.leftovers import marked_processes
 from devtools.local_stack.stack import Stack
 from tests.support.database_builder import DatabaseBuilder
@@ -250,7 +252,7 @@ def test_an_interrupted_start_leaves_no_process(folder: Path, number: signal.Sig
     assert not postmaster.is_running()
 
 
-def test_down_ends_the_stack_that_is_up(folder: Path) -> None:
+def test_up_prints_the_addresses_of_the_stack_that_down_ends(folder: Path) -> None:
     with subprocess.Popen(
         _command("up", folder=folder),
         env=_environment(),
@@ -259,7 +261,12 @@ def test_down_ends_the_stack_that_is_up(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as starting:
-        _wait_for_the_migration_of_airflow(starting)
+        assert starting.stdout is not None
+        printed = "".join(takewhile(lambda line: "`make down`" not in line, starting.stdout))
+        found = re.search(r"^Bloggers +(\S+)\nAirflow +(\S+)\nlogin ", printed, re.MULTILINE)
+        assert found
+        assert found[1] == f"{found[2]}{BLOGGERS_PAGE}"
+        assert requests.get(found[2], timeout=_TIMEOUT_SECONDS).ok
         owner = json.loads((folder / "stack.json").read_text())["pid"]
 
         assert owner == starting.pid
