@@ -15,6 +15,7 @@ from devtools.platform_sandbox.instagram_media import MediaKind, is_mixed, media
 
 _NEWEST_CHECKED = 45
 _STEP_SECONDS = 60
+_TRY_SECONDS = 1_800
 
 
 class WorldOracle:
@@ -68,7 +69,9 @@ class WorldOracle:
         if creator.platform is not PlatformName.INSTAGRAM:
             return True
         # A reel of another account has that account's date and id, and the posts of a mixed account are read as needed.
-        newest = islice(Catalogue(self.world, creator).before(_second(moment) + 1, _second(moment)), _NEWEST_CHECKED)
+        # The creator must stay plain for as long as a try takes.
+        last = _second(moment) + _TRY_SECONDS
+        newest = islice(Catalogue(self.world, creator).before(last + 1, last), _NEWEST_CHECKED)
         return not is_mixed(creator) and all(media_kind(video) is not MediaKind.COLLAB for video in newest)
 
 
