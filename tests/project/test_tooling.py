@@ -33,7 +33,9 @@ def test_a_commit_runs_exactly_the_checks_of_make_check() -> None:
 def test_the_workflow_runs_the_ci_script_on_every_supported_python() -> None:
     job = WORKFLOW["jobs"]["ci"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert [command.split()[-1] for command in commands] == [".ci/run"]
+    assert commands[0].startswith("sudo ")
     assert 'requires-python = ">=3.11"' in (PROJECT_ROOT / "pyproject.toml").read_text()
 
 
