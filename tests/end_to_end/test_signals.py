@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from blogger_tracking.domain.models import Platform
+from devtools.local_stack.adding_over_http import access_token
 from devtools.local_stack.batch_run import wait_for_dag
 from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
@@ -112,7 +113,7 @@ def test_a_rejected_key_is_two_events_two_alerts_and_metrics_of_the_triggerer_an
 
 
 def test_the_api_server_reports_an_error_to_sentry(signals: Signals) -> None:
-    headers = {"Authorization": "Bearer any"}
+    headers = {"Authorization": f"Bearer {access_token(signals.stack, uuid4())}"}
     address = f"{signals.stack.api_url}/blogger/{uuid4()}"
     before = len(signals.sentry.events())
     with psycopg.connect(signals.stack.admin_dsn, autocommit=True) as connection:
