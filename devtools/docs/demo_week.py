@@ -62,6 +62,11 @@ _DATE_BACK = (
     where fetches.id = video_statistics.fetch_id and runs.dag_run_id = %(dag_run_id)s
     """,
     """
+    update blogger_tracking.tracked_accounts
+    set last_scraped_at = last_scraped_at - %(age)s
+    where last_scraped_at >= %(began)s
+    """,
+    """
     update blogger_tracking.videos
     set first_seen_at = first_seen_at - %(age)s
     where first_seen_at >= %(began)s
