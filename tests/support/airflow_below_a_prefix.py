@@ -44,5 +44,5 @@ def served_below(prefix: str, stack: Stack) -> Generator[str]:
 def _answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=_SECONDS).status_code == HTTPStatus.OK
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
