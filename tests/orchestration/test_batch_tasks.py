@@ -249,14 +249,18 @@ def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_f
     assert thread != threading.get_ident(), "asyncio.run ran the event loop in this thread"
 
 
-def test_a_cancelled_trigger_begins_no_fetch_that_still_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_trigger_begins_no_fetch_that_waits_for_a_thread_and_tells_those_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Airflow cancels a trigger whose deferral timed out; the retry makes the fetches, elsewhere perhaps."""
     go_on = threading.Event()
     executor = ThreadPoolExecutor(1)
     fetches = [executor.submit(go_on.wait), executor.submit(go_on.wait)]
     submitted = threading.Event()
+    told: list[threading.Event] = []
 
-    def submit(*_: object) -> list[Future[bool]]:
+    def submit(_instance: object, cancelled: threading.Event) -> list[Future[bool]]:
+        told.append(cancelled)
         submitted.set()
         return fetches
 
@@ -276,6 +280,7 @@ def test_a_cancelled_trigger_begins_no_fetch_that_still_waits_for_a_thread(monke
     monkeypatch.setattr(fetch_trigger, "_submit", submit)
     asyncio.run(run_and_cancel())
     assert [fetch.cancelled() for fetch in fetches] == [False, True]
+    assert [cancelled.is_set() for cancelled in told] == [True]
     go_on.set()
     executor.shutdown()
 

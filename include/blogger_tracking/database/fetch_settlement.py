@@ -225,6 +225,17 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
     return SettledFetch(videos_new.fetchall()[0], dict(charged.fetchall()))
 
 
+def require_newest_attempt(connection: Connection, claim: Claim) -> None:
+    """Raise StaleClaimError if this attempt may no longer save, because its fetch was released or claimed again."""
+    try:
+        connection.execute(_REQUIRE_NEWEST_ATTEMPT, {"fetch_id": claim.fetch_id, "attempt_id": claim.attempt_id})
+    except SerializationFailure:
+        raise StaleClaimError(
+            f"Attempt {claim.attempt_id} of fetch {claim.fetch_id} asks the platform for nothing more: its run was "
+            "ended, or a newer attempt has taken over the fetch."
+        ) from None
+
+
 def find_settlement(connection: Connection, claim: Claim, outcome: FetchOutcome) -> SettledFetch | None:
     """Return what an earlier `settle_fetch` with these arguments has saved, or None if it saved nothing."""
     found = fetch_values(connection, _SETTLED_ATTEMPT, {"attempt_id": claim.attempt_id, "state": outcome.state})

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from threading import Event
 from typing import Any
 
 from airflow.triggers.base import (
@@ -60,13 +61,14 @@ class FetchBloggersTrigger(BaseTrigger):
         instance = self.task_instance
         if instance is None:
             raise ConfigurationError("This trigger ends a task instance, but was created without one.")
-        log = LogBuffer()
-        submitting = _threads().submit(log.context().run, _submit, instance_try(instance))
+        log, cancelled = LogBuffer(), Event()
+        submitting = _threads().submit(log.context().run, _submit, instance_try(instance), cancelled)
         fetches = await asyncio.wrap_future(submitting)
         try:
             await _wait_for_all(fetches, log)
         finally:
             # A trigger is cancelled when its instance is ended or started elsewhere: what waits must not begin here.
+            cancelled.set()
             for fetch in fetches:
                 fetch.cancel()
         reports = [fetch.result() for fetch in fetches]
@@ -97,9 +99,9 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) 
         await asyncio.to_thread(log.flush)
 
 
-def _submit(instance: InstanceTry) -> list[Future[FetchReport]]:
+def _submit(instance: InstanceTry, cancelled: Event) -> list[Future[FetchReport]]:
     ensure_sentry()
-    return submit_fetches(_threads(), fetch_services(), instance)
+    return submit_fetches(_threads(), fetch_services(), instance, cancelled)
 
 
 @cache

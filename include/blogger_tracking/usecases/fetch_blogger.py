@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
 
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool
@@ -23,6 +25,7 @@ from blogger_tracking.database.fetch_settlement import (
     SettledFetch,
     find_settlement,
     record_requests,
+    require_newest_attempt,
     settle_fetch,
 )
 from blogger_tracking.database.youtube_units import record_units
@@ -33,7 +36,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.platforms import PlatformService
 from blogger_tracking.platforms.listing import VideoBatch
-from blogger_tracking.platforms.request_meter import count_requests
+from blogger_tracking.platforms.request_meter import RequestMeter, count_requests
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.suspend_platform import suspend_after
 
@@ -77,10 +80,17 @@ class FetchReport:
         return self.state is FetchState.FAILED
 
 
-def fetch_blogger(services: FetchServices, fetch_id: int, try_created_at: datetime | None = None) -> FetchReport:
+def fetch_blogger(
+    services: FetchServices,
+    fetch_id: int,
+    try_created_at: datetime | None = None,
+    cancelled: Event | None = None,
+) -> FetchReport:
     """Claim a planned fetch, request the videos from the platform, and save them with their charges.
 
-    `try_created_at` is the time at which Airflow created the try of the task instance; see `claim_fetch`.
+    `try_created_at` is the time at which Airflow created the try of the task instance; see `claim_fetch`. After
+    `cancelled` was set, nothing more is requested unless the attempt may still save: a run that was ended by hand has
+    released its fetches, and a triggerer that stops has not.
 
     Errors of the platform are part of the report. Exceptions of the database propagate: then nothing was saved, and
     the next attempt or the next planning releases the reservation.
@@ -95,20 +105,20 @@ def fetch_blogger(services: FetchServices, fetch_id: int, try_created_at: dateti
     if isinstance(claim, ClaimRefused):
         logger.info("@%s: skipped: %s. Nothing was requested or charged.", claim.username, claim.reason)
         return FetchReport(fetch_id, claim.platform, claim.username, FetchState.SKIPPED, claim.reason)
-    with count_requests() as meter:
-        outcome = replace(_request_videos(services, claim), requests=meter.by_use)
-    if claim.account.platform is Platform.YOUTUBE and meter.total:
-        # In a transaction of its own: the units are spent even if a newer attempt has taken over the fetch.
-        with services.pool.connection() as connection:
-            record_units(connection, datetime.now(UTC), meter.by_use, claim.fetch_id)
+    with count_requests(partial(_require_claim, services, claim, cancelled)) as meter:
+        return _request_and_save(services, claim, meter, started)
+
+
+def _request_and_save(services: FetchServices, claim: Claim, meter: RequestMeter, started: float) -> FetchReport:
     try:
+        outcome = _request_videos(services, claim, meter)
         settled = _save(services, claim, outcome)
     except StaleClaimError as error:
         logger.warning("@%s: %s", claim.account.username, error)
         with services.pool.connection() as connection:
             record_requests(connection, claim.attempt_id, meter.by_use)
         return FetchReport(
-            fetch_id,
+            claim.fetch_id,
             claim.account.platform,
             claim.account.username,
             None,
@@ -119,7 +129,7 @@ def fetch_blogger(services: FetchServices, fetch_id: int, try_created_at: dateti
     seconds = time.monotonic() - started
     _log_outcome(claim, outcome, settled, seconds)
     return FetchReport(
-        fetch_id,
+        claim.fetch_id,
         claim.account.platform,
         claim.account.username,
         outcome.state,
@@ -132,7 +142,24 @@ def fetch_blogger(services: FetchServices, fetch_id: int, try_created_at: dateti
     )
 
 
-def _request_videos(services: FetchServices, claim: Claim) -> FetchOutcome:
+def _require_claim(services: FetchServices, claim: Claim, cancelled: Event | None) -> None:
+    if cancelled is not None and cancelled.is_set():
+        with services.pool.connection() as connection:
+            require_newest_attempt(connection, claim)
+
+
+def _request_videos(services: FetchServices, claim: Claim, meter: RequestMeter) -> FetchOutcome:
+    try:
+        outcome = _request_batch(services, claim)
+    finally:
+        if claim.account.platform is Platform.YOUTUBE and meter.total:
+            # In a transaction of its own: the units are spent even if a newer attempt has taken over the fetch.
+            with services.pool.connection() as connection:
+                record_units(connection, datetime.now(UTC), meter.by_use, claim.fetch_id)
+    return replace(outcome, requests=meter.by_use)
+
+
+def _request_batch(services: FetchServices, claim: Claim) -> FetchOutcome:
     try:
         service = services.platforms[claim.account.platform]
         batch = service.get_user_videos_batch(claim.account, claim.target_count)

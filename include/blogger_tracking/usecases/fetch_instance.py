@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from threading import Event
 
 from pydantic import JsonValue
 
@@ -19,12 +20,15 @@ from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, 
 logger = logging.getLogger(__name__)
 
 
-def submit_fetches(executor: Executor, services: FetchServices, instance: InstanceTry) -> list[Future[FetchReport]]:
+def submit_fetches(
+    executor: Executor, services: FetchServices, instance: InstanceTry, cancelled: Event | None = None
+) -> list[Future[FetchReport]]:
     """Submit the fetches that this try of a task instance has to make.
 
     There are none if an interrupted start has made them all, or if the bloggers were removed since planning. Each fetch
-    runs in a copy of the caller's context, so that its log lines go to the log of the instance. Raises
-    UnplannedInstanceError if the ledger does not know the run.
+    runs in a copy of the caller's context, so that its log lines go to the log of the instance. The caller sets
+    `cancelled` when the instance is ended; see `fetch_blogger`. Raises UnplannedInstanceError if the ledger does not
+    know the run.
     """
     with services.pool.connection() as connection:
         fetches = read_instance_fetches(connection, instance)
@@ -42,7 +46,9 @@ def submit_fetches(executor: Executor, services: FetchServices, instance: Instan
             else "the bloggers were removed",
         )
     return [
-        executor.submit(contextvars.copy_context().run, fetch_blogger, services, fetch_id, instance.created_at)
+        executor.submit(
+            contextvars.copy_context().run, fetch_blogger, services, fetch_id, instance.created_at, cancelled
+        )
         for fetch_id in due
     ]
 
