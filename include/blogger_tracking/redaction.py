@@ -1,10 +1,11 @@
-"""Redaction of secrets in texts that leave the process: error texts, the ledger's reasons, events of Sentry."""
+"""Redaction of secrets in texts that leave the process: log lines, errors, reasons in the ledger, events of Sentry."""
 
 from __future__ import annotations
 
 import string
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 SHORTEST_PIECE = 8
@@ -30,6 +31,7 @@ def remember_secret(secret: str | None) -> None:
 def forget_secrets() -> None:
     """Forget the remembered secrets."""
     _secrets.clear()
+    _pieces.cache_clear()
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -38,9 +40,20 @@ def redact(text: str, *secrets: str) -> str:
     A secret is found in upper and lower case, percent-encoded, in base64 at any offset, and cut: every piece of
     SHORTEST_PIECE characters is replaced. A shorter secret is only found as a whole.
     """
-    variants = {variant for secret in (*secrets, *_secrets) if secret for variant in _variants(secret)}
-    lowered = text.translate(_LOWER)
-    return "".join(_masked(text, sorted(_spans(lowered, variants))))
+    pieces = _pieces(frozenset(filter(None, (*secrets, *_secrets))))
+    return "".join(_masked(text, sorted(_spans(text.translate(_LOWER), pieces)))) if pieces else text
+
+
+@lru_cache(maxsize=32)
+def _pieces(secrets: frozenset[str]) -> Mapping[int, frozenset[str]]:
+    """Return the pieces of all variants of the secrets, by their length. Log lines ask for the same secrets."""
+    pieces: dict[int, set[str]] = {}
+    for variant in {variant for secret in secrets for variant in _variants(secret)}:
+        length = min(SHORTEST_PIECE, len(variant))
+        pieces.setdefault(length, set()).update(
+            variant[start : start + length] for start in range(len(variant) - length + 1)
+        )
+    return {length: frozenset(known) for length, known in pieces.items()}
 
 
 def _variants(secret: str) -> Iterator[str]:
@@ -55,13 +68,7 @@ def _variants(secret: str) -> Iterator[str]:
             yield inner.translate(str.maketrans("+/", "-_"))
 
 
-def _spans(text: str, variants: Iterable[str]) -> Iterator[tuple[int, int]]:
-    pieces: dict[int, set[str]] = {}
-    for variant in variants:
-        length = min(SHORTEST_PIECE, len(variant))
-        pieces.setdefault(length, set()).update(
-            variant[start : start + length] for start in range(len(variant) - length + 1)
-        )
+def _spans(text: str, pieces: Mapping[int, frozenset[str]]) -> Iterator[tuple[int, int]]:
     for length, known in pieces.items():
         for start in range(len(text) - length + 1):
             if text[start : start + length] in known:

@@ -6,6 +6,7 @@ Each service is created at its first use and kept for the life of the process.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from copy import copy
 from functools import partial
@@ -23,6 +24,7 @@ from blogger_tracking.database.connections import OpenConnection, open_pool
 from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.log_redaction import redact_log_records
 from blogger_tracking.orchestration.process_cache import cached_in_process
 from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
 from blogger_tracking.redaction import redact, remember_secret
@@ -42,6 +44,12 @@ AIRFLOW_API = "airflow_api"
 
 SENTRY = "sentry"
 """Connection id of Sentry: password = the DSN. Optional."""
+
+_SECRET_EXTRAS = re.compile(
+    r"secret|token|passw|api_?key|access_key|account_key|private_key|connection_string|credential|authorization",
+    re.IGNORECASE,
+)
+"""Names of a Connection's extras whose values are secrets: those of the platforms' and the storages' arguments."""
 
 
 @cached_in_process
@@ -112,7 +120,10 @@ def airflow_api() -> AirflowApi:
 
 
 def get_connection(connection_id: str) -> Connection:
-    """Return an Airflow Connection, whose password is redacted from then on. Raises ConfigurationError for none."""
+    """Return an Airflow Connection. Its password and its secret extras are redacted from then on, in log lines as well.
+
+    Raises ConfigurationError if there is none.
+    """
     try:
         connection = BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
@@ -120,8 +131,18 @@ def get_connection(connection_id: str) -> Connection:
             f"There is no Airflow Connection {connection_id!r}. Nothing was changed. "
             f"Create the Connection in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
         ) from None
-    remember_secret(connection.password)
+    redact_log_records()
+    for secret in (connection.password, *_secret_values(connection.extra_dejson)):
+        remember_secret(secret)
     return connection
+
+
+def _secret_values(extras: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in extras.items():
+        if isinstance(value, Mapping):
+            yield from _secret_values(value)
+        elif isinstance(value, str) and _SECRET_EXTRAS.search(name):
+            yield value
 
 
 def find_connection(connection_id: str) -> Connection | None:

@@ -21,12 +21,19 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def sentry_running() -> Generator[None]:
-    """Start Sentry for the task in the block, and send the events at the end of the block."""
+    """Start Sentry for the task in the block, and send the events at the end of the block.
+
+    Secrets are removed from the error that ends the block: Airflow logs the error outside Python's `logging`.
+    """
+    from blogger_tracking.log_redaction import redact_exception
     from blogger_tracking.orchestration.sentry import ensure_sentry, flush_sentry
 
     ensure_sentry()
     try:
         yield
+    except Exception as error:
+        redact_exception(error)
+        raise
     finally:
         flush_sentry()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import requests
 from airflow.sdk import BaseNotifier, Context
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.connected_services import get_connection
+from blogger_tracking.redaction import remember_secret
 
 TIMEOUT_SECONDS = 10
 
@@ -31,6 +33,7 @@ class WebhookNotifier(BaseNotifier):
         """Post the text. Raises ConfigurationError without the URL, which may be a secret."""
         del context
         connection = get_connection(self.conn_id)
+        _remember_secrets_of(connection.host or "")
         headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
         try:
             response = requests.post(
@@ -46,3 +49,10 @@ class WebhookNotifier(BaseNotifier):
             f"The webhook of the Connection {self.conn_id} did not accept the alert: {reason}. Correct the URL (host) "
             "or the token (password) of the Connection."
         )
+
+
+def _remember_secrets_of(url: str) -> None:
+    """Remember what authenticates the calls of a webhook: the end of its path, and its query."""
+    parts = urlsplit(url)
+    remember_secret(parts.path.rpartition("/")[2])
+    remember_secret(parts.query)
