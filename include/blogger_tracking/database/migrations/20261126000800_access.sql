@@ -96,14 +96,12 @@ grant select, insert, update, delete on blogger_tracking.thumbnail_queue to blog
 grant select, insert, delete on blogger_tracking.youtube_units to blogger_pipeline;
 grant update (units) on blogger_tracking.youtube_units to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.idempotency_keys to blogger_pipeline;
-grant select on blogger_tracking.imported_rows to blogger_pipeline;
 grant select, insert, update on blogger_tracking.rate_limits to blogger_pipeline;
 grant select, insert, update on blogger_tracking.retention_marks to blogger_pipeline;
 grant select, insert, update on blogger_tracking.request_budgets to blogger_pipeline;
 grant select, insert, update, delete on blogger_tracking.look_ups to blogger_pipeline;
 grant select on blogger_tracking.pipeline_canary to blogger_pipeline;
 grant select on blogger_tracking.tracked_bloggers_view to blogger_pipeline;
-grant select on blogger_tracking.blogger_video_queue to blogger_pipeline;
 grant execute on function blogger_tracking.require_unchanged(boolean) to blogger_pipeline;
 
 create policy pipeline on blogger_tracking.organizations to blogger_pipeline using (true) with check (true);

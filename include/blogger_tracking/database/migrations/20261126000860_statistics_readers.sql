@@ -16,7 +16,6 @@ create index statistics_readers_by_organization on blogger_tracking.statistics_r
 alter table blogger_tracking.statistics_readers enable row level security;
 revoke all on blogger_tracking.statistics_readers from public, anon, authenticated;
 grant select on blogger_tracking.statistics_readers to authenticated;
-grant select on blogger_tracking.statistics_readers to blogger_pipeline;
 
 create policy pipeline on blogger_tracking.statistics_readers to blogger_pipeline using (true) with check (true);
 
