@@ -147,9 +147,18 @@ def test_a_member_does_not_wait_for_the_published_keys_that_a_strangers_token_ne
         assert {each.result().status_code for each in waiting} == {401}
 
 
-def test_a_body_over_the_limit_is_413_before_its_end_is_sent(people: People, url: str) -> None:
-    token = token_for(people.person().user_id)
-    head = f"POST /blogger/add HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+@pytest.mark.parametrize(
+    ("authorize", "status"),
+    [
+        pytest.param(lambda user: f"Authorization: Bearer {token_for(user)}\r\n", 413, id="member"),
+        pytest.param(lambda user: f"Authorization: Bearer {token_for(user)}x\r\n", 401, id="forged token"),
+        pytest.param(lambda _: "", 401, id="no token"),
+    ],
+)
+def test_a_body_over_the_limit_is_refused_before_its_end_is_sent(
+    people: People, url: str, authorize: Callable[[UUID], str], status: int
+) -> None:
+    head = f"POST /blogger/add HTTP/1.1\r\nHost: x\r\n{authorize(people.person().user_id)}"
     piece = b"%x\r\n%s\r\n" % (4096, b" " * 4096)
     # Neither body ever ends: whoever waits for its end gets no answer.
     for rest in (
@@ -159,7 +168,7 @@ def test_a_body_over_the_limit_is_413_before_its_end_is_sent(people: People, url
         parts = urlsplit(url)
         with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=10) as connection:
             connection.sendall(head.encode() + rest)
-            assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
+            assert connection.recv(64).startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_a_body_of_the_limit_is_read(people: People, url: str, http: requests.Session, sandbox: SandboxServer) -> None:
