@@ -1,9 +1,15 @@
-"""The values of the Helm chart have the topology and the options of the Compose file."""
+"""The values of the Helm chart have the topology and the options of the Compose file, and keys that the chart knows."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import jsonschema
+import pytest
 import yaml
 
 from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
@@ -14,19 +20,21 @@ _SERVICES: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml")
 _SET_BY_THE_CHART = {
     "AIRFLOW__CELERY__BROKER_URL",
     "AIRFLOW__CELERY__RESULT_BACKEND",
-    "AIRFLOW__CELERY__WORKER_CONCURRENCY",
-    "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT",
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
     "AIRFLOW__CORE__EXECUTOR",
     "AIRFLOW__CORE__FERNET_KEY",
-    "AIRFLOW__API__BASE_URL",
     "AIRFLOW__API__SECRET_KEY",
     "AIRFLOW__API_AUTH__JWT_SECRET",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
     "AIRFLOW__METRICS__STATSD_HOST",
     "AIRFLOW__METRICS__STATSD_ON",
-    "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
 }
+"""Options that chart 1.22 sets from its own values and secrets."""
+
+_OF_COMPOSE = {"AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK"}
+"""Compose asks the scheduler over HTTP; the chart's probe asks the database."""
+
+_CHART_SCHEMA = os.environ.get("TEST_CHART_SCHEMA")
 
 
 def test_the_version_and_the_executor_are_those_of_compose() -> None:
@@ -43,16 +51,28 @@ def test_the_options_of_airflow_are_those_of_compose() -> None:
     }
 
     assert options == {
-        name: value
+        name: _default(value)
         for name, value in environment.items()
-        if name.startswith("AIRFLOW__") and name not in _SET_BY_THE_CHART
+        if name.startswith("AIRFLOW__") and name not in _SET_BY_THE_CHART | _OF_COMPOSE
     }
 
 
+def _default(value: str) -> str:
+    """Return what a value of Compose is without a line in `.env`."""
+    return value.removesuffix("}").partition(":-")[2] if value.startswith("${") else value
+
+
 def test_there_are_as_many_workers_and_triggerers_as_in_compose() -> None:
-    for chart, service in (("workers", "worker"), ("triggerer", "triggerer")):
-        replicas = _SERVICES[service]["deploy"]["replicas"]
-        assert replicas.endswith(f":-{_VALUES[chart]['replicas']}}}")
+    for values, service in ((_VALUES["workers"]["celery"], "worker"), (_VALUES["triggerer"], "triggerer")):
+        assert _default(_SERVICES[service]["deploy"]["replicas"]) == str(values["replicas"])
+
+
+def test_triggerers_are_scaled_by_what_is_deferred_and_never_fewer_than_in_compose() -> None:
+    keda = _VALUES["triggerer"]["keda"]
+
+    assert keda["enabled"]
+    assert keda["minReplicaCount"] == _VALUES["triggerer"]["replicas"]
+    assert keda["query"].endswith("from trigger")
 
 
 def test_the_cluster_policy_of_the_image_is_not_hidden() -> None:
@@ -63,3 +83,34 @@ def test_the_cluster_policy_of_the_image_is_not_hidden() -> None:
 def test_no_value_is_a_secret() -> None:
     assert not {"fernetKey", "apiSecretKey", "jwtSecret"} & _VALUES.keys()
     assert _VALUES["data"].keys() == {"metadataSecretName"}
+
+
+needs_schema = pytest.mark.skipif(
+    _CHART_SCHEMA is None,
+    reason="TEST_CHART_SCHEMA is not set: the chart's values.schema.json is not part of the project",
+)
+
+
+@needs_schema
+def test_the_schema_of_the_chart_accepts_the_values() -> None:
+    jsonschema.Draft7Validator(_chart_schema()).validate(_VALUES)
+
+
+@needs_schema
+def test_the_chart_knows_every_key_and_none_is_deprecated() -> None:
+    assert list(_unknown(_VALUES, _chart_schema(), "")) == []
+
+
+def _chart_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(Path(str(_CHART_SCHEMA)).read_text(encoding="utf-8"))
+    return schema
+
+
+def _unknown(values: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    known: Mapping[str, Any] = schema.get("properties", {})
+    # An object without properties in the schema is free.
+    for key, value in values.items() if known else ():
+        if key not in known or "deprecated" in known[key].get("description", "").lower():
+            yield f"{path}{key}"
+        elif isinstance(value, dict):
+            yield from _unknown(value, known[key], f"{path}{key}.")
