@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.connections import open_pool
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer, RecycledDatabases
-from tests.support.pgbouncer import MISSING, PROGRAM, PgBouncer
+from tests.support.pgbouncer import PgBouncer, needs_pgbouncer
 
 # Set before any import of Airflow, which otherwise writes its configuration to the home of the user.
 _airflow_home = tempfile.mkdtemp(prefix="bt-airflow-")
@@ -36,8 +36,6 @@ STACK_TESTS = (
 
 POOLED_TESTS = (TESTS / "database", TESTS / "usecases")
 """Tests whose pipeline connects directly, and a second time through a transaction-mode pooler."""
-
-needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 # The same examples every time, without a deadline that a slow machine could miss.
 settings.register_profile("reproducible", derandomize=True, deadline=None)

@@ -95,6 +95,25 @@ def test_a_hanging_process_of_airflow_is_ended_and_so_restarted(service: str) ->
     assert _SERVICES[service]["restart"] == "unless-stopped"
 
 
+def test_a_stopped_worker_has_the_time_that_its_longest_task_takes() -> None:
+    settings = Settings()
+    # A consumer looks at its time budget after each delivery, which waits for requests.
+    longest_task = settings.queue_seconds_per_run + settings.request_timeout_seconds
+
+    assert _seconds(_SERVICES["worker"]["stop_grace_period"]) >= longest_task
+
+
+def test_every_service_that_stays_up_has_more_time_to_stop_than_the_ten_seconds_of_docker() -> None:
+    quick = {"redis", "sandbox"}
+    staying = {name for name, service in _SERVICES.items() if service["restart"] == "unless-stopped"} - quick
+
+    assert all(_seconds(_SERVICES[name]["stop_grace_period"]) >= 60 for name in staying)
+
+
+def _seconds(duration: str) -> int:
+    return 60 * int(duration.removesuffix("m"))
+
+
 @pytest.mark.parametrize("service", ["triggerer", "worker"])
 def test_a_service_can_be_scaled(service: str) -> None:
     assert not _SERVICES[service].keys() & {"container_name", "ports", "hostname"}

@@ -12,13 +12,14 @@ import pytest
 from airflow.sdk import BaseNotifier, Context
 
 from blogger_tracking.domain.errors import ConfigurationError
-from blogger_tracking.orchestration import health_tasks
+from blogger_tracking.orchestration import health_tasks, webhook_notifier
 from blogger_tracking.orchestration.health_tasks import newest_slot, watch
 from blogger_tracking.orchestration.webhook_notifier import WebhookNotifier
 from blogger_tracking.settings import get_settings
 from tests.orchestration.conftest import Emitted, InstanceStandIn
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.posted_bodies import PostedBodies
+from tests.support.silent_server import SilentServer
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -130,6 +131,16 @@ def test_the_error_of_a_webhook_names_the_connection_and_not_its_address(
     assert "very-secret" not in str(refused.value)
     assert secret not in str(unreachable.value)
     assert unreachable.value.__suppress_context__, "Sentry would send the text of the suppressed exception"
+
+
+def test_a_webhook_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_notifier, "TIMEOUT_SECONDS", 1)
+    with SilentServer() as server:
+        fields = {"conn_type": "http", "host": f"{server.url}/hook"}
+        monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(fields))
+        with pytest.raises(ConfigurationError, match="ReadTimeout"):
+            WebhookNotifier(text="any").notify({})
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize(

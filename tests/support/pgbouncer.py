@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.support.database_server import DatabaseServer
@@ -23,6 +24,8 @@ PROGRAM = shutil.which("pgbouncer", path=os.pathsep.join((os.environ.get("PATH",
 
 MISSING = "PgBouncer is not installed; on Debian: apt install pgbouncer"
 """Reason for skipping tests, if PROGRAM is None."""
+
+needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
 LOGINS = ("postgres", "pipeline_login")
 
@@ -49,9 +52,12 @@ server_idle_timeout = 5
 
 
 class PgBouncer:
-    """PgBouncer on a Unix socket, with a pool for every database and each of the tests' logins, and for `logins`."""
+    """PgBouncer on a Unix socket, with a pool for every database and each of the tests' logins, and for `logins`.
 
-    def __init__(self, server: DatabaseServer, mode: PoolMode, *logins: str) -> None:
+    `behind` is the folder of a proxy's socket, through which the server is reached.
+    """
+
+    def __init__(self, server: DatabaseServer, mode: PoolMode, *logins: str, behind: Path | None = None) -> None:
         if PROGRAM is None:
             raise FileNotFoundError(MISSING)
         # A short path, because the path of a Unix socket is limited to 107 bytes.
@@ -59,7 +65,7 @@ class PgBouncer:
         folder = Path(self._folder.name)
         configuration = folder / "pgbouncer.ini"
         configuration.write_text(
-            _CONFIGURATION.format(server=server.socket.parent, mode=mode, folder=folder, port=_PORT)
+            _CONFIGURATION.format(server=behind or server.socket.parent, mode=mode, folder=folder, port=_PORT)
         )
         (folder / "logins.txt").write_text("".join(f'"{login}" ""\n' for login in (*LOGINS, *logins)))
         user = _system_user(server)
@@ -72,6 +78,11 @@ class PgBouncer:
             extra_groups=None if user is None else [],
             stderr=subprocess.DEVNULL,
         )
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket on which the pooler listens."""
+        return Path(self._folder.name) / f".s.PGSQL.{_PORT}"
 
     def conninfo(self, database: str, user: str = "postgres") -> str:
         """Return the connection string of a database through the pooler."""

@@ -14,12 +14,16 @@ from urllib.parse import SplitResult, urlsplit
 from airflow.sdk import Connection, ObjectStoragePath
 from airflow.sdk.io import attach, has_fs
 from fsspec import AbstractFileSystem
+from fsspec.asyn import sync
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.connected_services import get_connection
 
 TIMEOUT_SECONDS = 30
 """Timeout of a request to object storage; a connection to the storage has half of that time."""
+
+CALL_SECONDS = 60
+"""Timeout of a call with all its requests. The libraries repeat a request for many minutes."""
 
 
 def open_storage_path(url: str) -> ObjectStoragePath:
@@ -40,6 +44,18 @@ def open_storage_path(url: str) -> ObjectStoragePath:
             f"The setting thumbnail_storage cannot be used: {type(error).__name__}. Nothing was stored. Correct the "
             "address, or the extras of its Connection."
         ) from error
+
+
+def call_storage(path: ObjectStoragePath, method: str, *arguments: object) -> Any:  # noqa: ANN401 - as the method returns
+    """Call a method of the path's file system, such as `pipe_file`, with the path as its first argument.
+
+    Raises FSTimeoutError after CALL_SECONDS, and whatever the storage's library raises.
+    """
+    files = path.fs
+    if not files.async_impl:
+        return getattr(files, method)(path.path, *arguments)
+    # fsspec's asynchronous file systems have a coroutine `_method` for each method; the method itself has no timeout.
+    return sync(files.loop, getattr(files, f"_{method}"), path.path, *arguments, timeout=CALL_SECONDS)
 
 
 def _attach_file_system(address: SplitResult) -> None:

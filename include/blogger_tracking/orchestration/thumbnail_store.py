@@ -6,7 +6,7 @@ from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import ObjectStoragePath
 
 from blogger_tracking.domain.errors import StorageError
-from blogger_tracking.orchestration.object_storage import open_storage_path
+from blogger_tracking.orchestration.object_storage import call_storage, open_storage_path
 from blogger_tracking.settings import get_settings
 
 
@@ -24,7 +24,7 @@ class ObjectThumbnailStore:
         path = self._root / key
         try:
             self._make_folder(path.parent)
-            path.write_bytes(content)
+            call_storage(path, "pipe_file", content)
         except Exception as error:
             # Each storage raises the errors of its own library; the message is tried again after any of these errors.
             # The text of the error is left out, because it may contain secrets.
@@ -34,7 +34,7 @@ class ObjectThumbnailStore:
     def remove(self, path: str) -> None:
         """Remove an object: see `ThumbnailStore`."""
         try:
-            ObjectStoragePath(path).unlink()
+            call_storage(ObjectStoragePath(path), "rm_file")
         except FileNotFoundError:
             return
         except Exception as error:
@@ -53,17 +53,18 @@ class ObjectThumbnailStore:
         if not path.startswith(f"{self._root}/") or ".." in path.split("/"):
             return None
         try:
-            return ObjectStoragePath(path).read_bytes()
+            content: bytes = call_storage(ObjectStoragePath(path), "cat_file")
         except FileNotFoundError:
             return None
         except Exception as error:
             # As above.
             raise StorageError(f"{path} was not read: {type(error).__name__}") from error
+        return content
 
     def require_reachable(self) -> None:
         """Raise StorageError if the storage cannot be read. The storage may be empty."""
         try:
-            self._root.exists()
+            call_storage(self._root, "exists")
         except Exception as error:
             # As above: the libraries' errors have no common base, and their texts may contain secrets.
             raise StorageError(f"{self._root} cannot be read: {type(error).__name__}") from error

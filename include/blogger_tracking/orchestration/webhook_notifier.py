@@ -36,13 +36,15 @@ class WebhookNotifier(BaseNotifier):
         _remember_secrets_of(connection.host or "")
         headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
         try:
-            response = requests.post(
-                connection.host or "", json={"text": self.text}, headers=headers, timeout=TIMEOUT_SECONDS
-            )
+            # The body of the response is not read: it could be endless.
+            with requests.post(
+                connection.host or "", json={"text": self.text}, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
+            ) as response:
+                status = response.status_code
         except requests.RequestException as error:
             raise self._failure(type(error).__name__) from None
-        if not response.ok:
-            raise self._failure(f"HTTP {response.status_code}")
+        if status >= requests.codes.bad_request:
+            raise self._failure(f"HTTP {status}")
 
     def _failure(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
