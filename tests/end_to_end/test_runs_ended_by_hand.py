@@ -1,4 +1,4 @@
-"""Runs that people end in the middle, and instances that people clear while they are at work."""
+"""Runs that people or a time-out end in the middle, and instances that people clear while they are at work."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+import requests
 from airflow_client.client.models.dag_run_mutable_states import DagRunMutableStates
 
 from blogger_tracking.domain.models import Platform
+from devtools.local_stack.adding_over_http import access_token
 from devtools.local_stack.airflow_client import AirflowClient
+from devtools.local_stack.batch_run import wait_for_dag
 from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
+from devtools.platform_sandbox import Creator
 from tests.support.fleet import Fleet
+from tests.support.people import Person
 from tests.support.running_stack import running_stack
 from tests.support.waiting import wait_until
 
 DAG_ID = "blogger_batch_fetch"
+INITIAL_DAG_ID = "blogger_initial_fetch"
 TIMEOUT_SECONDS = 150
 BLOGGERS = 40
 THREADS = 4
@@ -29,6 +35,7 @@ def slow() -> Iterator[Stack]:
         latency_ms=1500,
         environment={
             "BLOGGER_TRACKING_FETCH_THREADS": str(THREADS),
+            "BLOGGER_TRACKING_INITIAL_FETCH_TIMEOUT_MINUTES": "1",
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
         },
@@ -176,3 +183,59 @@ def test_a_killed_triggerer_does_not_ask_again_for_what_it_has_saved(slow: Stack
     assert int(str(count_attempts(fleet))) <= BLOGGERS + THREADS
     assert fleet.charged() == BLOGGERS * 10
     assert fleet.violations() == {}
+
+
+@pytest.fixture
+def hanging(slow: Stack, fleet: Fleet) -> Iterator[str]:
+    """The DAG run id of the initial fetch of a blogger whose platform does not answer, which holds its reservation."""
+    creator = fleet.untracked(Platform.TIKTOK)
+    let_hang(slow, creator)
+    wait_for_dag(slow.client(), INITIAL_DAG_ID)
+    user = fleet.build.member(fleet.organization, "owner")
+    person = Person(requests.Session(), slow.api_url, user, fleet.organization, access_token(slow, user))
+    answer = person.add(creator.username).json()
+    wait_until(lambda: int(str(held(fleet) or 0)) > 0)
+    yield str(answer["initialFetch"]["dagRunId"])
+    answer_again(slow)
+
+
+def let_hang(stack: Stack, creator: Creator) -> None:
+    fault = {"kind": "hang", "path": "user/posts", "creator": creator.sec_id, "seconds": 300}
+    requests.post(f"{stack.sandbox_url}/_sandbox/faults", json=fault, timeout=10).raise_for_status()
+
+
+def answer_again(stack: Stack) -> None:
+    requests.delete(f"{stack.sandbox_url}/_sandbox/faults", timeout=10).raise_for_status()
+
+
+def require_that_the_next_batch_fetches(stack: Stack, fleet: Fleet) -> None:
+    run = stack.client().trigger(DAG_ID, fleet.scope()).dag_run_id
+    assert stack.client().wait_for_run(DAG_ID, run, TIMEOUT_SECONDS).state == "success"
+    wait_until(
+        lambda: (
+            fleet.value("select initial_videos_fetched from tracked_accounts where organization_id = %(organization)s")
+            is True
+        )
+    )
+    assert held(fleet) == 0
+    assert fleet.charged() == fleet.value(
+        "select count(*) from organization_videos where organization_id = %(organization)s"
+    )
+    assert fleet.violations() == {}
+
+
+def test_a_marked_initial_fetch_frees_what_it_holds_at_once(slow: Stack, fleet: Fleet, hanging: str) -> None:
+    slow.client().mark_run(INITIAL_DAG_ID, hanging, DagRunMutableStates.FAILED)
+
+    assert held(fleet) == 0
+    answer_again(slow)
+    require_that_the_next_batch_fetches(slow, fleet)
+
+
+def test_a_timed_out_initial_fetch_frees_what_it_holds_with_the_next_run(
+    slow: Stack, fleet: Fleet, hanging: str
+) -> None:
+    assert slow.client().wait_for_run(INITIAL_DAG_ID, hanging, TIMEOUT_SECONDS).state == "failed"
+
+    answer_again(slow)
+    require_that_the_next_batch_fetches(slow, fleet)
