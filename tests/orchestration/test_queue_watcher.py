@@ -56,6 +56,14 @@ def test_due_messages_have_an_event_again_and_again(build: DatabaseBuilder) -> N
         assert events[0].payload == {"queue": queue.value}
 
 
+def test_messages_that_become_due_after_an_empty_look_have_an_event_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those do that a killed consumer had taken: they are invisible for a while, soon after an event."""
+    looks = iter([True, True, False, True, *[False] * 1000])
+    monkeypatch.setattr(queue_watcher, "EVENT_SECONDS", 1000.0)
+    monkeypatch.setattr(QueueWatcher, "_is_due", lambda _: next(looks))
+    assert len(watch(Queue.THUMBNAILS)) == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [

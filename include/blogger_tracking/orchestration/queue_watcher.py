@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,10 +22,10 @@ from blogger_tracking.domain.queues import Queue
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
-"""Time between two looks at an empty queue: a message starts a consumer at most this long after its retry delay."""
+"""Time between two looks at a queue: a message starts a consumer at most this long after its retry delay."""
 
 EVENT_SECONDS = 300.0
-"""Time between two events: a long queue gets one more consumer every five minutes."""
+"""Time between two events of a queue that always has due messages: it gets one more consumer every five minutes."""
 
 
 class QueueWatcher(BaseEventTrigger):
@@ -40,11 +41,17 @@ class QueueWatcher(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield events without end; an error of the database is logged, and the next look is made as usual."""
+        next_event_at = 0.0
         while True:
             is_due = await asyncio.get_running_loop().run_in_executor(_threads(), self._is_due)
-            if is_due:
+            now = time.monotonic()
+            if not is_due:
+                # What becomes due after this look is news: nobody has it yet.
+                next_event_at = now
+            elif now >= next_event_at:
+                next_event_at = now + EVENT_SECONDS
                 yield TriggerEvent({"queue": self._queue.value})  # type: ignore[no-untyped-call] # as above
-            await asyncio.sleep(EVENT_SECONDS if is_due else LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _is_due(self) -> bool:
         # Imported here: DAG files import this module to declare the watchers.
