@@ -1,24 +1,28 @@
 """Trial of the Compose file without a container engine, run by test_native_trial.py in namespaces of its own.
 
 The services of the profile demo become healthy, a batch runs with two workers and two triggerers, one of each is killed
-in the middle, a triggerer that hangs is ended and started again, and all services start again with other passwords. The
-result is one line of JSON. TRIAL_BLOGGERS adds so many bloggers, to measure the runs.
+in the middle, and a triggerer that hangs is ended and started again. Then the default profile starts with other
+passwords, beside a database behind a transaction-mode pooler and platforms that are there already. The result is one
+line of JSON. TRIAL_BLOGGERS adds so many bloggers, to measure the runs.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import jwt
@@ -32,9 +36,12 @@ from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.local_stack.config import PROJECT_ROOT
 from devtools.platform_sandbox import Creator, World
-from tests.support.compose_file import read_services
+from tests.docker.transaction_pooler import start_pooler
+from tests.support.compose_file import ComposeService, read_services
 from tests.support.containers import Containers
 
+_COMPOSE_FILE = PROJECT_ROOT / "docker-compose.yml"
+_CHECK = r"^(ok|warning|fault|not checked) +(\w+)"
 _START_SECONDS = 400
 _RUN_SECONDS = 600
 _FAILING_SINCE = "/tmp/health-check-fails"  # noqa: S108 - of the container alone
@@ -71,7 +78,7 @@ class Trial:
         for platform in list(Platform) * 1_000:
             self._fleets.untracked(platform)
         self.result: dict[str, Any] = {}
-        self._prepare("env")
+        self._prepare(read_services(_COMPOSE_FILE, folder / "env", ["demo"]))
 
     def run(self) -> None:
         """Run all steps."""
@@ -81,11 +88,11 @@ class Trial:
             if self._bloggers:
                 self.result["seconds_undisturbed"] = self._undisturbed_batch()
             self._disturbed_batch()
+            self.result["secrets_in_arguments"] = sorted(self._services_with_secrets_in_arguments())
+            self.result["open_log_files"] = sorted(self._log_files_of_others())
             self._hang()
             self._containers.stop_all()
-            self._prepare("changed-env")
-            self.result["seconds_to_healthy_again"] = self._start()
-            self._token()
+            self._start_default_profile()
             if self._bloggers:
                 self.result["seconds_with_one_of_each"] = self._undisturbed_batch()
             # Last: the initial fetches go on for a while, and would be measured with what follows.
@@ -93,8 +100,43 @@ class Trial:
         finally:
             self._containers.stop_all()
 
-    def _prepare(self, env_file: str) -> None:
-        services = read_services(PROJECT_ROOT / "docker-compose.yml", self._folder / env_file, ["demo"])
+    def _start_default_profile(self) -> None:
+        env_file = self._folder / "changed-env"
+        services = services_of_default_profile(env_file)
+        address = urlsplit(services["init"].environment["AIRFLOW_CONN_BLOGGER_DB"])
+        start_pooler({str(address.username): str(address.password)})
+        self._prepare(services)
+        self.result["default_profile"] = sorted(read_services(_COMPOSE_FILE, env_file))
+        self.result["seconds_to_healthy_again"] = self._start()
+        self._wait(lambda: self._knows_dags(self._token()), "the DAG files are parsed")
+        self._containers.run_in("scheduler-1", ["python", "-m", "blogger_tracking.cli", "doctor"])
+        # The output is in the file of the health checks, too.
+        printed = re.findall(_CHECK, (self._folder / "scheduler-1.health.log").read_text(), re.MULTILINE)
+        self.result["doctor"] = {name: status for status, name in printed}
+
+    def _services_with_secrets_in_arguments(self) -> Iterator[str]:
+        """Yield the programs of the services that have a secret among their arguments, which every user may read."""
+        secrets = self._secrets()
+        for folder in Path("/proc").iterdir():
+            # The processes of root are those that stand in for the container engine. Others may end at any time.
+            with suppress(OSError):
+                if folder.name.isdigit() and folder.stat().st_uid != 0:
+                    arguments = (folder / "cmdline").read_bytes().decode(errors="replace")
+                    if any(secret in arguments for secret in secrets):
+                        yield arguments.partition("\0")[0]
+
+    def _secrets(self) -> set[str]:
+        """Return the random values of the file `.env`."""
+        return set(re.findall(r"\b[0-9a-f]{64}\b", (self._folder / "env").read_text(encoding="utf-8")))
+
+    def _log_files_of_others(self) -> Iterator[str]:
+        """Yield the log files that somebody else than their owner may read or write."""
+        logs = self._containers.volume("logs")
+        for file in logs.rglob("*"):
+            if file.is_file() and file.stat().st_mode & 0o077:
+                yield str(file.relative_to(logs))
+
+    def _prepare(self, services: dict[str, ComposeService]) -> None:
         self._containers = Containers(services, self._folder)
         environment = services["init"].environment
         self._dsn = environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"]
@@ -147,7 +189,7 @@ class Trial:
         return self._seconds(token, dag_run)
 
     def _fifty_additions(self) -> dict[str, Any]:
-        """Add fifty bloggers at once; return the answers, the runs, and the slowest answer of Airflow's own route."""
+        """Add fifty bloggers at once; return the answers, the runs, and the times of Airflow's own route meanwhile."""
         with connect(self._dsn) as connection:
             organization = self._fleets.organization(connection, "Additions")
             owner = self._fleets.owner(connection, organization)
@@ -166,14 +208,14 @@ class Trial:
         token = self._token()
         with ThreadPoolExecutor(_ADDITIONS) as executor:
             additions = [executor.submit(add, creator) for creator in creators]
-            slowest = 0.0
+            seconds = []
             while not all(addition.done() for addition in additions):
-                slowest = max(slowest, self._seconds_of_route(token))
+                seconds.append(self._seconds_of_route(token))
         answers = [addition.result() for addition in additions]
         return {
             "statuses": sorted({status for status, _ in answers}),
             "runs": sum(self._run(token, run, "blogger_initial_fetch")["state"] != "failed" for _, run in answers),
-            "slowest_route_seconds": round(slowest, 2),
+            "route_seconds": sorted(round(each, 2) for each in seconds),
         }
 
     def _seconds_of_route(self, token: str) -> float:
@@ -257,6 +299,19 @@ class Trial:
         run = self._run(token, dag_run)
         began, ended = (datetime.fromisoformat(run[name]) for name in ("queued_at", "end_date"))
         return round((ended - began).total_seconds(), 1)
+
+
+def services_of_default_profile(env_file: Path) -> dict[str, ComposeService]:
+    """Return the services of the default profile, and those of the profile demo that stand for what is elsewhere.
+
+    Elsewhere are the application's database and the platforms, which are there before `init` begins.
+    """
+    services = read_services(_COMPOSE_FILE, env_file)
+    with_demo = read_services(_COMPOSE_FILE, env_file, ["demo"])
+    elsewhere = {name: with_demo[name] for name in ("demo-database", "demo-logins", "sandbox")}
+    before = {"demo-logins": "service_completed_successfully", "sandbox": "service_healthy"}
+    init = replace(services["init"], dependencies={**services["init"].dependencies, **before})
+    return {**elsewhere, **services, "init": init}
 
 
 def _states(connection: psycopg.Connection) -> dict[str, int]:

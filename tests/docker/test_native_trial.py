@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
+from blogger_tracking.domain.models import Platform
 from devtools.bench.conditions import BENCH_SETTINGS
 from devtools.local_stack.config import PROJECT_ROOT
+from tests.docker import transaction_pooler
 from tests.support.containers import missing_programs
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
@@ -35,7 +38,9 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if os.geteuid() != 0 or missing_programs():
-        pytest.skip(f"needs root, and the programs {', '.join(missing_programs())}")
+        reason = f"needs root, and the programs {', '.join(missing_programs())}"
+        # `.ci/run` installs the programs: nobody would miss a trial that is skipped there.
+        (pytest.fail if "TEST_TRIAL_REQUIRED" in os.environ else pytest.skip)(reason)
     folder = tmp_path_factory.mktemp("containers")
     # The messages that a killed worker had taken are visible again after two minutes instead of fifteen.
     visibility = "\nBLOGGER_TRACKING_QUEUE_VISIBILITY_MINUTES="
@@ -48,6 +53,8 @@ def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     # The random passwords are the values of 64 characters.
     changed = re.sub(r"\b[0-9a-f]{64}\b", lambda match: match[0][::-1], text)
     changed = re.sub(r"^(AIRFLOW_(?:WORKERS|TRIGGERERS))=2$", r"\1=1", changed, flags=re.MULTILINE)
+    pooler = f"@{transaction_pooler.ADDRESS}:{transaction_pooler.PORT}/"
+    changed = re.sub(r"^(BLOGGER_DB_CONNECTION=.*)@demo-database:5432/", rf"\1{pooler}", changed, flags=re.MULTILINE)
     (folder / "changed-env").write_text(changed, encoding="utf-8")
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable]
     process = subprocess.Popen(
@@ -92,8 +99,26 @@ def test_the_invariants_are_zero(result: dict[str, Any]) -> None:
     assert set(result["violations"].values()) == {0}
 
 
-def test_the_services_start_again_with_other_passwords(result: dict[str, Any]) -> None:
+def test_no_service_has_a_secret_among_its_arguments(result: dict[str, Any]) -> None:
+    assert result["secrets_in_arguments"] == []
+
+
+def test_the_log_files_are_readable_by_their_owner_alone(result: dict[str, Any]) -> None:
+    assert result["open_log_files"] == []
+
+
+def test_the_default_profile_starts_with_other_passwords_beside_a_database_behind_a_pooler(
+    result: dict[str, Any],
+) -> None:
+    assert not {"demo-database", "sandbox", "demo-organizations"} & set(result["default_profile"])
     assert result["seconds_to_healthy_again"] > 0
+    found = {name: status for name, status in result["doctor"].items() if status != "ok"}
+    # The sandbox stands for the platforms: its address is a private one, without encryption.
+    assert found == {f"{platform.slug}_api": "fault" for platform in Platform} | {
+        "thumbnail_addresses": "warning",
+        "youtube_statistics_days": "warning",
+    }
+    assert result["doctor"]["pooler"] == "ok"
 
 
 def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result: dict[str, Any]) -> None:
@@ -108,5 +133,8 @@ def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result
 def test_fifty_additions_at_once_all_start_their_initial_fetch(result: dict[str, Any]) -> None:
     assert result["additions"]["statuses"] == [200]
     assert result["additions"]["runs"] == 50
-    # An event loop that waits for a connection answers nothing for 30 seconds.
-    assert result["additions"]["slowest_route_seconds"] < 15
+    # Airflow's own routes answer within a second (the slowest in 0.3 s on a quiet machine with two cores). An event
+    # loop that waits for a connection answers nothing for 30 seconds.
+    seconds = result["additions"]["route_seconds"]
+    assert median(seconds) < 1
+    assert seconds[-1] < 5

@@ -109,6 +109,13 @@ def deployment(
     get_settings.cache_clear()
 
 
+def test_a_connection_that_compose_leaves_empty_is_no_fault(deployment: Deployment) -> None:
+    deployment.set("AIRFLOW_CONN_SENTRY", "")
+    deployment.set("AIRFLOW_CONN_ALERT_WEBHOOK", "")
+    output = deployment.examine()
+    assert output.not_ok == []
+
+
 def test_a_ready_deployment_has_no_line_that_is_not_ok(deployment: Deployment) -> None:
     found = deployment.examine()
     assert found.not_ok == [], found.text

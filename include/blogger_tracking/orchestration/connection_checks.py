@@ -75,11 +75,12 @@ _API_KEY = re.compile(r"sb_(publishable|secret)_.*|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 def check_variables() -> Iterator[Check]:
     """Check that Airflow can read each Connection that is an environment variable.
 
-    Airflow treats a Connection that it cannot read as missing, even an optional one.
+    Airflow treats a Connection that it cannot read as missing, even an optional one. An empty variable, as Compose sets
+    it for a Connection that `.env` leaves out, is no Connection.
     """
     for connection_id in _EXAMPLES:
         variable = _variable(connection_id)
-        if variable in os.environ and find_connection(connection_id) is None:
+        if os.environ.get(variable) and find_connection(connection_id) is None:
             yield fault(variable, "The value is neither JSON nor a URL.", set_connection(connection_id))
 
 
