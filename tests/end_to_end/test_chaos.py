@@ -29,6 +29,16 @@ def harness() -> Iterator[Harness]:
             yield measured
 
 
-@pytest.mark.parametrize("kind", ["api-server-killed", "saving-line-cut-before-commit", "manual-run-during-a-run"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "api-server-killed",
+        "triggerer-killed",
+        "saving-line-cut-before-commit",
+        "saving-line-cut-after-commit",
+        "run-marked-failed",
+        "manual-run-during-a-run",
+    ],
+)
 def test_a_disturbed_run_fetches_everybody_once(harness: Harness, kind: str) -> None:
     assert harness.disturb(KINDS[kind]).violations == []

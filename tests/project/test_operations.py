@@ -27,14 +27,6 @@ STATEMENTS = statements(PAGE)
 STATEMENTS_OF_MOVING_IN = [statement for statement in statements(MOVING_IN) if "create role" not in statement]
 
 
-@pytest.mark.parametrize(
-    "statement", STATEMENTS + STATEMENTS_OF_MOVING_IN, ids=lambda statement: " ".join(statement.split())[:50]
-)
-def test_every_statement_runs(admin: psycopg.Connection, statement: str) -> None:
-    # The tests' login has the name that the page uses as an example.
-    admin.execute(statement.encode())
-
-
 def test_there_are_statements() -> None:
     assert len(STATEMENTS) > 5
     assert len(STATEMENTS_OF_MOVING_IN) == 3

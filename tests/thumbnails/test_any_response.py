@@ -66,7 +66,8 @@ def download(url: str) -> Thumbnail | ThumbnailError:
 
 HEADER_NAMES = st.sampled_from(["Location", "Content-Length", "Transfer-Encoding", "Content-Encoding", "X"])
 LATIN = st.text(st.characters(max_codepoint=255), max_size=30)
-HEADERS = st.lists(st.tuples(HEADER_NAMES, LATIN), max_size=4)
+ADDRESSES = st.builds("{}://{}:{}/{}".format, st.sampled_from(["http", "https", "ftp", "HTTP"]), LATIN, LATIN, LATIN)
+HEADERS = st.lists(st.one_of(st.tuples(HEADER_NAMES, LATIN), st.tuples(st.just("Location"), ADDRESSES)), max_size=4)
 STATUS_LINES = st.one_of(
     st.sampled_from(["HTTP/1.1 200 OK", "HTTP/1.1 302 Found", "HTTP/1.0 301", "HTTP/9.9 200 OK", "ICY 200"]), LATIN
 )
