@@ -1,19 +1,56 @@
-"""Log records and exceptions without secrets, whoever logs them."""
+"""Log records and exceptions without secrets, from every logger."""
 
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from blogger_tracking.log_redaction import redact_exception, redact_log_records
+from blogger_tracking.log_redaction import redact_log_records, redacted_error
 from blogger_tracking.redaction import MASK, forget_secrets, remember_secret
 
 SECRET = "Xk3y-0f-an-1nvented-pr0ject"  # noqa: S105 - invented
 PIECE = SECRET[3:12]
 
 logger = logging.getLogger("any.library")
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise AttributeError(SECRET)
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    """An exception whose attributes cannot be set."""
+
+    url: str
+
+
+class Model(BaseModel):
+    number: int
+
+
+def validation_error() -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate({"number": SECRET})
+    return caught.value
+
+
+def with_note() -> ValueError:
+    error = ValueError("any")
+    error.add_note(f"with {SECRET}")
+    return error
+
+
+def with_cause() -> ValueError:
+    error = ValueError("any")
+    error.__cause__ = OSError(2, f"no {SECRET}", f"/{SECRET}")
+    return error
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +70,6 @@ def redacting() -> Iterator[None]:
         (f"the key {SECRET} is wrong", ()),
         ("the key %s is wrong", (SECRET.upper(),)),
         ("%s is wrong: %r", ("the key", {"key": PIECE})),
-        # More arguments than the text has places for: logging prints both.
-        ("the key is wrong", (SECRET,)),
-        ("%(key)s", ({"other": SECRET},)),
     ],
 )
 def test_no_record_has_a_secret(caplog: pytest.LogCaptureFixture, text: str, arguments: tuple[object, ...]) -> None:
@@ -46,31 +80,69 @@ def test_no_record_has_a_secret(caplog: pytest.LogCaptureFixture, text: str, arg
     assert PIECE.lower() not in caplog.text.lower()
 
 
-def test_a_record_without_a_secret_keeps_its_text_and_arguments(caplog: pytest.LogCaptureFixture) -> None:
-    logger.warning("%s of %s", 1, 2)
+@pytest.mark.parametrize(
+    ("text", "argument"),
+    [("more arguments than places", SECRET), ("%(key)s", {"other": SECRET}), ("%r", Unprintable()), ("%c", -1)],
+)
+def test_a_record_whose_arguments_do_not_fit_is_logged_without_them(
+    caplog: pytest.LogCaptureFixture, text: str, argument: object
+) -> None:
+    logger.warning(text, argument)
+
+    [record] = caplog.records
+    assert record.getMessage() == f"A log record without its arguments: {text}"
+
+
+def test_a_record_without_a_secret_keeps_its_text_its_arguments_and_its_exception(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = ValueError("any")
+    logger.error("%s of %s", 1, 2, exc_info=error)
 
     [record] = caplog.records
     assert (record.msg, record.args) == ("%s of %s", (1, 2))
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
 
 
-def failure(text: str) -> Exception:
-    """Return an exception whose cause, members and arguments have the text, as those of HTTP clients do."""
-    group = ExceptionGroup("all failed", [ValueError(text), RuntimeError(KeyError(text))])
-    group.__cause__ = OSError(f"refused: {text}")
-    return group
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(f"refused: {SECRET}"),
+        ValueError({"url": SECRET}),
+        RuntimeError(KeyError(SECRET)),
+        OSError(2, f"no {SECRET}", f"/{SECRET}"),
+        FrozenError(SECRET),
+        ExceptionGroup(f"all of {SECRET}", [ValueError(SECRET)]),
+        validation_error(),
+        with_note(),
+        with_cause(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_of_any_type_is_logged_without_secrets(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
+    logger.error("failed", exc_info=error)
 
-
-def test_a_record_of_an_exception_has_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    logger.error("failed", exc_info=failure(SECRET))
-
-    assert "refused: ***" in caplog.text
+    assert MASK in caplog.text
     assert PIECE not in caplog.text
+    assert type(error).__name__ in caplog.text
+
+
+def test_a_copy_is_of_the_same_type_and_has_the_traceback() -> None:
+    with pytest.raises(OSError, match="1nvented") as caught:
+        raise OSError(SECRET)
+
+    copy = redacted_error(caught.value)
+
+    assert isinstance(copy, OSError)
+    assert str(copy) == MASK
+    assert traceback.extract_tb(copy.__traceback__) == traceback.extract_tb(caught.value.__traceback__)
 
 
 def test_exceptions_that_are_causes_of_each_other_are_redacted() -> None:
     first, second = ValueError(SECRET), ValueError(1, SECRET)
     first.__cause__, second.__cause__ = second, first
 
-    redact_exception(first)
+    copy = redacted_error(first)
 
-    assert (first.args, second.args) == ((MASK,), (1, MASK))
+    assert (str(copy), str(copy.__cause__)) == (MASK, f"(1, '{MASK}')")

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blogger_tracking.redaction import MASK, SHORTEST_PIECE, forget_secrets, redact, remember_secret
+from blogger_tracking.redaction import (
+    MASK,
+    SHORTEST_PIECE,
+    forget_secrets,
+    redact,
+    remember_secret,
+    remember_secrets_in,
+)
 
 SECRET = "Xk3y/0f+an-1nvented?pr0ject"  # noqa: S105 - invented
 
@@ -60,6 +67,26 @@ def test_neither_the_secret_nor_a_piece_of_it_is_left(text: str, secret: str) ->
 @given(st.text(alphabet="abc ", max_size=100))
 def test_a_text_without_the_secret_is_not_changed(text: str) -> None:
     assert redact(text, SECRET) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "redacted"),
+    [
+        ("https://0123456789abcdef@sentry.example/1", "GET https://sentry.example", "GET https://sentry.example"),
+        ("https://0123456789abcdef@sentry.example/1", "key 0123456789abcdef", f"key {MASK}"),
+        ("postgresql://me:pass-w0rd%40@host/db", "pass-w0rd@", MASK),
+        ("https://hooks.example/services/T0/B0/abcdefghijklmnop/slack", "…/abcdefghijklmnop/…", f"…/{MASK}/…"),
+        ("https://hooks.example/services/T0/B0/abcdefghijklmnop/slack", "/services/", "/services/"),
+        ("https://hooks.example/?key=abcdefgh", "abcdefgh", MASK),
+        ("https://[x", "https://[x", "https://[x"),
+        ("AccountName=example1;AccountKey=abcdefgh==", "example1 has abcdefgh", f"example1 has {MASK}"),
+        ("DefaultEndpointsProtocol=https;BlobEndpoint=https://example", "https://example", "https://example"),
+        ("a;pass-w0rd://", "a;pass-w0rd://", MASK),
+    ],
+)
+def test_of_an_address_only_the_secret_parts_are_remembered(value: str, text: str, redacted: str) -> None:
+    remember_secrets_in(value)
+    assert redact(text) == redacted
 
 
 def test_a_remembered_secret_is_replaced_and_a_short_one_is_not_remembered() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import string
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 SHORTEST_PIECE = 8
 """Characters of a secret in a row that are removed from a text, wherever in the secret they stand."""
 
 MASK = "***"
+
+_SHORTEST_TOKEN = 16
+_URL = re.compile(r"(https?|postgres(ql)?)://", re.IGNORECASE)
+_FIELD = re.compile(r"(?:^|;)([A-Za-z]+)=([^;]+)(?=;|$)")
+_SECRET_FIELDS = re.compile(r"key|secret|signature|password|token", re.IGNORECASE)
 
 # Unlike `str.lower`, keeps the number of characters.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -26,6 +32,31 @@ def remember_secret(secret: str | None) -> None:
     """
     if secret and len(secret) >= SHORTEST_PIECE:
         _secrets.add(secret)
+
+
+def remember_secrets_in(value: str) -> None:
+    """Remember the secret parts of a password, a URL or a connection string of the form `Name=value;Name=value`.
+
+    Of a URL these are the login, the password, the values of the query, and the parts of the path that are as long as
+    tokens: its scheme and its host are in many texts.
+    """
+    if _URL.match(value):
+        _remember_secrets_in_url(value)
+        return
+    fields = _FIELD.findall(value)
+    for secret in [field for name, field in fields if _SECRET_FIELDS.search(name)] if fields else [value]:
+        remember_secret(secret)
+
+
+def _remember_secrets_in_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        remember_secret(url.partition("://")[2])
+        return
+    path = [part for part in parts.path.split("/") if len(part) >= _SHORTEST_TOKEN]
+    for secret in (parts.username, parts.password, *path, *(value for _, value in parse_qsl(parts.query))):
+        remember_secret(unquote(secret) if secret else None)
 
 
 def forget_secrets() -> None:

@@ -285,6 +285,34 @@ def test_a_cancelled_trigger_begins_no_fetch_that_waits_for_a_thread_and_tells_t
     executor.shutdown()
 
 
+def test_a_trigger_that_is_cancelled_while_it_submits_begins_no_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    submitting, go_on = threading.Event(), threading.Event()
+    told: list[threading.Event] = []
+
+    def submit(_instance: object, cancelled: threading.Event) -> list[Future[bool]]:
+        told.append(cancelled)
+        submitting.set()
+        go_on.wait()
+        return []
+
+    async def run() -> TriggerEvent:
+        trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
+        trigger.task_instance = InstanceStandIn("fetch_tiktok")  # type: ignore[assignment] # a stand-in
+        return await anext(trigger.run())
+
+    async def run_and_cancel() -> None:
+        running = asyncio.create_task(run())
+        await asyncio.to_thread(submitting.wait)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        go_on.set()
+
+    monkeypatch.setattr(fetch_trigger, "_submit", submit)
+    asyncio.run(run_and_cancel())
+    assert [cancelled.is_set() for cancelled in told] == [True]
+
+
 def test_the_gate_finishes_the_run(
     build: DatabaseBuilder,
     sandbox: SandboxServer,

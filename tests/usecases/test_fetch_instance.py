@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 from psycopg import Connection
@@ -74,6 +75,17 @@ def attempts(build: DatabaseBuilder) -> list[int]:
     """Return the number of attempts of each fetch."""
     counted = build.rows("select count(*) from fetch_attempts group by fetch_id order by fetch_id")
     return [count for (count,) in counted]
+
+
+def test_no_fetch_begins_for_an_instance_that_was_ended_meanwhile(
+    services: FetchServices, build: DatabaseBuilder, run: RunKey
+) -> None:
+    cancelled = Event()
+    cancelled.set()
+    with ThreadPoolExecutor(BLOGGERS) as threads:
+        fetches = submit_fetches(threads, services, first_try(run), cancelled)
+    assert [type(fetch.exception()) for fetch in fetches] == [CancelledError] * BLOGGERS
+    assert attempts(build) == []
 
 
 def test_the_first_start_fetches_all_bloggers(services: FetchServices, build: DatabaseBuilder, run: RunKey) -> None:

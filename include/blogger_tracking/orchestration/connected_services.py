@@ -27,7 +27,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.log_redaction import redact_log_records
 from blogger_tracking.orchestration.process_cache import cached_in_process
 from blogger_tracking.platforms import PlatformConfig, PlatformService, SharedRateLimiter, create_service
-from blogger_tracking.redaction import redact, remember_secret
+from blogger_tracking.redaction import redact, remember_secrets_in
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 
@@ -50,6 +50,9 @@ _SECRET_EXTRAS = re.compile(
     re.IGNORECASE,
 )
 """Names of a Connection's extras whose values are secrets: those of the platforms' and the storages' arguments."""
+
+_ADDRESS_EXTRAS = ("_url", "_uri", "_endpoint", "_file", "_path")
+"""Ends of names of extras whose values are addresses: a `token_url` is no token."""
 
 
 @cached_in_process
@@ -132,8 +135,8 @@ def get_connection(connection_id: str) -> Connection:
             f"Create the Connection in the UI or set AIRFLOW_CONN_{connection_id.upper()}; README.md has an example."
         ) from None
     redact_log_records()
-    for secret in (connection.password, *_secret_values(connection.extra_dejson)):
-        remember_secret(secret)
+    for value in (connection.password, *_secret_values(connection.extra_dejson)):
+        remember_secrets_in(value or "")
     return connection
 
 
@@ -141,7 +144,7 @@ def _secret_values(extras: Mapping[str, Any]) -> Iterator[str]:
     for name, value in extras.items():
         if isinstance(value, Mapping):
             yield from _secret_values(value)
-        elif isinstance(value, str) and _SECRET_EXTRAS.search(name):
+        elif isinstance(value, str) and _SECRET_EXTRAS.search(name) and not name.lower().endswith(_ADDRESS_EXTRAS):
             yield value
 
 

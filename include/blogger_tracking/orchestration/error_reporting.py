@@ -25,15 +25,17 @@ def sentry_running() -> Generator[None]:
 
     Secrets are removed from the error that ends the block: Airflow logs the error outside Python's `logging`.
     """
-    from blogger_tracking.log_redaction import redact_exception
+    from blogger_tracking.log_redaction import redacted_error
     from blogger_tracking.orchestration.sentry import ensure_sentry, flush_sentry
 
     ensure_sentry()
     try:
         yield
     except Exception as error:
-        redact_exception(error)
-        raise
+        safe = redacted_error(error)
+        if safe is error:
+            raise
+        raise safe from safe.__cause__
     finally:
         flush_sentry()
 

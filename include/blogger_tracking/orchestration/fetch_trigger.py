@@ -63,8 +63,9 @@ class FetchBloggersTrigger(BaseTrigger):
             raise ConfigurationError("This trigger ends a task instance, but was created without one.")
         log, cancelled = LogBuffer(), Event()
         submitting = _threads().submit(log.context().run, _submit, instance_try(instance), cancelled)
-        fetches = await asyncio.wrap_future(submitting)
+        fetches: list[Future[FetchReport]] = []
         try:
+            fetches = await asyncio.wrap_future(submitting)
             await _wait_for_all(fetches, log)
         finally:
             # A trigger is cancelled when its instance is ended or started elsewhere: what waits must not begin here.

@@ -22,7 +22,8 @@ from blogger_tracking.domain.queues import Queue
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
-"""Time between two looks at a queue: a message starts a consumer at most this long after its retry delay."""
+"""Time between two looks at a queue. A message starts a consumer at most this long after its retry delay, unless the
+queue had other due messages at the look before: then EVENT_SECONDS apply."""
 
 EVENT_SECONDS = 300.0
 """Time between two events of a queue that always has due messages: it gets one more consumer every five minutes."""
@@ -45,15 +46,16 @@ class QueueWatcher(BaseEventTrigger):
         while True:
             is_due = await asyncio.get_running_loop().run_in_executor(_threads(), self._is_due)
             now = time.monotonic()
-            if not is_due:
-                # What becomes due after this look is news: nobody has it yet.
+            if is_due is False:
+                # No consumer was started for the messages that become due after this look.
                 next_event_at = now
-            elif now >= next_event_at:
+            elif is_due and now >= next_event_at:
                 next_event_at = now + EVENT_SECONDS
                 yield TriggerEvent({"queue": self._queue.value})  # type: ignore[no-untyped-call] # as above
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _is_due(self) -> bool:
+    def _is_due(self) -> bool | None:
+        """Return True if messages are due, None if the database cannot be asked."""
         # Imported here: DAG files import this module to declare the watchers.
         from blogger_tracking.database.message_queues import has_due_messages
         from blogger_tracking.orchestration.connected_services import database_pool
@@ -69,7 +71,7 @@ class QueueWatcher(BaseEventTrigger):
                 error,
                 LOOK_SECONDS,
             )
-            return False
+            return None
 
 
 @cache

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import requests
 from airflow.sdk import BaseNotifier, Context
 
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.connected_services import get_connection
-from blogger_tracking.redaction import remember_secret
+from blogger_tracking.redaction import remember_secrets_in
 
 TIMEOUT_SECONDS = 10
 
@@ -33,17 +32,22 @@ class WebhookNotifier(BaseNotifier):
         """Post the text. Raises ConfigurationError without the URL, which may be a secret."""
         del context
         connection = get_connection(self.conn_id)
-        _remember_secrets_of(connection.host or "")
+        remember_secrets_in(connection.host or "")
         headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
         try:
-            # The body of the response is not read: it could be endless.
+            # No body is read, not even that of a redirect: it could be endless.
             with requests.post(
-                connection.host or "", json={"text": self.text}, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
+                connection.host or "",
+                json={"text": self.text},
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
             ) as response:
                 status = response.status_code
         except requests.RequestException as error:
             raise self._failure(type(error).__name__) from None
-        if status >= requests.codes.bad_request:
+        if status >= requests.codes.multiple_choices:
             raise self._failure(f"HTTP {status}")
 
     def _failure(self, reason: str) -> ConfigurationError:
@@ -51,10 +55,3 @@ class WebhookNotifier(BaseNotifier):
             f"The webhook of the Connection {self.conn_id} did not accept the alert: {reason}. Correct the URL (host) "
             "or the token (password) of the Connection."
         )
-
-
-def _remember_secrets_of(url: str) -> None:
-    """Remember what authenticates the calls of a webhook: the end of its path, and its query."""
-    parts = urlsplit(url)
-    remember_secret(parts.path.rpartition("/")[2])
-    remember_secret(parts.query)

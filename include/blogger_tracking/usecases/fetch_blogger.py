@@ -88,9 +88,9 @@ def fetch_blogger(
 ) -> FetchReport:
     """Claim a planned fetch, request the videos from the platform, and save them with their charges.
 
-    `try_created_at` is the time at which Airflow created the try of the task instance; see `claim_fetch`. After
-    `cancelled` was set, nothing more is requested unless the attempt may still save: a run that was ended by hand has
-    released its fetches, and a triggerer that stops has not.
+    `try_created_at` is the time at which Airflow created the try of the task instance; see `claim_fetch`. Once
+    `cancelled` is set, each request is preceded by a check that the attempt may still save. It may not if its run was
+    ended by hand, and it may if the triggerer stops.
 
     Errors of the platform are part of the report. Exceptions of the database propagate: then nothing was saved, and
     the next attempt or the next planning releases the reservation.

@@ -6,7 +6,7 @@ import contextvars
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from threading import Event
 
 from pydantic import JsonValue
@@ -26,9 +26,9 @@ def submit_fetches(
     """Submit the fetches that this try of a task instance has to make.
 
     There are none if an interrupted start has made them all, or if the bloggers were removed since planning. Each fetch
-    runs in a copy of the caller's context, so that its log lines go to the log of the instance. The caller sets
-    `cancelled` when the instance is ended; see `fetch_blogger`. Raises UnplannedInstanceError if the ledger does not
-    know the run.
+    runs in a copy of the caller's context, so that its log lines go to the log of the instance. A triggerer sets
+    `cancelled` when the instance is ended (see `fetch_blogger`); a worker's process is ended with the instance.
+    Raises UnplannedInstanceError if the ledger does not know the run.
     """
     with services.pool.connection() as connection:
         fetches = read_instance_fetches(connection, instance)
@@ -47,10 +47,19 @@ def submit_fetches(
         )
     return [
         executor.submit(
-            contextvars.copy_context().run, fetch_blogger, services, fetch_id, instance.created_at, cancelled
+            contextvars.copy_context().run, _fetch_unless_cancelled, services, fetch_id, instance, cancelled
         )
         for fetch_id in due
     ]
+
+
+def _fetch_unless_cancelled(
+    services: FetchServices, fetch_id: int, instance: InstanceTry, cancelled: Event | None
+) -> FetchReport:
+    # The instance may be ended while its fetches are submitted, when the caller has no futures that it could cancel.
+    if cancelled is not None and cancelled.is_set():
+        raise CancelledError
+    return fetch_blogger(services, fetch_id, instance.created_at, cancelled)
 
 
 def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
