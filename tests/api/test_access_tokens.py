@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from uuid import uuid4
 
 import jwt
@@ -212,7 +213,16 @@ def test_a_project_that_signs_with_its_secret_alone_rejects_tokens_of_unknown_ke
     assert len(key_server.asked) == 1
 
 
-@pytest.mark.parametrize("published", [Scripted(status=500), Scripted({"keys": []}), Scripted(b"<html>")])
+@pytest.mark.parametrize(
+    "published",
+    [
+        Scripted(status=500),
+        Scripted({"keys": []}),
+        Scripted(b"<html>"),
+        Scripted({"keys": [{"kty": "oct", "kid": "x", "k": "AAAA", "alg": "HS256"}]}),
+    ],
+    ids=["error", "no keys", "page", "symmetric key"],
+)
 def test_an_unusable_key_set_is_reported_as_unavailable_and_requested_once_per_cooldown(
     key_server: ScriptedServer, published: Scripted
 ) -> None:
@@ -254,6 +264,22 @@ def test_an_unknown_key_id_is_rejected_while_the_cached_keys_are_current_and_the
     with pytest.raises(NotAuthenticatedError):
         by_keys.user_id(signed(EC_KEY, "ES256", "unknown"))
     assert by_keys.user_id(signed(EC_KEY, "ES256", "ec")) == USER
+
+
+@pytest.mark.parametrize(("grace_seconds", "accepted"), [(3600, {"ec"}), (0, set[str]())])
+def test_a_known_key_is_accepted_after_its_lifetime_for_a_while_if_the_endpoint_fails(
+    key_server: ScriptedServer, grace_seconds: float, accepted: set[str]
+) -> None:
+    config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{key_server.url}/jwks.json")
+    verifier = TokenVerifier(
+        config, timeout_seconds=1, cooldown_seconds=0, lifespan_seconds=0.2, grace_seconds=grace_seconds
+    )
+    key_server.play(key_set(ec=EC_KEY), Scripted(status=500))
+    assert verifier.user_id(signed(EC_KEY, "ES256", "ec")) == USER
+    time.sleep(0.3)
+    for key_id in ("ec", "unknown"):
+        with nullcontext() if key_id in accepted else pytest.raises(KeysUnavailableError):
+            assert verifier.user_id(signed(EC_KEY, "ES256", key_id)) == USER
 
 
 def is_accepted(verifier: TokenVerifier, token: str) -> bool:

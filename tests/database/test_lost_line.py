@@ -89,7 +89,7 @@ def line(
 
 @pytest.fixture
 def others(server: DatabaseServer, database: str) -> Iterator[ConnectionPool]:
-    """The connections of all other work."""
+    """A pool whose connections do not lead through the proxy."""
     with open_pool(server.conninfo(database, user="pipeline_login")) as pool:
         yield pool
 
@@ -206,7 +206,7 @@ def test_a_connection_that_the_server_ended_while_idle_is_replaced_before_it_is_
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_a_network_that_loses_every_packet_is_noticed_within_a_minute(pool: ConnectionPool) -> None:
+def test_the_operating_system_watches_each_connection_with_limits_of_a_minute(pool: ConnectionPool) -> None:
     with pool.connection() as connection:
         options = connection.info.get_parameters()
     idle, interval, count = (int(options[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))

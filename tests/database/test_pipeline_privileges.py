@@ -42,8 +42,10 @@ WRITES = {
 }
 
 PRIVILEGES = {
-    # Every statement reads at least the keys of the rows that it writes.
-    "SELECT": re.compile(rf"\b(?:from|join|using|update|insert into) {TABLE}"),
+    # An update and a delete read the rows that they change; an insert reads only on a conflict and for its result.
+    "SELECT": re.compile(
+        rf"\b(?:from|join|using|update) {TABLE}|\binsert into {UPSERTED}[^;\"]*?\b(?:on conflict|returning)\b"
+    ),
     **WRITES,
 }
 

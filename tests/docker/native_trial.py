@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -88,8 +88,8 @@ class Trial:
             if self._bloggers:
                 self.result["seconds_undisturbed"] = self._undisturbed_batch()
             self._disturbed_batch()
-            self.result["secrets_in_arguments"] = sorted(self._services_with_secrets_in_arguments())
-            self.result["open_log_files"] = sorted(self._log_files_of_others())
+            self.result["arguments"] = self._look_at_arguments()
+            self.result["log_files"] = self._look_at_log_files()
             self._hang()
             self._containers.stop_all()
             self._start_default_profile()
@@ -114,27 +114,28 @@ class Trial:
         printed = re.findall(_CHECK, (self._folder / "scheduler-1.health.log").read_text(), re.MULTILINE)
         self.result["doctor"] = {name: status for status, name in printed}
 
-    def _services_with_secrets_in_arguments(self) -> Iterator[str]:
-        """Yield the programs of the services that have a secret among their arguments, which every user may read."""
+    def _look_at_arguments(self) -> dict[str, Any]:
+        """Return how many processes there are, and the programs that show a secret of `.env` in their arguments."""
         secrets = self._secrets()
+        arguments = []
         for folder in Path("/proc").iterdir():
             # The processes of root are those that stand in for the container engine. Others may end at any time.
             with suppress(OSError):
                 if folder.name.isdigit() and folder.stat().st_uid != 0:
-                    arguments = (folder / "cmdline").read_bytes().decode(errors="replace")
-                    if any(secret in arguments for secret in secrets):
-                        yield arguments.partition("\0")[0]
+                    arguments.append((folder / "cmdline").read_bytes().decode(errors="replace"))
+        shown = [each.partition("\0")[0] for each in arguments if any(secret in each for secret in secrets)]
+        return {"processes": len(arguments), "secrets": len(secrets), "shown": sorted(shown)}
 
     def _secrets(self) -> set[str]:
         """Return the random values of the file `.env`."""
         return set(re.findall(r"\b[0-9a-f]{64}\b", (self._folder / "env").read_text(encoding="utf-8")))
 
-    def _log_files_of_others(self) -> Iterator[str]:
-        """Yield the log files that somebody else than their owner may read or write."""
+    def _look_at_log_files(self) -> dict[str, Any]:
+        """Return how many log files there are, and those that other users than the owner may read or write."""
         logs = self._containers.volume("logs")
-        for file in logs.rglob("*"):
-            if file.is_file() and file.stat().st_mode & 0o077:
-                yield str(file.relative_to(logs))
+        files = [file for file in logs.rglob("*") if file.is_file()]
+        shown = [str(file.relative_to(logs)) for file in files if file.stat().st_mode & 0o077]
+        return {"files": len(files), "shown": sorted(shown)}
 
     def _prepare(self, services: dict[str, ComposeService]) -> None:
         self._containers = Containers(services, self._folder)
@@ -302,9 +303,9 @@ class Trial:
 
 
 def services_of_default_profile(env_file: Path) -> dict[str, ComposeService]:
-    """Return the services of the default profile, and those of the profile demo that stand for what is elsewhere.
+    """Return the services of the default profile, the application's database and the platforms.
 
-    Elsewhere are the application's database and the platforms, which are there before `init` begins.
+    The last two are services of the profile demo. They start before `init`, as if they ran on other machines.
     """
     services = read_services(_COMPOSE_FILE, env_file)
     with_demo = read_services(_COMPOSE_FILE, env_file, ["demo"])

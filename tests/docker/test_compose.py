@@ -95,12 +95,11 @@ def test_a_hanging_process_of_airflow_is_ended_and_so_restarted(service: str) ->
     assert _SERVICES[service]["restart"] == "unless-stopped"
 
 
-def test_a_stopped_worker_has_the_time_that_its_longest_task_takes() -> None:
+def test_a_stopped_worker_has_the_time_of_a_consumer_and_of_its_last_request() -> None:
     settings = Settings()
-    # A consumer looks at its time budget after each delivery, which waits for requests.
-    longest_task = settings.queue_seconds_per_run + settings.request_timeout_seconds
+    usual = settings.queue_seconds_per_run + settings.request_timeout_seconds + settings.thumbnail_timeout_seconds
 
-    assert _seconds(_SERVICES["worker"]["stop_grace_period"]) >= longest_task
+    assert _seconds(_SERVICES["worker"]["stop_grace_period"]) >= usual
 
 
 def test_every_service_that_stays_up_has_more_time_to_stop_than_the_ten_seconds_of_docker() -> None:
@@ -220,6 +219,26 @@ def test_a_service_has_no_privileges_and_a_bound_of_memory(service: str) -> None
     assert limits["cap_drop"] == ["ALL"]
     assert limits["security_opt"] == ["no-new-privileges:true"]
     assert limits["mem_limit"]
+
+
+@pytest.mark.parametrize("name", _SERVICES)
+def test_only_the_servers_of_postgres_have_capabilities(name: str) -> None:
+    service = _SERVICES[name]
+    servers = {"postgres", "demo-database"}
+
+    assert not service.keys() & {"privileged", "pid", "ipc", "network_mode", "devices", "group_add"}
+    assert service.get("user") != "root"
+    assert set(service.get("cap_add", ())) == (
+        {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"} if name in servers else set()
+    )
+
+
+@pytest.mark.parametrize("name", _SERVICES)
+def test_no_secret_is_in_the_arguments_of_a_command_or_of_a_health_check(name: str) -> None:
+    service = _SERVICES[name]
+    arguments = json.dumps([service["command"], service.get("healthcheck", {}).get("test", [])])
+
+    assert [variable for variable in re.findall(r"\$\{(\w+)", arguments) if _SECRET.search(variable)] == []
 
 
 def test_every_volume_that_is_used_is_declared() -> None:

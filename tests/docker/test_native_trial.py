@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -39,7 +38,7 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if os.geteuid() != 0 or missing_programs():
         reason = f"needs root, and the programs {', '.join(missing_programs())}"
-        # `.ci/run` installs the programs: nobody would miss a trial that is skipped there.
+        # `.ci/run` installs the programs: a skipped trial would go unnoticed there.
         (pytest.fail if "TEST_TRIAL_REQUIRED" in os.environ else pytest.skip)(reason)
     folder = tmp_path_factory.mktemp("containers")
     # The messages that a killed worker had taken are visible again after two minutes instead of fifteen.
@@ -100,11 +99,14 @@ def test_the_invariants_are_zero(result: dict[str, Any]) -> None:
 
 
 def test_no_service_has_a_secret_among_its_arguments(result: dict[str, Any]) -> None:
-    assert result["secrets_in_arguments"] == []
+    assert result["arguments"]["shown"] == []
+    assert result["arguments"]["processes"] > 20
+    assert result["arguments"]["secrets"] > 5
 
 
 def test_the_log_files_are_readable_by_their_owner_alone(result: dict[str, Any]) -> None:
-    assert result["open_log_files"] == []
+    assert result["log_files"]["shown"] == []
+    assert result["log_files"]["files"] > 50
 
 
 def test_the_default_profile_starts_with_other_passwords_beside_a_database_behind_a_pooler(
@@ -133,8 +135,9 @@ def test_the_service_account_may_trigger_initial_fetches_and_nothing_else(result
 def test_fifty_additions_at_once_all_start_their_initial_fetch(result: dict[str, Any]) -> None:
     assert result["additions"]["statuses"] == [200]
     assert result["additions"]["runs"] == 50
-    # Airflow's own routes answer within a second (the slowest in 0.3 s on a quiet machine with two cores). An event
-    # loop that waits for a connection answers nothing for 30 seconds.
+    # The slowest of Airflow's own answers took 0.3 s on a quiet machine with two cores. With an event loop that waits
+    # for a connection there is no answer for 30 seconds.
     seconds = result["additions"]["route_seconds"]
-    assert median(seconds) < 1
+    within_a_second = sum(each < 1 for each in seconds)
+    assert within_a_second >= 0.9 * len(seconds)
     assert seconds[-1] < 5

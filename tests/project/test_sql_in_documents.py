@@ -18,6 +18,10 @@ _PAGES = sorted(
 )
 
 
+def test_there_are_pages_with_statements() -> None:
+    assert len(_PAGES) > 3
+
+
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
 def test_the_statements_of_a_page_run_one_after_the_other(admin: psycopg.Connection, page: Path) -> None:
     text = page.read_text(encoding="utf-8")

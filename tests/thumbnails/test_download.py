@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -170,3 +172,18 @@ def test_a_certificate_of_an_untrusted_authority_is_refused() -> None:
         assert default.tls.verify_mode is ssl.CERT_REQUIRED
         with pytest.raises(ThumbnailError, match="certificate"):
             default.download(f"https://images.example:{server.port}/a")
+
+
+def test_a_resolver_that_does_not_answer_is_given_up_at_the_timeout() -> None:
+    answer = threading.Event()
+
+    def resolve(_host: str) -> list[str]:
+        answer.wait()
+        return ["93.184.215.14"]
+
+    begin = time.monotonic()
+    with pytest.raises(ThumbnailError, match="took longer than") as error:
+        ThumbnailDownloader(bytes_limit=1, seconds=0.2, resolve=resolve).download("https://silent.example/1.jpg")
+    answer.set()
+    assert time.monotonic() - begin < 5
+    assert not error.value.final

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import httpx
 import jwt
-from jwt import PyJWK, PyJWKClient
+from jwt import PyJWK, PyJWKClient, PyJWKSet
 from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 JWKS_LIFESPAN_SECONDS = 300
 """Lifetime of the cached JWKS: a removed key is accepted no longer. An unknown key id causes an earlier request."""
+
+JWKS_GRACE_SECONDS = 3600
+"""Time after the lifetime for which the cached keys are still accepted while the JWKS cannot be requested."""
 
 JWKS_COOLDOWN_SECONDS = 10
 """Minimum time between two requests of the JWKS that tokens cause, also while the requests fail."""
@@ -45,7 +48,8 @@ _API_KEY = (
 )
 _API_KEY_PREFIX = "sb_"
 _API_KEY_ROLES = ("anon", "service_role")
-_PUBLISHED_ALGORITHMS = ("ES256", "RS256")
+_ALGORITHMS = {"EC": "ES256", "RSA": "RS256"}
+"""The only algorithm that is accepted with a published key, by the type of the key."""
 
 
 class KeysUnavailableError(BloggerTrackingError):
@@ -105,8 +109,9 @@ class _PublishedKeys(PyJWKClient):
     response without any usable key included.
     """
 
-    def __init__(self, url: str, *, lifespan: float, cooldown: float, timeout: float) -> None:
+    def __init__(self, url: str, *, lifespan: float, grace: float, cooldown: float, timeout: float) -> None:
         super().__init__(url, lifespan=lifespan, cooldown_duration=cooldown, timeout=timeout)
+        self._grace = lifespan + grace
         self.were_read = False
         self._next_request_at = 0.0
 
@@ -134,6 +139,8 @@ class _PublishedKeys(PyJWKClient):
         data = json.loads(asyncio.run(self._request()))
         if not isinstance(data, dict):
             raise ValueError("no JSON object")  # noqa: TRY004 - a malformed response is no error of a type in this code
+        if not any(key.key_type in _ALGORITHMS for key in PyJWKSet.from_dict(data).keys):
+            raise ValueError("no key of the type EC or RSA")
         if self.jwk_set_cache:
             self.jwk_set_cache.put(data)
         self._last_successful_fetch = time.monotonic()
@@ -161,13 +168,30 @@ class _PublishedKeys(PyJWKClient):
 
     def cached_key(self, key_id: str) -> PyJWK | None:
         """Return the key of this id if the cached keys are within their lifespan and have the key. Never waits."""
-        cached = self.jwk_set_cache.get() if self.jwk_set_cache else None
-        keys = [key for key in cached.keys if key.public_key_use in {"sig", None}] if cached else []
-        return self.match_kid(keys, key_id)
+        return self._match(self.jwk_set_cache.get() if self.jwk_set_cache else None, key_id)
 
     def get_signing_key(self, kid: str) -> PyJWK:
-        """Return the key of this id. Only an unknown key id waits for a request of another thread."""
-        return self.cached_key(kid) or super().get_signing_key(kid)
+        """Return the key of this id. Only an unknown key id waits for a request of another thread.
+
+        A key that was known is returned after its lifetime, too, while the request fails.
+        """
+        try:
+            return self.cached_key(kid) or super().get_signing_key(kid)
+        except PyJWKClientConnectionError:
+            key = self._match(self._key_set_in_grace(), kid)
+            if key is None:
+                raise
+            return key
+
+    def _key_set_in_grace(self) -> PyJWKSet | None:
+        kept = self.jwk_set_cache.jwk_set_with_timestamp if self.jwk_set_cache else None
+        if kept is None or time.monotonic() > kept.get_timestamp() + self._grace:
+            return None
+        return kept.get_jwk_set()
+
+    def _match(self, key_set: PyJWKSet | None, key_id: str) -> PyJWK | None:
+        keys = [key for key in key_set.keys if key.public_key_use in {"sig", None}] if key_set else []
+        return self.match_kid(keys, key_id)
 
     @property
     def are_current(self) -> bool:
@@ -185,10 +209,15 @@ class TokenVerifier:
         timeout_seconds: float,
         cooldown_seconds: float = JWKS_COOLDOWN_SECONDS,
         lifespan_seconds: float = JWKS_LIFESPAN_SECONDS,
+        grace_seconds: float = JWKS_GRACE_SECONDS,
     ) -> None:
         self._config = config
         self._keys = _PublishedKeys(
-            config.key_set_url, lifespan=lifespan_seconds, cooldown=cooldown_seconds, timeout=timeout_seconds
+            config.key_set_url,
+            lifespan=lifespan_seconds,
+            grace=grace_seconds,
+            cooldown=cooldown_seconds,
+            timeout=timeout_seconds,
         )
 
     def may_request_keys(self, token: str) -> bool:
@@ -199,7 +228,7 @@ class TokenVerifier:
             return False
         key_id = header.get("kid")
         return (
-            header.get("alg") in _PUBLISHED_ALGORITHMS
+            header.get("alg") in _ALGORITHMS.values()
             and isinstance(key_id, str)
             and self._keys.cached_key(key_id) is None
         )
@@ -238,7 +267,7 @@ class TokenVerifier:
         """Return the key that the token's header names. The header never chooses the algorithm of a published key."""
         if header.get("alg") == "HS256":
             return self._secret()
-        if header.get("alg") not in _PUBLISHED_ALGORITHMS:
+        if header.get("alg") not in _ALGORITHMS.values():
             raise NotAuthenticatedError(_REJECTED)
         return self._published(header.get("kid"))
 
@@ -265,7 +294,7 @@ def _refuse_api_key(token: str) -> None:
 
 def _algorithm_of(key: PyJWK) -> str:
     """Return the algorithm for the type of a key, whatever algorithm the key or the token names."""
-    algorithm = {"EC": "ES256", "RSA": "RS256"}.get(str(key.key_type))
+    algorithm = _ALGORITHMS.get(str(key.key_type))
     if algorithm is None:
         raise PyJWKClientError("The type of this published key is not supported: neither EC nor RSA.")
     return algorithm

@@ -8,14 +8,17 @@ for a while: an empty body, an HTML page, a redirect, any status. The exception 
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urljoin
@@ -26,6 +29,7 @@ from blogger_tracking.thumbnails.addresses import Resolve, Target, resolve_host,
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 64 * 1024
+_RESOLVERS = 64
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "blogger-tracking"}
 
 
@@ -65,22 +69,31 @@ class ThumbnailDownloader:
     def download(self, url: str) -> Thumbnail:
         """Download an image. No credentials are sent. Raises ThumbnailError."""
         deadline = time.monotonic() + self.seconds
-        target = resolve_target(url, self.resolve, allow_private=self.allow_private)
+        target = self._target(url, deadline)
         for _ in range(1 + _MAX_REDIRECTS):
             with self._response(target, deadline) as response:
                 if response.status not in _REDIRECT_STATUSES:
                     return self._read(response, deadline)
-                url, target = self._redirected(url, response.headers.get("Location", ""))
+                url, target = self._redirected(url, response.headers.get("Location", ""), deadline)
         raise ThumbnailError(f"redirected more than {_MAX_REDIRECTS} times", final=False)
 
-    def _redirected(self, url: str, location: str) -> tuple[str, Target]:
+    def _target(self, url: str, deadline: float) -> Target:
+        """Return the checked target of a URL. The system's resolver has no timeout of ours, so a thread asks it."""
+        resolving = _resolvers().submit(resolve_target, url, self.resolve, allow_private=self.allow_private)
+        try:
+            return resolving.result(max(0, deadline - time.monotonic()))
+        except TimeoutError:
+            resolving.cancel()
+            raise self._timed_out() from None
+
+    def _redirected(self, url: str, location: str, deadline: float) -> tuple[str, Target]:
         """Return the URL and the checked target of a redirect. Raises ThumbnailError, which is not final."""
         try:
             redirected = urljoin(url, location)
         except ValueError:
             raise ThumbnailError("redirected to a malformed URL", final=False) from None
         try:
-            return redirected, resolve_target(redirected, self.resolve, allow_private=self.allow_private)
+            return redirected, self._target(redirected, deadline)
         except ThumbnailError as error:
             raise ThumbnailError(f"redirected, and {error}", final=False) from None
 
@@ -142,6 +155,16 @@ class ThumbnailDownloader:
 
     def _timed_out(self) -> ThumbnailError:
         return ThumbnailError(f"took longer than {self.seconds:g} s", final=False)
+
+
+@cache
+def _resolvers() -> ThreadPoolExecutor:
+    """Return the threads of this process that wait for the system's resolver, which gives up by itself in the end."""
+    return ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
+
+
+# The threads of a parent do not exist in a forked child.
+os.register_at_fork(after_in_child=_resolvers.cache_clear)
 
 
 @contextmanager
