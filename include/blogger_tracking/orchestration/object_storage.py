@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 30
 """Timeout of a request to object storage; a connection to the storage has half of that time."""
 
 CALL_SECONDS = 60
-"""Timeout of a call with all its requests. The libraries repeat a request for many minutes."""
+"""Timeout of a call with all retries: the libraries send a request again for many minutes."""
 
 
 def open_storage_path(url: str) -> ObjectStoragePath:
@@ -49,7 +49,7 @@ def open_storage_path(url: str) -> ObjectStoragePath:
 def call_storage(path: ObjectStoragePath, method: str, *arguments: object) -> Any:  # noqa: ANN401 - as the method returns
     """Call a method of the path's file system, such as `pipe_file`, with the path as its first argument.
 
-    Raises FSTimeoutError after CALL_SECONDS, and whatever the storage's library raises.
+    Raises FSTimeoutError after CALL_SECONDS, except for a local file system, and the errors of the storage's library.
     """
     files = path.fs
     if not files.async_impl:
