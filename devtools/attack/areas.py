@@ -14,6 +14,7 @@ from devtools.attack.limits import limits
 from devtools.attack.random_requests import random_requests
 from devtools.attack.roles import roles
 from devtools.attack.secrets import secrets
+from devtools.attack.subscriptions import subscriptions
 from devtools.attack.tokens import tokens
 from devtools.attack.tries import Area
 
@@ -25,6 +26,7 @@ AREAS: Mapping[str, Area] = {
     "random requests": random_requests,
     "idempotency keys": idempotency,
     "limits and budgets": limits,
+    "subscriptions": subscriptions,
     "addresses of thumbnails": addresses,
     "images": images,
     "Data API": data_api,
