@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import requests
+from psycopg_pool import ConnectionPool
 
 from blogger_tracking.api.app import create_app
 from blogger_tracking.api.dependencies import ApiServices
@@ -18,6 +19,7 @@ from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.people import People, Person
+from tests.support.waiting import wait_until
 
 _HANG_SECONDS = 3
 _DEADLINE_SECONDS = 20
@@ -72,6 +74,20 @@ def test_an_organization_leaves_slots_of_the_same_platform_to_another_organizati
     sandbox.add_fault(Fault(FaultKind.HANG, Platform.TIKTOK, seconds=_HANG_SECONDS, times=8))
     sent = occupy(requests_of_one_member, sandbox, people.person(), 8)
     assert people.person().add(name(sandbox, Platform.TIKTOK, 20)).status_code == 200
+    assert not any(each.done() for each in sent)
+
+
+def test_look_ups_that_hang_hold_no_connection_to_the_database(
+    people: People, pool: ConnectionPool, sandbox: SandboxServer, requests_of_one_member: ThreadPoolExecutor
+) -> None:
+    def connections_in_use() -> int:
+        stats = pool.get_stats()
+        return stats["pool_size"] - stats["pool_available"]
+
+    sandbox.add_fault(Fault(FaultKind.HANG, Platform.TIKTOK, seconds=_HANG_SECONDS, times=8))
+    sent = occupy(requests_of_one_member, sandbox, people.person(), 8)
+    wait_until(lambda: connections_in_use() == 0, _HANG_SECONDS / 2, pool.get_stats)
+    assert pool.get_stats()["pool_size"] > 0
     assert not any(each.done() for each in sent)
 
 

@@ -256,6 +256,10 @@ def test_a_pasted_list_gives_each_line_a_result_and_the_videos_of_the_added_blog
     expect(rows.nth(4).get_by_role("cell").last).to_have_text("This organization already tracks this blogger.")
     results.get_by_role("link", name=creator.username).click()
     expect(page.get_by_role("button", name="Statistics").first).to_be_visible(timeout=120 * SECONDS)
+    fetches = page.get_by_role("region", name="Table: Fetches")
+    fetches.get_by_role("link", name=re.compile(r"ago|now")).first.click()
+    expect(page).to_have_url(re.compile(r"/dags/blogger_initial_fetch/runs/initial__[^/]+/tasks/fetch$"))
+    expect(page.get_by_text("fetch").first).to_be_visible()
 
 
 def test_the_progress_of_a_run_and_then_its_outcome_appear_without_reloading(admin: Visit, demo_stack: Stack) -> None:
