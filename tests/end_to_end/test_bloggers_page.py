@@ -327,10 +327,11 @@ def test_the_page_works_where_airflow_is_served_below_a_prefix(context: BrowserC
 def test_the_page_changes_its_colours_with_the_ui_around_it(admin: Visit) -> None:
     page = admin.open("", "Overview")
     colours = []
-    for theme in ("light", "dark"):
-        page.evaluate(
-            "theme => window.dispatchEvent(new StorageEvent('storage', {key: 'theme', newValue: theme}))", theme
-        )
+    for theme, name in (("light", "Light Mode"), ("dark", "Dark Mode")):
+        page.get_by_role("button", name="User").click()
+        page.get_by_role("menuitem", name="Appearance").click()
+        page.get_by_role("menuitem", name=name).or_(page.get_by_role("menuitemradio", name=name)).click()
+        page.keyboard.press("Escape")
         expect(page.locator("html")).to_have_class(re.compile(theme))
         colours.append(page.get_by_role("heading", level=1).evaluate("heading => getComputedStyle(heading).color"))
     assert colours[0] != colours[1]
