@@ -1,9 +1,9 @@
 """Trial of the Compose file without a container engine, run by test_native_trial.py in namespaces of its own.
 
 The services of the profile demo become healthy, a batch runs with two workers and two triggerers, one of each is killed
-in the middle, and a triggerer that hangs is ended and started again. Then the default profile starts with other
-passwords, beside a database behind a transaction-mode pooler and platforms that are there already. The result is one
-line of JSON. TRIAL_BLOGGERS adds so many bloggers, to measure the runs.
+in the middle, and a triggerer that hangs is ended and started again. Then the default profile is installed as in
+docs/deployment.md, with other passwords than before, in an empty database behind a transaction-mode pooler. The result
+is one line of JSON. TRIAL_BLOGGERS adds so many bloggers, to measure the runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -101,12 +100,19 @@ class Trial:
             self._containers.stop_all()
 
     def _start_default_profile(self) -> None:
+        """Follow the steps 7 to 10 of docs/deployment.md."""
         env_file = self._folder / "changed-env"
-        services = services_of_default_profile(env_file)
-        address = urlsplit(services["init"].environment["AIRFLOW_CONN_BLOGGER_DB"])
-        start_pooler({str(address.username): str(address.password)})
-        self._prepare(services)
-        self.result["default_profile"] = sorted(read_services(_COMPOSE_FILE, env_file))
+        default, elsewhere = read_services(_COMPOSE_FILE, env_file), services_elsewhere(env_file)
+        self._prepare({**elsewhere, **default})
+        self.result["default_profile"] = sorted(default)
+        login = urlsplit(default["init"].environment["AIRFLOW_CONN_BLOGGER_DB"])
+        start_pooler({str(login.username): str(login.password)})
+        self._containers.start_all(_START_SECONDS, only=elsewhere)
+        with psycopg.connect(self._dsn, dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"create database {urlsplit(self._dsn).path.removeprefix('/')}".encode())
+        self._containers.start_all(_START_SECONDS, only={"init", "airflow-logins", "postgres", "redis"})
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(_statement_of_step_8(str(login.password)))
         self.result["seconds_to_healthy_again"] = self._start()
         self._wait(lambda: self._knows_dags(self._token()), "the DAG files are parsed")
         self._containers.run_in("scheduler-1", ["python", "-m", "blogger_tracking.cli", "doctor"])
@@ -302,17 +308,16 @@ class Trial:
         return round((ended - began).total_seconds(), 1)
 
 
-def services_of_default_profile(env_file: Path) -> dict[str, ComposeService]:
-    """Return the services of the default profile, the application's database and the platforms.
-
-    The last two are services of the profile demo. They start before `init`, as if they ran on other machines.
-    """
-    services = read_services(_COMPOSE_FILE, env_file)
+def services_elsewhere(env_file: Path) -> dict[str, ComposeService]:
+    """Return the services of the profile demo that stand for a hosted database and for the platforms."""
     with_demo = read_services(_COMPOSE_FILE, env_file, ["demo"])
-    elsewhere = {name: with_demo[name] for name in ("demo-database", "demo-logins", "sandbox")}
-    before = {"demo-logins": "service_completed_successfully", "sandbox": "service_healthy"}
-    init = replace(services["init"], dependencies={**services["init"].dependencies, **before})
-    return {**elsewhere, **services, "init": init}
+    return {name: with_demo[name] for name in ("demo-database", "demo-logins", "sandbox")}
+
+
+def _statement_of_step_8(password: str) -> bytes:
+    page = (PROJECT_ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    [statement] = re.findall(r"^ *(create role pipeline_login .+;)$", page, re.MULTILINE)
+    return str(statement).replace("PASSWORD", password).encode()
 
 
 def _states(connection: psycopg.Connection) -> dict[str, int]:

@@ -52,8 +52,15 @@ def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     # The random passwords are the values of 64 characters.
     changed = re.sub(r"\b[0-9a-f]{64}\b", lambda match: match[0][::-1], text)
     changed = re.sub(r"^(AIRFLOW_(?:WORKERS|TRIGGERERS))=2$", r"\1=1", changed, flags=re.MULTILINE)
-    pooler = f"@{transaction_pooler.ADDRESS}:{transaction_pooler.PORT}/"
-    changed = re.sub(r"^(BLOGGER_DB_CONNECTION=.*)@demo-database:5432/", rf"\1{pooler}", changed, flags=re.MULTILINE)
+    # Another database on the same server stands for Supabase.
+    pooler = f"{transaction_pooler.ADDRESS}:{transaction_pooler.PORT}"
+    changed = changed.replace("/bloggers\n", "/supabase\n")
+    changed = re.sub(
+        r"^(BLOGGER_DB_CONNECTION=postgresql://)pipeline:(\w+)@demo-database:5432/",
+        rf"\1pipeline_login:\2@{pooler}/",
+        changed,
+        flags=re.MULTILINE,
+    )
     (folder / "changed-env").write_text(changed, encoding="utf-8")
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable]
     process = subprocess.Popen(
@@ -109,7 +116,7 @@ def test_the_log_files_are_readable_by_their_owner_alone(result: dict[str, Any])
     assert result["log_files"]["files"] > 50
 
 
-def test_the_default_profile_starts_with_other_passwords_beside_a_database_behind_a_pooler(
+def test_the_steps_of_the_deployment_page_lead_to_a_ready_default_profile_with_other_passwords(
     result: dict[str, Any],
 ) -> None:
     assert not {"demo-database", "sandbox", "demo-organizations"} & set(result["default_profile"])

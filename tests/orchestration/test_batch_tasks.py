@@ -249,6 +249,13 @@ def test_a_trigger_that_cannot_work_logs_the_reason_outside_the_event_loop_and_f
     assert thread != threading.get_ident(), "asyncio.run ran the event loop in this thread"
 
 
+async def first_event() -> TriggerEvent:
+    """Run the trigger of an instance until its first event."""
+    trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
+    trigger.task_instance = InstanceStandIn("fetch_tiktok")  # type: ignore[assignment] # a stand-in
+    return await anext(trigger.run())
+
+
 def test_a_cancelled_trigger_begins_no_fetch_that_waits_for_a_thread_and_tells_those_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -264,13 +271,8 @@ def test_a_cancelled_trigger_begins_no_fetch_that_waits_for_a_thread_and_tells_t
         submitted.set()
         return fetches
 
-    async def run() -> TriggerEvent:
-        trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
-        trigger.task_instance = InstanceStandIn("fetch_tiktok")  # type: ignore[assignment] # a stand-in
-        return await anext(trigger.run())
-
     async def run_and_cancel() -> None:
-        running = asyncio.create_task(run())
+        running = asyncio.create_task(first_event())
         await asyncio.to_thread(submitted.wait)
         await asyncio.sleep(0.1)
         running.cancel()
@@ -295,13 +297,8 @@ def test_a_trigger_that_is_cancelled_while_it_submits_begins_no_fetch(monkeypatc
         go_on.wait()
         return []
 
-    async def run() -> TriggerEvent:
-        trigger = FetchBloggersTrigger()  # type: ignore[no-untyped-call] # Airflow's own __init__ has no types
-        trigger.task_instance = InstanceStandIn("fetch_tiktok")  # type: ignore[assignment] # a stand-in
-        return await anext(trigger.run())
-
     async def run_and_cancel() -> None:
-        running = asyncio.create_task(run())
+        running = asyncio.create_task(first_event())
         await asyncio.to_thread(submitting.wait)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

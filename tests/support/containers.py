@@ -16,7 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +107,18 @@ class Containers:
         self.running: dict[str, Container] = {}
         self._write_files()
 
-    def start_all(self, seconds: float) -> None:
-        """Start all services in the order of their dependencies, and wait until each is healthy or has completed.
+    def start_all(self, seconds: float, only: Collection[str] | None = None) -> None:
+        """Start the services in the order of their dependencies, and wait until each is healthy or has completed.
 
-        Raises ContainerError after `seconds`.
+        `only` names some of the services; a later call starts the others. Raises ContainerError after `seconds`.
         """
         deadline = time.monotonic() + seconds
-        waiting = list(self._services.values())
+        started = {container.service.name for container in self.running.values()}
+        waiting = [
+            service
+            for name, service in self._services.items()
+            if name not in started and (only is None or name in only)
+        ]
         while waiting or not all(self._is_up(name) for name in self.running):
             for service in [each for each in waiting if self._may_start(each)]:
                 waiting.remove(service)
