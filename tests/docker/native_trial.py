@@ -147,6 +147,7 @@ class Trial:
         self._containers = Containers(services, self._folder)
         environment = services["init"].environment
         self._dsn = environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"]
+        self._airflow_dsn = environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
         self._password = environment["ADMIN_PASSWORD"]
         self._service_password = environment["SERVICE_PASSWORD"]
         self._supabase = json.loads(environment["AIRFLOW_CONN_SUPABASE_AUTH"])
@@ -213,16 +214,18 @@ class Trial:
             return answer.status_code, answer.json().get("initialFetch", {}).get("dagRunId", "")
 
         token = self._token()
-        with ThreadPoolExecutor(_ADDITIONS) as executor:
+        seconds, connections = [], []
+        with ThreadPoolExecutor(_ADDITIONS) as executor, psycopg.connect(self._airflow_dsn, autocommit=True) as airflow:
             additions = [executor.submit(add, creator) for creator in creators]
-            seconds = []
             while not all(addition.done() for addition in additions):
                 seconds.append(self._seconds_of_route(token))
+                connections.append(int(fetch_value(airflow, "select count(*) from pg_stat_activity")))
         answers = [addition.result() for addition in additions]
         return {
             "statuses": sorted({status for status, _ in answers}),
             "runs": sum(self._run(token, run, "blogger_initial_fetch")["state"] != "failed" for _, run in answers),
             "route_seconds": sorted(round(each, 2) for each in seconds),
+            "most_connections": max(connections),
         }
 
     def _seconds_of_route(self, token: str) -> float:
