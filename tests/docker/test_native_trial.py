@@ -123,10 +123,7 @@ def test_the_steps_of_the_deployment_page_lead_to_a_ready_default_profile_with_o
     assert result["seconds_to_healthy_again"] > 0
     found = {name: status for name, status in result["doctor"].items() if status != "ok"}
     # The sandbox stands for the platforms: its address is a private one, without encryption.
-    assert found == {f"{platform.slug}_api": "fault" for platform in Platform} | {
-        "thumbnail_addresses": "warning",
-        "youtube_statistics_days": "warning",
-    }
+    assert found == {f"{platform.slug}_api": "fault" for platform in Platform} | {"thumbnail_addresses": "warning"}
     assert result["doctor"]["pooler"] == "ok"
 
 
