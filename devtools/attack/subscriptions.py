@@ -1,4 +1,4 @@
-"""What an organization has paid for: a member resumes paused bloggers, over the API and over the Data API."""
+"""Limits of a subscription: members resume paused bloggers, and bloggers without room, over both APIs."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What Airflow's client sends to StatsD."""
+    """Lines that Airflow's client sends to StatsD."""
     listener = StatsdListener()
     options = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(listener.port)}
     environment = {f"AIRFLOW__METRICS__{name}": value for name, value in options.items()}
