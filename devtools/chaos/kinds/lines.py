@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from devtools.chaos.faulty_line import LineFailure, LineFault
-from devtools.chaos.kinds.kind import ANYWHERE, FETCHING, Kind, Outcome
+from devtools.chaos.kinds.kind import ANYWHERE, FETCHING, Kind
 from devtools.chaos.trial import Point, Trial
 
 _TRANSACTIONS = {
@@ -108,9 +108,6 @@ KINDS = (
         sentence="pg_terminate_backend of all connections to Airflow's database, right after planning",
         points=(Point.PLANNED,),
         inject=_end_backends_of_airflow,
-        # Airflow fails a task for good if the line is cut within the statement that records the task's end:
-        # docs/operations.md, "A finished task is red without a retry".
-        outcome=Outcome.ANY,
         slow_reason="Airflow's processes end and start again, and tasks of a plan are retried",
     ),
     Kind(
@@ -118,7 +115,6 @@ KINDS = (
         sentence="pg_terminate_backend of all connections to Airflow's database",
         points=(Point.CLAIMED, Point.SETTLED, Point.GATE),
         inject=_end_backends_of_airflow,
-        outcome=Outcome.ANY,
         slow_reason="Airflow's processes end and start again",
     ),
 )
