@@ -9,6 +9,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from blogger_tracking.orchestration import api_app, page_app
 from blogger_tracking.orchestration.airflow_3_3 import callback_requests, cleared_instances, runs_ended_by_hand
+from blogger_tracking.orchestration.airflow_3_3.state_updates import repeat_state_updates_in
 from blogger_tracking.orchestration.api_app import LazyApp
 
 
@@ -19,6 +20,9 @@ class BloggerPlugin(AirflowPlugin):
     fastapi_apps = [  # noqa: RUF012 - as Airflow declares it
         {"app": LazyApp(api_app.make_app), "url_prefix": "/blogger", "name": "Blogger tracking"},
         {"app": LazyApp(page_app.make_app), "url_prefix": "/bloggers", "name": "Bloggers page"},
+    ]
+    fastapi_root_middlewares = [  # noqa: RUF012 - as Airflow declares it
+        {"middleware": repeat_state_updates_in, "name": "Repeated state updates"}
     ]
     # Without a leading slash: Airflow's UI resolves the addresses against its own base, which may have a prefix.
     react_apps = [  # noqa: RUF012 - as Airflow declares it

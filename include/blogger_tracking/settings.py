@@ -403,6 +403,12 @@ class Settings(BaseSettings):
         description="Release what a run holds as soon as its DAG run is marked failed or successful by hand, through a "
         "listener that tells such marks by Airflow's message.",
     )
+    repeat_state_updates: bool = Field(
+        default=True,
+        description="Let workers repeat the update of a task's state if the API server lost its connection to the "
+        "metadata database meanwhile, instead of setting the task to failed, through a wrapper around a function of "
+        "Airflow's route.",
+    )
     tune_garbage_collection: bool = Field(
         default=True, description="Raise the thresholds of Python's garbage collection in Airflow's processes."
     )

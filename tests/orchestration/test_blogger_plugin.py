@@ -54,6 +54,7 @@ def test_the_plugin_imports_nothing_of_the_app_before_the_first_request(loaded: 
         "blogger_tracking.orchestration.airflow_3_3.callback_requests",
         "blogger_tracking.orchestration.airflow_3_3.cleared_instances",
         "blogger_tracking.orchestration.airflow_3_3.runs_ended_by_hand",
+        "blogger_tracking.orchestration.airflow_3_3.state_updates",
         "blogger_tracking.orchestration.api_app",
         "blogger_tracking.orchestration.page_app",
     ]
