@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blogger_tracking.database.connections import connect
+from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.terminal_tables import terminal, titled_table
 from devtools.attack.areas import AREAS
 from devtools.attack.target import Target
@@ -26,16 +27,17 @@ from devtools.local_stack.commands import timed_progress
 from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.stack import Stack
 from devtools.local_stack.stack_folder import find_running_stack, load_secrets
+from devtools.platform_sandbox.sandbox_admin import SandboxAdmin
 
 _PERSON_LIMIT = 60
 _LOOK_UP_LIMIT = 20
-_NO_LIMIT = "100000"
+# More than the areas before the flood send as strangers, from one address, in a minute.
+_STRANGER_LIMIT = 1_500
 _SETTINGS: Mapping[str, str] = {
     # No scheduled run may plan the accounts that are attacked.
     "BLOGGER_TRACKING_SCHEDULE": "0 0 29 2 *",
-    # The attack sends its requests as strangers from one address.
-    "BLOGGER_TRACKING_STRANGER_REQUESTS_PER_MINUTE": _NO_LIMIT,
-    "BLOGGER_TRACKING_STRANGER_REQUESTS_PER_MINUTE_OF_ADDRESS": _NO_LIMIT,
+    "BLOGGER_TRACKING_STRANGER_REQUESTS_PER_MINUTE": str(_STRANGER_LIMIT),
+    "BLOGGER_TRACKING_STRANGER_REQUESTS_PER_MINUTE_OF_ADDRESS": str(_STRANGER_LIMIT),
     "BLOGGER_TRACKING_PERSON_REQUESTS_PER_MINUTE": str(_PERSON_LIMIT),
     "BLOGGER_TRACKING_PERSON_LOOK_UPS_PER_HOUR": str(_LOOK_UP_LIMIT),
     # A run that is refused ends soon.
@@ -62,8 +64,12 @@ def _attack(config: StackConfig, console: Console) -> int:
         raise StackError(f"Another attack is running in {folder}. It was not stopped; wait until it has ended.")
     shutil.rmtree(folder, ignore_errors=True)
     attacked = replace(config, folder=folder, environment={**config.environment, **_SETTINGS})
-    with Stack(attacked, progress) as stack, connect(stack.admin_dsn) as connection:
-        results = attack(_target(stack, connection), AREAS, progress)
+    with (
+        Stack(attacked, progress) as stack,
+        connect(stack.admin_dsn) as connection,
+        open_pool(stack.pipeline_dsn) as pool,
+    ):
+        results = attack(_target(stack, connection, pool), AREAS, progress)
     file = config.folder / "attack.json"
     file.write_text(json.dumps(as_json(results), indent=2), encoding="utf-8")
     console.print(*attack_tables(results))
@@ -71,17 +77,20 @@ def _attack(config: StackConfig, console: Console) -> int:
     return 1 if any(result.failed for result in results.values()) else 0
 
 
-def _target(stack: Stack, connection: Connection) -> Target:
+def _target(stack: Stack, connection: Connection, pool: ConnectionPool) -> Target:
     auth = json.loads(stack.environment()[variable_of("supabase_auth")])
     folder = stack.config.folder
     return Target(
         url=stack.api_url,
         connection=connection,
+        pool=pool,
+        sandbox=SandboxAdmin(str(stack.sandbox_url)),
         issuer=auth["host"],
         secret=auth["password"],
         secrets=tuple(value for name, value in asdict(load_secrets(folder)).items() if name != "deployment"),
         log_folders=(stack.config.log_folder, stack.config.airflow_home / "logs"),
         person_limit=_PERSON_LIMIT,
+        stranger_limit=_STRANGER_LIMIT,
         look_up_limit=_LOOK_UP_LIMIT,
         airflow=stack.client(),
     )

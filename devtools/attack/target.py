@@ -12,10 +12,12 @@ from uuid import UUID
 import jwt
 import requests
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.rows import fetch_one, fetch_value
 from blogger_tracking.domain.models import Role
 from devtools.local_stack.airflow_client import AirflowClient
+from devtools.platform_sandbox.sandbox_admin import SandboxAdmin
 
 _TIMEOUT_SECONDS = 30.0
 _TOKEN_SECONDS = 3600
@@ -81,19 +83,24 @@ class Tenant:
 class Target:
     """The system under attack.
 
-    `connection` is that of the schema's owner, in autocommit mode. `issuer` and `secret` sign tokens as Supabase does.
+    `connection` is that of the schema's owner, in autocommit mode; `pool` has the connections of consumers. `sandbox`
+    stands for the platforms. `issuer` and `secret` sign tokens as Supabase does.
     `secrets` must appear in no answer and in no file below `log_folders`. `answers` has every answer.
-    `person_limit` is the number of requests of a person in a minute, `look_up_limit` that of look-ups in an hour.
+    `person_limit` is the number of requests of a person in a minute, `stranger_limit` that of requests without a valid
+    token from an address, `look_up_limit` that of look-ups of a person in an hour.
     `airflow` is None if no Airflow runs.
     """
 
     url: str
     connection: Connection
+    pool: ConnectionPool
+    sandbox: SandboxAdmin
     issuer: str
     secret: str
     secrets: tuple[str, ...]
     log_folders: tuple[Path, ...] = ()
     person_limit: int = 60
+    stranger_limit: int = 1_500
     look_up_limit: int = 20
     airflow: AirflowClient | None = None
     answers: list[str] = field(default_factory=list)

@@ -15,9 +15,9 @@ from devtools.chaos.chaos_fleet import ChaosFleet, FleetMaker
 from devtools.chaos.chaos_stack import ChaosClient, ChaosStack, persistently
 from devtools.chaos.conditions import Sizes
 from devtools.chaos.independent_checks import Expectations
-from devtools.chaos.sandbox_admin import SandboxAdmin
 from devtools.local_stack.airflow_environment import DEPLOYMENT_VARIABLE
 from devtools.local_stack.batch_run import BATCH_DAG
+from devtools.platform_sandbox.sandbox_admin import SandboxAdmin
 
 _POLL_SECONDS = 0.05
 _POINT_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Locks of one organization, and the operations of another organization that do not wait for these locks."""
+"""Locks of one organization, and for which of these locks the operations of another organization wait."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from blogger_tracking.database.run_plans import RunScope, serialize_planning
 from blogger_tracking.domain.models import BloggerProfile, Platform
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+from tests.support.waiting import wait_until
 
 PATIENCE_SECONDS = 10
 """Timeout of one operation, shorter than that of a lock."""
 
 ACCOUNTS = 3
+
+WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class Organization:
 
     def claim_and_save(self) -> object:
         return succeed(self.pool, claim(self.pool, self.fetches[1]), 2)
+
+    def claim(self) -> object:
+        return claim(self.pool, self.fetches[1])
+
+    def plan_when_its_turn_comes(self, build: DatabaseBuilder, other: Organization) -> str:
+        """Take the lock of a planning; return the state that the other organization's claimed fetch has then."""
+        with self.planning_lock():
+            return str(build.value("select state from fetches where id = %(id)s", id=other.fetches[1]))
 
     def add(self) -> object:
         with self.pool.connection() as connection:
@@ -116,3 +127,36 @@ def test_an_organization_does_not_wait_for_what_another_one_holds(
     large, small = organizations
     with ThreadPoolExecutor(1) as executor, busy(large):
         assert executor.submit(wanted, small).result(timeout=PATIENCE_SECONDS) is not None
+
+
+def wait_for_waiting(build: DatabaseBuilder, number: int) -> None:
+    """Return once so many sessions of the database wait for a lock."""
+    wait_until(lambda: build.value(WAITING) == number, PATIENCE_SECONDS)
+
+
+def test_a_claim_waits_for_the_planning_under_way_and_for_no_later_one(
+    build: DatabaseBuilder, organizations: tuple[Organization, Organization]
+) -> None:
+    large, small = organizations
+    with ThreadPoolExecutor(2) as executor:
+        with large.planning_lock():
+            claimed = executor.submit(small.claim)
+            wait_for_waiting(build, 1)
+            planned = executor.submit(large.plan_when_its_turn_comes, build, small)
+            wait_for_waiting(build, 2)
+        assert claimed.result(timeout=PATIENCE_SECONDS) is not None
+        assert planned.result(timeout=PATIENCE_SECONDS) == "running"
+
+
+def test_a_planning_waits_for_the_claims_under_way_and_for_no_later_one(
+    build: DatabaseBuilder, organizations: tuple[Organization, Organization]
+) -> None:
+    large, small = organizations
+    with ThreadPoolExecutor(2) as executor:
+        with large.claim_locks():
+            planned = executor.submit(small.plan_when_its_turn_comes, build, large)
+            wait_for_waiting(build, 1)
+            claimed = executor.submit(large.claim)
+            wait_for_waiting(build, 2)
+        assert planned.result(timeout=PATIENCE_SECONDS) == "planned"
+        assert claimed.result(timeout=PATIENCE_SECONDS) is not None

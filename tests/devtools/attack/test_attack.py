@@ -30,12 +30,14 @@ from devtools.attack.areas import AREAS
 from devtools.attack.target import Target
 from devtools.attack.tries import Try, as_json, attack
 from devtools.platform_sandbox import SandboxOptions, SandboxServer
+from devtools.platform_sandbox.sandbox_admin import SandboxAdmin
 from tests.support.access_tokens import ISSUER, SECRET
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.app_server import AppServer
 from tests.support.platform_accounts import KEY
 
 PERSON_LIMIT = 60
+STRANGER_LIMIT = 1_500
 LOOK_UP_LIMIT = 20
 
 
@@ -45,10 +47,19 @@ def target(admin: Connection, pool: ConnectionPool) -> Iterator[Target]:
         SandboxServer(SandboxOptions(traps=False)) as sandbox,
         AirflowStandIn() as airflow,
     ):
-        config = PlatformConfig(base_url=sandbox.tiktok_url, api_key=SecretStr(KEY), requests_per_second=1000)
-        tiktok = create_service(Platform.TIKTOK, config, settings=Settings(request_retries=0))
+        platforms = {
+            platform: create_service(
+                platform,
+                PlatformConfig(base_url=url, api_key=SecretStr(KEY), requests_per_second=1000),
+                settings=Settings(request_retries=0),
+            )
+            for platform, url in (
+                (Platform.TIKTOK, sandbox.tiktok_url),
+                (Platform.INSTAGRAM, sandbox.instagram_url),
+            )
+        }
         services = ApiServices(
-            make_fetch_services=partial(FetchServices, pool, {Platform.TIKTOK: tiktok}),
+            make_fetch_services=partial(FetchServices, pool, platforms),
             airflow_api=AirflowApi(airflow.url, LOGIN, PASSWORD, timeout_seconds=5),
             token_verifier=TokenVerifier(
                 SupabaseAuthConfig(issuer=ISSUER, secret=SecretStr(SECRET)), timeout_seconds=5
@@ -61,15 +72,18 @@ def target(admin: Connection, pool: ConnectionPool) -> Iterator[Target]:
             look_up_limits=LookUpLimits.of(Settings(person_look_ups_per_hour=LOOK_UP_LIMIT)),
         )
         app = create_app(lambda: services, [])
-        app.state.strangers = StrangerRateLimiter(10_000, 10_000)
+        app.state.strangers = StrangerRateLimiter(STRANGER_LIMIT, STRANGER_LIMIT)
         with AppServer(app) as server:
             yield Target(
                 url=server.url,
                 connection=admin,
+                pool=pool,
+                sandbox=SandboxAdmin(sandbox.base_url),
                 issuer=ISSUER,
                 secret=SECRET,
                 secrets=(SECRET, PASSWORD, KEY),
                 person_limit=PERSON_LIMIT,
+                stranger_limit=STRANGER_LIMIT,
                 look_up_limit=LOOK_UP_LIMIT,
             )
         session_for.cache_clear()
