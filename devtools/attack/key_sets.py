@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from blogger_tracking.api.access_tokens import KeysUnavailableError, SupabaseAuthConfig, TokenVerifier
 from blogger_tracking.domain.request_errors import NotAuthenticatedError
@@ -46,16 +47,20 @@ _KEY_SETS = {
 def key_sets(target: Target) -> Iterator[Try]:
     """Verify a token of an unknown key while the address of the keys answers with each of these."""
     claims = target.claims(target.user())
-    token = jwt.encode(claims, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"kid": "x"})
+    key = ec.generate_private_key(ec.SECP256R1())
+    token = jwt.encode(claims, key, algorithm="ES256", headers={"kid": "x"})
     before = logging.root.manager.disable
     logging.disable()
     try:
         for name, answer in _KEY_SETS.items():
             yield _verified(target, name, token, answer, KeysUnavailableError)
+        for name, published in _unusable_keys(key).items():
+            yield _verified(target, name, token, _published(published), KeysUnavailableError)
         yield _verified(target, "a header that drips", token, _DRIPPED_HEADER, KeysUnavailableError, drips=True)
         yield _verified(target, "keys that drip", token, _DRIPPED_BODY, KeysUnavailableError, drips=True)
         yield _verified(target, "keys that never come", token, b"", KeysUnavailableError)
-        yield _verified(target, "keys of another project", token, _HEAD + _foreign_keys(), NotAuthenticatedError)
+        foreign = _public(ec.generate_private_key(ec.SECP256R1()))
+        yield _verified(target, "keys of another project", token, _published(foreign), NotAuthenticatedError)
     finally:
         logging.disable(before)
 
@@ -77,7 +82,22 @@ def _verified(
         return Try(name, held=False, found=f"accepted as {user}")
 
 
-def _foreign_keys() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    published = {**jwt.algorithms.ECAlgorithm.to_jwk(key, as_dict=True), "kid": "x", "use": "sig"}
-    return json.dumps({"keys": [published]}).encode()
+def _unusable_keys(key: ec.EllipticCurvePrivateKey) -> dict[str, dict[str, object]]:
+    """Return the key of the token with a member of a wrong type, or as a private key."""
+    private_rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return {
+        "a key with a list of algorithms": {**_public(key), "alg": ["ES256"]},
+        "a key with a list of uses": {**_public(key), "use": ["sig"]},
+        "a key with a list of ids": {**_public(key), "kid": ["x"]},
+        "a key without an algorithm": {**_public(key), "alg": "none"},
+        "a private elliptic key": {**ECAlgorithm.to_jwk(key, as_dict=True), "kid": "x"},
+        "a private RSA key": {**RSAAlgorithm.to_jwk(private_rsa, as_dict=True), "kid": "x"},
+    }
+
+
+def _public(key: ec.EllipticCurvePrivateKey) -> dict[str, object]:
+    return {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "x", "use": "sig"}
+
+
+def _published(key: dict[str, object]) -> bytes:
+    return _HEAD + json.dumps({"keys": [key]}).encode()

@@ -6,13 +6,16 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from uuid import uuid4
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt.algorithms import RSAAlgorithm
 from pydantic import SecretStr
 
 from blogger_tracking.api.access_tokens import KeysUnavailableError, SupabaseAuthConfig, TokenVerifier
@@ -220,8 +223,11 @@ def test_a_project_that_signs_with_its_secret_alone_rejects_tokens_of_unknown_ke
         Scripted({"keys": []}),
         Scripted(b"<html>"),
         Scripted({"keys": [{"kty": "oct", "kid": "x", "k": "AAAA", "alg": "HS256"}]}),
+        Scripted({"keys": [{**key_set(x=EC_KEY)["keys"][0], "alg": ["ES256"]}]}),
+        Scripted({"keys": [{**key_set(x=EC_KEY)["keys"][0], "use": ["sig"]}]}),
+        Scripted({"keys": [{**RSAAlgorithm.to_jwk(RSA_KEY, as_dict=True), "kid": "x"}]}),
     ],
-    ids=["error", "no keys", "page", "symmetric key"],
+    ids=["error", "no keys", "page", "symmetric key", "list of algorithms", "list of uses", "private key"],
 )
 def test_an_unusable_key_set_is_reported_as_unavailable_and_requested_once_per_cooldown(
     key_server: ScriptedServer, published: Scripted
@@ -305,6 +311,50 @@ def test_a_rotation_while_running_is_followed_within_cooldown_and_lifespan(key_s
     key_server.play(key_set(new=new))
     wait_until(lambda: not is_accepted(verifier, old_token), 10)
     assert verifier.user_id(new_token) == USER
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+PUBLISHED = st.sampled_from([
+    *key_set(known=EC_KEY, other=RSA_KEY)["keys"],
+    {**RSAAlgorithm.to_jwk(RSA_KEY, as_dict=True), "kid": "known"},
+])
+MEMBERS = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "d", "kid", "use", "alg"])
+ODD_VALUES = JSON | st.sampled_from([["sig"], ["ES256"], "none", "HS256", "RS256", "P-384", "AQAB"])
+ODD_KEYS = st.builds(lambda key, odd: {**key, **odd}, PUBLISHED, st.dictionaries(MEMBERS, ODD_VALUES, max_size=2))
+
+
+@given(published=JSON | st.fixed_dictionaries({"keys": JSON | st.lists(JSON | ODD_KEYS, min_size=1, max_size=3)}))
+def test_a_token_is_accepted_or_rejected_or_the_keys_are_unavailable_whatever_is_published(published: object) -> None:
+    with ScriptedServer() as server:
+        server.play(Scripted(published))
+        config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{server.url}/jwks.json")
+        verifier = TokenVerifier(config, timeout_seconds=5)
+        for key, algorithm, key_id in ((EC_KEY, "ES256", "known"), (RSA_KEY, "RS256", "known")):
+            token = signed(key, algorithm, key_id)
+            for _ in range(2):
+                with suppress(NotAuthenticatedError, KeysUnavailableError):
+                    assert verifier.user_id(token) == USER
+                verifier.may_request_keys(token)
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"alg": ["ES256"]}, {"alg": "none"}, {"use": ["sig"]}, {"use": "enc"}, {"kid": ["odd"]}, {"d": "AQAB"}],
+    ids=str,
+)
+def test_an_unusable_key_is_ignored_and_the_others_of_the_key_set_are_accepted(
+    key_server: ScriptedServer, by_keys: TokenVerifier, odd: dict[str, object]
+) -> None:
+    usable, unusable = key_set(ec=EC_KEY, odd=EC_KEY)["keys"]
+    key_server.play({"keys": [{**unusable, **odd}, usable]})
+    assert by_keys.user_id(signed(EC_KEY, "ES256", "ec")) == USER
+    with pytest.raises(NotAuthenticatedError):
+        by_keys.user_id(signed(EC_KEY, "ES256", "odd"))
 
 
 API_KEYS = {

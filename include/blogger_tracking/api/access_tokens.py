@@ -18,8 +18,10 @@ from uuid import UUID
 
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWKClient, PyJWKSet
-from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
+from jwt.exceptions import PyJWKClientConnectionError, PyJWTError
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 from blogger_tracking.domain.errors import BloggerTrackingError, ConfigurationError
@@ -121,7 +123,8 @@ class _PublishedKeys(PyJWKClient):
             raise PyJWKClientConnectionError("The last request for the JWKS failed.")
         try:
             data = self._read()
-        except (PyJWTError, ValueError, OSError, httpx.HTTPError, httpx.InvalidURL, RecursionError) as error:
+        # A response from outside may make any parser raise anything.
+        except Exception as error:
             self._next_request_at = time.monotonic() + self.cooldown_duration
             logger.warning(
                 "The JWKS at %s has no usable keys: %s. Tokens of unknown keys are rejected, and the next request is "
@@ -135,16 +138,18 @@ class _PublishedKeys(PyJWKClient):
         return data
 
     def _read(self) -> dict[str, Any]:
-        """Request the JWKS and keep the keys in the cache."""
+        """Request the JWKS, and keep its usable keys in the cache."""
         data = json.loads(asyncio.run(self._request()))
-        if not isinstance(data, dict):
-            raise ValueError("no JSON object")  # noqa: TRY004 - a malformed response is no error of a type in this code
-        if not any(key.key_type in _ALGORITHMS for key in PyJWKSet.from_dict(data).keys):
-            raise ValueError("no key of the type EC or RSA")
+        published = data.get("keys") if isinstance(data, dict) else None
+        if not isinstance(published, list):
+            raise ValueError("no list of keys")  # noqa: TRY004 - a malformed response is no error of a type in this code
+        usable = {"keys": [key for key in published if _is_usable(key)]}
+        if not usable["keys"]:
+            raise ValueError("no public key for signatures of the type EC or RSA")
         if self.jwk_set_cache:
-            self.jwk_set_cache.put(data)
+            self.jwk_set_cache.put(usable)
         self._last_successful_fetch = time.monotonic()
-        return data
+        return usable
 
     async def _request(self) -> bytes:
         """Return the body of a response that is complete at the timeout, short, and no redirect.
@@ -190,8 +195,7 @@ class _PublishedKeys(PyJWKClient):
         return kept.get_jwk_set()
 
     def _match(self, key_set: PyJWKSet | None, key_id: str) -> PyJWK | None:
-        keys = [key for key in key_set.keys if key.public_key_use in {"sig", None}] if key_set else []
-        return self.match_kid(keys, key_id)
+        return self.match_kid(key_set.keys if key_set else [], key_id)
 
     @property
     def are_current(self) -> bool:
@@ -280,7 +284,7 @@ class TokenVerifier:
         if not isinstance(key_id, str):
             raise NotAuthenticatedError(_REJECTED)
         published = self._keys.get_signing_key(key_id)
-        return _Key(published.key, _algorithm_of(published))
+        return _Key(published.key, _ALGORITHMS[str(published.key_type)])
 
 
 def _refuse_api_key(token: str) -> None:
@@ -292,9 +296,13 @@ def _refuse_api_key(token: str) -> None:
         raise NotAuthenticatedError(_API_KEY)
 
 
-def _algorithm_of(key: PyJWK) -> str:
-    """Return the algorithm for the type of a key, whatever algorithm the key or the token names."""
-    algorithm = _ALGORITHMS.get(str(key.key_type))
-    if algorithm is None:
-        raise PyJWKClientError("The type of this published key is not supported: neither EC nor RSA.")
-    return algorithm
+def _is_usable(published: object) -> bool:
+    """Return True for a public key of the type EC or RSA that is for signatures and has an id."""
+    if not isinstance(published, dict):
+        return False
+    try:
+        key = PyJWK(published)
+        is_public = isinstance(key.key, EllipticCurvePublicKey | RSAPublicKey)
+        return is_public and key.public_key_use in {"sig", None} and isinstance(key.key_id, str) and bool(key.key_id)
+    except Exception:  # noqa: BLE001 - a value from outside may make the parser raise anything
+        return False
