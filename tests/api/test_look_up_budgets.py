@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 import pytest
 import requests
@@ -17,6 +19,7 @@ from blogger_tracking.domain.youtube_quota import next_quota_reset, quota_day
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.look_up_blogger import LookUpLimits
 from devtools.platform_sandbox import CreatorKind, SandboxServer
+from tests.support.airflow_stand_in import AirflowStandIn
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.people import People
@@ -80,6 +83,42 @@ def test_an_hour_later_the_look_ups_are_there_again(
     assert [person.add(name(sandbox, number)).status_code for number in (0, 1)] == [200, 429]
     build.run("update request_budgets set used_at = array(select unnest(used_at) - interval '1 hour')")
     assert person.add(name(sandbox, 1)).status_code == 200
+
+
+def test_each_further_attempt_at_an_initial_fetch_that_ended_without_videos_takes_a_look_up(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve, airflow: AirflowStandIn
+) -> None:
+    person = People(build, http, serve(Settings(person_look_ups_per_hour=3))).person()
+    blogger = UUID(person.add(name(sandbox)).json()["blogger"]["bloggerId"])
+    end = "update tracked_accounts set pending_initial_fetch = false, initial_fetch_reason = 'private'"
+    for again in (partial(person.add_from_tracking, blogger), partial(person.add, name(sandbox))):
+        build.run(end)
+        assert again().status_code == 409
+    build.run(end)
+    answers = [person.add_from_tracking(blogger, tags=["x"]), person.add(name(sandbox), tags=["x"])]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
+        (429, "look_up_budget_spent")
+    ] * 2
+    state = "select pending_initial_fetch, initial_fetch_attempt, initial_fetch_reason from tracked_accounts"
+    assert build.rows(state) == [(False, 3, "private")]
+    assert build.value("select count(*) from blogger_tags") == 0
+    assert len(airflow.states) == 3
+
+
+def test_a_failed_initial_fetch_stays_pending_without_a_look_up_left(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve, airflow: AirflowStandIn
+) -> None:
+    person = People(build, http, serve(Settings(person_look_ups_per_hour=1))).person()
+    first = person.add(name(sandbox)).json()
+    blogger = UUID(first["blogger"]["bloggerId"])
+    airflow.states[first["initialFetch"]["dagRunId"]] = "failed"
+    for answer in (person.add_from_tracking(blogger), person.add(name(sandbox))):
+        assert (answer.status_code, answer.json()["initialFetch"]["state"]) == (409, "waiting")
+        assert "This person has used up the look-ups" in answer.json()["initialFetch"]["reason"]
+    assert build.rows("select pending_initial_fetch, initial_fetch_attempt from tracked_accounts") == [(True, 1)]
+    build.run("update request_budgets set used_at = array(select unnest(used_at) - interval '1 hour')")
+    assert person.add_from_tracking(blogger).json()["initialFetch"]["state"] == "started"
+    assert len(airflow.states) == 2
 
 
 @pytest.mark.parametrize("platform", Platform)

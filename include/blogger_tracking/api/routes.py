@@ -72,7 +72,11 @@ def add_tracked(
             return request.kept_response
         require_may_add(role)
         added = add_from_tracking(
-            services.fetch_services, services.airflow_api, _addition(body, user_id), body.blogger_id
+            services.fetch_services,
+            services.airflow_api,
+            services.look_up_limits,
+            _addition(body, user_id),
+            body.blogger_id,
         )
         return request.respond(_addition_response(added))
 

@@ -67,13 +67,14 @@ where (view_name in ('organizations', 'members', 'subscriptions') and split_part
        )
    )
 """,
-    "request_budgets": """
-delete from blogger_tracking.request_budgets where holder = 'organization' and holder_id = %(id)s
-""",
     "idempotency_keys": """
 delete from blogger_tracking.idempotency_keys where body #>> '{blogger,organizationId}' = %(id)s::text
 """,
     "organizations": "delete from blogger_tracking.organizations where id = %(id)s",
+    # After the organization, as additions lock both: this lock order prevents deadlocks.
+    "request_budgets": """
+delete from blogger_tracking.request_budgets where holder = 'organization' and holder_id = %(id)s
+""",
 }
 
 _COUNT_ORGANIZATION = """

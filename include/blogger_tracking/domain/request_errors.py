@@ -112,7 +112,7 @@ class LookUpBudgetSpentError(RequestError):
     code = "look_up_budget_spent"
 
     def __init__(self, holder: str, retry_after: int) -> None:
-        super().__init__(f"{holder} has looked up too many bloggers within an hour. Try again in {retry_after} s.")
+        super().__init__(f"{holder} has used up the look-ups of an hour. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from psycopg import Connection
@@ -17,14 +18,15 @@ from blogger_tracking.database.blogger_additions import (
     add_known_blogger,
     is_tracked_by_name,
 )
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.organizations import require_campaign, require_room
 from blogger_tracking.database.tracked_accounts import TrackedBlogger, read_tracked_blogger
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.request_errors import BloggerLimitReachedError
 from blogger_tracking.domain.usernames import parse_username
-from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, dispatch_initial_fetch
+from blogger_tracking.usecases.dispatch_initial_fetches import DispatchOutcome, SpendAttempt, dispatch_initial_fetch
 from blogger_tracking.usecases.fetch_blogger import FetchServices
-from blogger_tracking.usecases.look_up_blogger import LookUpCaller, LookUpLimits, look_up_blogger
+from blogger_tracking.usecases.look_up_blogger import LookUpCaller, LookUpLimits, look_up_blogger, spend_look_up
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ def add_blogger(
     """Look a blogger up on its platform, track the blogger, and dispatch its initial fetch.
 
     Everything that can be checked without the platform is checked before the request to the platform. If Airflow
-    cannot be reached, the initial fetch stays pending and the next batch run dispatches it.
+    cannot be reached, the initial fetch stays pending and the next batch run dispatches it. A further attempt at an
+    initial fetch takes a look-up.
     Raises RequestError, and PlatformError if the platform returns no profile.
     """
     name = parse_username(username, platform)
@@ -61,18 +64,28 @@ def add_blogger(
         _check_before_look_up(connection, addition, platform, name)
     caller = LookUpCaller(addition.user_id, addition.organization_id)
     profile = look_up_blogger(services, limits, caller, platform, name)
-    with services.pool.connection() as connection:
+    spend_attempt = partial(spend_look_up, limits=limits, caller=caller)
+    with services.pool.connection() as connection, bounded_transaction(connection):
         added = add_by_profile(connection, addition, profile)
-    return _dispatch(services, airflow, added)
+        if added.is_reopened:
+            spend_attempt(connection)
+    return _dispatch(services, airflow, added, spend_attempt)
 
 
 def add_from_tracking(
-    services: FetchServices, airflow: AirflowApi, addition: AdditionRequest, blogger_id: UUID
+    services: FetchServices, airflow: AirflowApi, limits: LookUpLimits, addition: AdditionRequest, blogger_id: UUID
 ) -> AddedBlogger:
-    """Track a blogger that the organization already knows, without a request to its platform. Raises RequestError."""
-    with services.pool.connection() as connection:
+    """Track a blogger that the organization already knows, without a request to its platform.
+
+    A further attempt at an initial fetch takes a look-up. Raises RequestError.
+    """
+    caller = LookUpCaller(addition.user_id, addition.organization_id)
+    spend_attempt = partial(spend_look_up, limits=limits, caller=caller)
+    with services.pool.connection() as connection, bounded_transaction(connection):
         added = add_known_blogger(connection, addition, blogger_id)
-    return _dispatch(services, airflow, added)
+        if added.is_reopened:
+            spend_attempt(connection)
+    return _dispatch(services, airflow, added, spend_attempt)
 
 
 def _check_before_look_up(connection: Connection, addition: AdditionRequest, platform: Platform, name: str) -> None:
@@ -86,8 +99,10 @@ def _check_before_look_up(connection: Connection, addition: AdditionRequest, pla
             raise
 
 
-def _dispatch(services: FetchServices, airflow: AirflowApi, added: AdditionResult) -> AddedBlogger:
-    dispatched = dispatch_initial_fetch(services.pool, airflow, added.tracking_id)
+def _dispatch(
+    services: FetchServices, airflow: AirflowApi, added: AdditionResult, spend_attempt: SpendAttempt
+) -> AddedBlogger:
+    dispatched = dispatch_initial_fetch(services.pool, airflow, added.tracking_id, spend_attempt)
     with services.pool.connection() as connection:
         account = read_tracked_blogger(connection, added.tracking_id)
     logger.info(

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 from psycopg import Connection
@@ -32,6 +33,7 @@ from blogger_tracking.domain.initial_fetch import (
     InitialFetchState,
 )
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.request_errors import LookUpBudgetSpentError
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +46,8 @@ triggers the same initial fetch."""
 class DispatchOutcome:
     """Result of a dispatch.
 
-    `dag_run_id` is the DAG run of the initial fetch. In the state `waiting` this run is not triggered yet, and `reason`
-    says why.
+    `dag_run_id` is the DAG run of the initial fetch. In the state `waiting` this run, or the one of the next attempt,
+    is not triggered yet, and `reason` says why.
     """
 
     state: InitialFetchState
@@ -53,26 +55,35 @@ class DispatchOutcome:
     reason: str | None = None
 
 
-def dispatch_initial_fetch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> DispatchOutcome | None:
+SpendAttempt: TypeAlias = Callable[[Connection], None]
+"""A function that takes one attempt at an initial fetch from a budget. Raises LookUpBudgetSpentError."""
+
+
+def dispatch_initial_fetch(
+    pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID, spend_attempt: SpendAttempt | None = None
+) -> DispatchOutcome | None:
     """Dispatch the pending initial fetch of a tracked account; return None if none is pending.
 
     None is pending for a deleted account.
-    A queued or running DAG run keeps the initial fetch. If the previous run has ended, the next attempt is triggered.
-    If Airflow's API fails, the initial fetch stays pending for the next batch run, and the state is `waiting`.
+    A queued or running DAG run keeps the initial fetch. If the previous run has ended, the next attempt is triggered,
+    for which `spend_attempt` is called. If Airflow's API fails or the budget is spent, the initial fetch stays pending
+    for the next batch run, and the state is `waiting`.
     """
     try:
-        return _dispatch(pool, airflow, tracking_id)
+        return _dispatch(pool, airflow, tracking_id, spend_attempt)
+    except LookUpBudgetSpentError as error:
+        reason = f"{error} The next batch run triggers the initial fetch, too."
     except AirflowApiError as error:
         logger.warning(
             "The initial fetch of tracked account %s was not triggered and stays pending until the next batch run: %s",
             tracking_id,
             error,
         )
+        reason = "Airflow does not accept the run now; the next batch run triggers it."
     with pool.connection() as connection:
         dispatch = read_initial_fetch_dispatch(connection, tracking_id)
     if dispatch is None:
         return None
-    reason = "Airflow does not accept the run now; the next batch run triggers it."
     return DispatchOutcome(InitialFetchState.WAITING, dispatch.dag_run_id, reason)
 
 
@@ -93,7 +104,9 @@ def dispatch_pending_initial_fetches(
     return dict(Counter(str(outcome.state) for outcome in outcomes if outcome))
 
 
-def _dispatch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> DispatchOutcome | None:
+def _dispatch(
+    pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID, spend_attempt: SpendAttempt | None = None
+) -> DispatchOutcome | None:
     for _ in range(_MAX_ATTEMPTS):
         with pool.connection() as connection:
             dispatch = read_initial_fetch_dispatch(connection, tracking_id)
@@ -106,6 +119,8 @@ def _dispatch(pool: ConnectionPool, airflow: AirflowApi, tracking_id: UUID) -> D
         if _is_live(airflow, dispatch, message):
             return DispatchOutcome(InitialFetchState.STARTED, dispatch.dag_run_id)
         with pool.connection() as connection:
+            if spend_attempt is not None:
+                spend_attempt(connection)
             begin_next_attempt(connection, dispatch)
     raise AirflowApiError(
         f"The DAG runs of {_MAX_ATTEMPTS} attempts at an initial fetch had all ended already. "

@@ -79,7 +79,7 @@ def look_up_blogger(
         if profile is not None:
             return profile
         _require_available(connection, limits, platform)
-        _spend_budget(connection, limits, caller)
+        spend_look_up(connection, limits, caller)
     try:
         profile = _request_profile(services, platform, name)
     except PlatformError as error:
@@ -90,6 +90,13 @@ def look_up_blogger(
     with services.pool.connection() as connection:
         save_look_up(connection, platform, name, profile, limits.kept_for)
     return profile
+
+
+def spend_look_up(connection: Connection, limits: LookUpLimits, caller: LookUpCaller) -> None:
+    """Take a look-up from the budgets of the person and the organization. Raises LookUpBudgetSpentError."""
+    spent = spend(connection, limits.budgets, caller.user_id, caller.organization_id)
+    if spent:
+        raise LookUpBudgetSpentError(f"This {spent.holder}", spent.retry_after)
 
 
 def _require_available(connection: Connection, limits: LookUpLimits, platform: Platform) -> None:
@@ -110,12 +117,6 @@ def _require_available(connection: Connection, limits: LookUpLimits, platform: P
 
 def _seconds(duration: timedelta) -> int:
     return max(1, ceil(duration.total_seconds()))
-
-
-def _spend_budget(connection: Connection, limits: LookUpLimits, caller: LookUpCaller) -> None:
-    spent = spend(connection, limits.budgets, caller.user_id, caller.organization_id)
-    if spent:
-        raise LookUpBudgetSpentError(f"This {spent.holder}", spent.retry_after)
 
 
 def _request_profile(services: FetchServices, platform: Platform, name: str) -> BloggerProfile:
