@@ -180,6 +180,11 @@ where fetch_allocations.organization_id = ended.organization_id
   and fetch_allocations.period_start = ended.period_start
 """
 
+_REACH_PLANNED_END = """
+update fetch_allocations set period_end = clock_timestamp()
+where organization_id = %(organization)s and period_start = %(start)s
+"""
+
 _BEGIN_PERIOD = """
 insert into subscriptions (organization_id, period_start, period_end, plan, video_limit, blogger_limit)
 values (%(organization)s, clock_timestamp(), now() + interval '1 month', 'team', %(limit)s, 100)
@@ -227,6 +232,10 @@ def attempts_that_are_over(machine: LedgerStates) -> list[ModelAttempt]:
 
 def current_periods(machine: LedgerStates) -> list[ModelPeriod]:
     return [period for period in machine.model.periods if not period.over]
+
+
+def periods_that_were_ended_early(machine: LedgerStates) -> list[ModelPeriod]:
+    return [period for period in machine.model.periods if period.ended_early]
 
 
 def untracked(machine: LedgerStates) -> list[tuple[int, int]]:
@@ -320,6 +329,12 @@ class LedgerStates(RuleBasedStateMachine):  # noqa: PLR0904 - a method for each 
     def end_period(self, period: ModelPeriod, *, early: bool) -> None:
         period.over, period.ended_early = True, early
         self.build.run(_END_EARLY if early else _RUN_OUT, organization=period.organization, start=period.start)
+
+    @precondition(there_are(periods_that_were_ended_early))
+    @rule(period=one_of_the(periods_that_were_ended_early))
+    def pass_planned_end(self, period: ModelPeriod) -> None:
+        """Let the end pass that planning read of a period which was ended early: claims are still refused."""
+        self.build.run(_REACH_PLANNED_END, organization=period.organization, start=period.start)
 
     @precondition(lambda self: len(current_periods(self)) < len(self.organizations))
     @rule(limit=LIMITS)

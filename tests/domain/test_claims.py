@@ -64,6 +64,15 @@ def test_a_rerun_reserves_only_the_videos_that_are_not_charged_yet() -> None:
     assert (claimed.videos, claimed.reserved) == (30, 10)
 
 
+@given(ended=st.integers(1, 59), claimed=st.integers(0, 90))
+def test_a_subscription_that_ended_as_planned_pays_at_any_time_and_one_ended_early_never_after_its_end(
+    ended: int, claimed: int
+) -> None:
+    end_now, moment = PERIOD_START + timedelta(days=ended), PERIOD_START + timedelta(days=claimed)
+    pays = claim_allocation(replace(PLANNED, period_end_now=end_now), moment).decision is QuotaDecision.FULL
+    assert pays == (end_now >= PERIOD_END or moment < end_now)
+
+
 @st.composite
 def charged_and_granted(draw: st.DrawFn) -> tuple[int, int]:
     granted = draw(st.integers(1, 500))

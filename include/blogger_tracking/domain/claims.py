@@ -62,11 +62,13 @@ class CurrentAllocation:
         return (self.video_limit or 0) + self.charged + self.reserved
 
     def subscription_ended_early(self, moment: datetime) -> bool:
-        """Return True if the subscription was ended before the end that planning read.
+        """Return True if the subscription was ended before the end that planning read, also once that end has passed.
 
-        Fetches that were planned in a period are charged to that period, also after the period has ended.
+        Fetches that were planned in a period are charged to that period, also after the period has ended as planned.
         """
-        return self.period_end_now is None or self.period_end_now <= moment < self.period_end
+        if self.period_end_now is None:
+            return True
+        return self.period_end_now < self.period_end and self.period_end_now <= moment
 
 
 @dataclass(frozen=True, slots=True)
