@@ -240,7 +240,7 @@ def test_each_request_and_each_retry_is_logged(
     assert second.startswith("Instagram v2/user/by/username: HTTP 200, ")
 
 
-@pytest.mark.parametrize("text", ["x" * 600, "line\n" * 20, f"{'x' * 190} {KEY}"])
+@pytest.mark.parametrize("text", ["x" * 600, "line\n" * 20, f"{'x' * 190} {KEY}", "\x00".join(KEY)])
 def test_the_detail_of_an_error_is_short_and_on_one_line(
     connect: Connect, platform_server: ScriptedServer, text: str
 ) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from psycopg import Connection
 
 from blogger_tracking.database.invariants import check_invariants
@@ -23,6 +25,7 @@ from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, 
 from blogger_tracking.usecases.plan_run import PlannedRun
 from devtools.platform_sandbox import Creator, CreatorKind, Fault, FaultKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
+from tests.support.error_bodies import ERROR_BODIES
 from tests.support.ledger_steps import claim, fetch_ids, plan
 from tests.support.platform_accounts import KEY
 from tests.support.scripted_server import Scripted, ScriptedServer
@@ -272,6 +275,26 @@ def test_a_fetch_is_empty_only_with_proof_and_conclusive_only_with_something_to_
     report = fetch_first(scripted(*answers))
     assert (report.state, report.videos_returned) == (state, videos)
     assert (report.reason is None) is (state in {FetchState.EMPTY, FetchState.SUCCEEDED})
+
+
+def test_any_error_of_a_platform_ends_in_a_settled_fetch(
+    build: DatabaseBuilder, sandbox: SandboxServer, scripted: Callable[..., FetchServices]
+) -> None:
+    track(build, creator_of(sandbox, Platform.TIKTOK))
+
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(body=ERROR_BODIES, status=st.integers(200, 599))
+    @example(body={"exc_type": "a\x00"}, status=500)
+    @example(body={"exc_type": "\ud800"}, status=500)
+    @example(body="<p>Bad gateway</p>".encode("utf-16"), status=502)
+    @example(body=b"\x00", status=403)
+    def check(body: object, status: int) -> None:
+        build.run("delete from platform_suspensions")
+        report = fetch_first(scripted(Scripted(body, status=status)))
+        assert report.state in {FetchState.FAILED, FetchState.PRIVATE, FetchState.NOT_FOUND, FetchState.EMPTY}
+        assert build.value("select count(*) from fetches where state in ('planned', 'running')") == 0
+
+    check()
 
 
 def test_an_attempt_keeps_its_requests_by_purpose(

@@ -25,6 +25,7 @@ from blogger_tracking.usecases.refresh_statistics import StatisticsRefresher, Vi
 from devtools.platform_sandbox import SandboxServer
 from tests.support import consumer_process
 from tests.support.database_builder import DatabaseBuilder
+from tests.support.error_bodies import ERROR_BODIES
 from tests.support.platform_accounts import KEY
 from tests.support.queue_steps import ShiftedClock, queue_thumbnails, queue_videos
 from tests.support.scripted_server import Scripted, ScriptedServer
@@ -162,11 +163,18 @@ JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=10)),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.sampled_from(["id", "items", "snippet", "statistics", "viewCount", "x"]), inner, max_size=4),
+        st.dictionaries(
+            st.sampled_from(["id", "items", "snippet", "statistics", "viewCount", "error", "x"]), inner, max_size=4
+        ),
     ),
     max_leaves=12,
 )
-BODIES = st.one_of(st.binary(max_size=200), JSON, st.builds(lambda items: {"items": items}, st.lists(JSON, max_size=3)))
+BODIES = st.one_of(
+    st.binary(max_size=200),
+    JSON,
+    st.builds(lambda items: {"items": items}, st.lists(JSON, max_size=3)),
+    ERROR_BODIES,
+)
 
 
 def test_any_answer_ends_every_attempt_with_a_result(build: DatabaseBuilder, consumer: Consumer) -> None:
@@ -193,6 +201,19 @@ def test_any_answer_ends_every_attempt_with_a_result(build: DatabaseBuilder, con
             )
 
         check()
+
+
+@pytest.mark.parametrize("reason", ["forbidden\x00", "quotaExceeded\ud800"])
+def test_a_refusal_with_a_text_that_postgres_cannot_store_suspends_youtube(
+    build: DatabaseBuilder, consumer: Consumer, reason: str
+) -> None:
+    consumer.queue("one")
+    with ScriptedServer() as server:
+        config = PlatformConfig.model_validate({"base_url": server.url, "api_key": KEY, "requests_per_second": 10_000})
+        server.play(Scripted({"error": {"errors": [{"reason": reason}]}}, status=403))
+        consumer.run(YouTubeService(config, settings=Settings(request_retries=0)))
+    assert build.value("select count(*) from platform_suspensions") == 1
+    assert build.value("select receipt is null and attempts = 0 from high_priority_queue")
 
 
 @pytest.mark.timeout(180)

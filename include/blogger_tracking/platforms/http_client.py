@@ -23,7 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.ledger import RequestUse
-from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.youtube_quota import next_quota_reset
 from blogger_tracking.platforms.config import PlatformConfig
@@ -246,8 +246,12 @@ def _retry_after_moment(value: str, now: datetime) -> datetime | None:
 
 
 def _detail(text: str, key: str) -> str:
-    """Return `text` on one line of at most MAX_DETAIL_LENGTH, without the key and the query strings of URLs."""
-    line = " ".join(_QUERY.sub(r"\1?***", redact(text, key)).split())
+    """Return `text` on one line of at most MAX_DETAIL_LENGTH, without the key and the query strings of URLs.
+
+    The line can be stored: the ledger, suspensions and queue messages keep the texts of errors.
+    """
+    # In this order, because without its NUL characters a text may contain the key.
+    line = " ".join(_QUERY.sub(r"\1?***", redact(storable(text), key)).split())
     return line if len(line) <= MAX_DETAIL_LENGTH else line[: MAX_DETAIL_LENGTH - 1] + "…"
 
 
