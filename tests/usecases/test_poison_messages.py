@@ -50,6 +50,17 @@ class Spoiled:
         return found
 
 
+class Failing:
+    """A client of YouTube whose every request fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get_videos(self, ids: Sequence[str]) -> Mapping[str, YouTubeVideo]:
+        del ids
+        raise self._error
+
+
 def raising(error: Exception) -> Callable[[dict[str, YouTubeVideo]], None]:
     def spoil(_: dict[str, YouTubeVideo]) -> None:
         raise error
@@ -108,17 +119,47 @@ def finished_and_parked(build: DatabaseBuilder, queue: Queue) -> tuple[int, list
     return done, parked
 
 
-@pytest.mark.parametrize("video_id", ["a,b", "a b", "a&key=b", "ü", "a\nb", "x" * 65, "../a", "\x7f"])
-def test_a_message_with_an_id_that_no_video_has_is_parked_alone_and_not_sent(
+NO_IDS = ["a,b", "a b", "a&key=b", "ü", "a\nb", "x" * 65, "../a", "\x7f"]
+
+
+@pytest.mark.parametrize("video_id", NO_IDS)
+def test_a_message_of_ids_that_no_video_has_is_parked_alone_and_not_sent(
     build: DatabaseBuilder, consumer: Consumer, video_id: str
 ) -> None:
     consumer.queue_companions(1)
-    consumer.queue("fine", video_id)
+    consumer.queue(video_id, "x" * 300)
     consumer.run(consumer.youtube)
     done, ((attempts, reason),) = finished_and_parked(build, Queue.VIDEO_BATCHES)
     assert (done, attempts) == (1, 1)
     assert reason.endswith("is no id of a YouTube video")
     assert build.value("select count(*) from platform_suspensions") == 0
+
+
+@pytest.mark.parametrize("video_id", NO_IDS)
+def test_an_id_that_no_video_has_is_left_out_and_the_other_videos_of_its_message_get_statistics(
+    build: DatabaseBuilder, consumer: Consumer, video_id: str
+) -> None:
+    companions = newest_ids(consumer.sandbox, 49)
+    consumer.queue(*companions, video_id)
+    consumer.run(consumer.youtube)
+    assert finished_and_parked(build, Queue.VIDEO_BATCHES) == (1, [])
+    assert build.value("select acknowledged @> videos from high_priority_queue")
+    with_statistics = build.rows("""
+        select external_video_id from videos join video_statistics on video_statistics.video_id = videos.id
+    """)
+    assert {video_id for (video_id,) in with_statistics} == set(companions)
+
+
+def test_an_id_that_no_video_has_does_not_finish_a_message_whose_other_videos_wait(
+    build: DatabaseBuilder, consumer: Consumer
+) -> None:
+    consumer.queue(*newest_ids(consumer.sandbox, 2), "a,b")
+    unavailable = PlatformError(ErrorKind.UNAVAILABLE, Platform.YOUTUBE, "HTTP 503")
+    consumer.run(Failing(unavailable))
+    assert build.rows("select acknowledged, done_at, parked_at from high_priority_queue") == [(["a,b"], None, None)]
+    consumer.clock.wait(minutes=1)
+    consumer.run(consumer.youtube)
+    assert finished_and_parked(build, Queue.VIDEO_BATCHES) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -393,6 +393,15 @@ def acknowledge_videos(connection: Connection, videos: Sequence[QueuedVideo], mo
     connection.execute(_ACKNOWLEDGE_VIDEOS, parameters)
 
 
+def acknowledge_taken_videos(
+    connection: Connection, receipt: UUID, videos: Sequence[QueuedVideo], moment: datetime
+) -> None:
+    """Acknowledge videos in their messages, except messages that another consumer has taken meanwhile."""
+    with bounded_transaction(connection):
+        locked = lock_taken_messages(connection, Queue.VIDEO_BATCHES, receipt, {video.message_id for video in videos})
+        acknowledge_videos(connection, [video for video in videos if video.message_id in locked], moment)
+
+
 def finish_messages(
     connection: Connection, queue: Queue, receipt: UUID, message_ids: Collection[int], moment: datetime
 ) -> None:

@@ -20,6 +20,8 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.message_queues import (
     Delivery,
     FailedMessage,
+    Message,
+    acknowledge_taken_videos,
     fail_messages,
     read_backlog,
     release_messages,
@@ -92,9 +94,9 @@ class StatisticsRefresher:
     def run(self) -> Counter[str]:
         """Process the queue until nothing waits and nothing more is expected, or the time budget is spent.
 
-        Returns counts of `calls`, acknowledged `videos`, `unseen` videos (missing from YouTube's response), `failed`
-        and `postponed` messages. Database errors propagate: the messages taken become visible again after the
-        visibility timeout. An empty queue costs one query.
+        Returns counts of `calls`, `videos` requested and acknowledged, `unseen` videos (missing from YouTube's
+        response), `failed` and `postponed` messages. Database errors propagate: the messages taken become visible
+        again after the visibility timeout. An empty queue costs one query.
         """
         time_budget = TimeBudget(self._settings.queue_seconds_per_run)
         counts: Counter[str] = Counter()
@@ -132,7 +134,7 @@ class StatisticsRefresher:
         with self._pool.connection() as connection:
             delivery = take_messages(connection, QUEUE, moment, limit=limit, visibility=visibility)
         progress = _DeliveryProgress(delivery)
-        self._reject_unreadable(progress)
+        self._leave_out_unreadable(progress)
         calls = group_into_calls(_queued_videos(progress), VIDEOS_PER_CALL)
         more_expected = len(delivery.messages) == limit or backlog.more_to_come
         if more_expected and not backlog.is_overdue(moment, self._partial_call_after):
@@ -145,13 +147,29 @@ class StatisticsRefresher:
         self._fail_and_release(progress)
         return progress.counts
 
-    def _reject_unreadable(self, progress: _DeliveryProgress) -> None:
+    def _leave_out_unreadable(self, progress: _DeliveryProgress) -> None:
+        """Acknowledge ids that no YouTube video has, and park the messages that have no other ids."""
+        left_out: list[QueuedVideo] = []
         for message in progress.delivery.messages:
-            unreadable = [video_id for video_id in message.row["videos"] if not _VIDEO_ID.fullmatch(video_id)]
-            if unreadable:
-                reason = f"{unreadable[0][:64]!r} is no id of a YouTube video"
+            unreadable = [video_id for video_id in _waiting_ids(message) if not _VIDEO_ID.fullmatch(video_id)]
+            if not unreadable:
+                continue
+            reason = f"{unreadable[0][:64]!r} is no id of a YouTube video"
+            if len(unreadable) == len(message.row["videos"]):
                 logger.error("Message %s of %s is parked: %s.", message.id, QUEUE, reason)
                 progress.failures[message.id] = FailedMessage(message.id, reason, final=True)
+            else:
+                logger.error(
+                    "%s ids in message %s of %s are acknowledged without statistics, and the others requested: %s.",
+                    len(unreadable),
+                    message.id,
+                    QUEUE,
+                    reason,
+                )
+                left_out += [QueuedVideo(message.id, message.fetch_id, video_id) for video_id in unreadable]
+        if left_out:
+            with self._pool.connection() as connection:
+                acknowledge_taken_videos(connection, progress.delivery.receipt, left_out, self._clock.now())
 
     def _make_call(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo]) -> None:
         if progress.postponement or not self._reserve_unit(progress, requested):
@@ -276,9 +294,13 @@ def _queued_videos(progress: _DeliveryProgress) -> list[QueuedVideo]:
         QueuedVideo(message.id, message.fetch_id, video_id)
         for message in progress.delivery.messages
         if message.id not in progress.failures
-        for video_id in message.row["videos"]
-        if video_id not in message.row["acknowledged"]
+        for video_id in _waiting_ids(message)
+        if _VIDEO_ID.fullmatch(video_id)
     ]
+
+
+def _waiting_ids(message: Message) -> list[str]:
+    return [video_id for video_id in message.row["videos"] if video_id not in message.row["acknowledged"]]
 
 
 def _group_by_message(requested: Sequence[QueuedVideo]) -> dict[int, list[QueuedVideo]]:
