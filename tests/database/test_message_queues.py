@@ -16,6 +16,7 @@ from blogger_tracking.database.message_queues import (
     finish_messages,
     list_parked_messages,
     read_backlog,
+    read_queue_health,
     release_messages,
     requeue_parked_messages,
     take_messages,
@@ -62,6 +63,10 @@ class QueueSteps:
     def backlog(self) -> Backlog:
         with self.pool.connection() as connection:
             return read_backlog(connection, self.queue, self.now)
+
+    def waiting_since(self) -> datetime | None:
+        with self.pool.connection() as connection:
+            return read_queue_health(connection, self.queue, self.now).waiting_since
 
     def counts(self) -> tuple[int, int, int]:
         with self.pool.connection() as connection:
@@ -279,3 +284,29 @@ def test_a_parked_message_is_not_requeued_if_another_message_about_the_thumbnail
     queue.fail(queue.take(), "gone", final=True)
     queue_thumbnails(build, pool, ["https://example.org/new.jpg"])
     assert queue.requeue() == []
+
+
+def test_messages_that_are_released_again_and_again_wait_since_their_creation(queue: QueueSteps) -> None:
+    created = queue.waiting_since()
+    assert created
+    for _ in range(12):
+        assert queue.release(queue.take(), queue.now + 5 * MINUTE) == 3
+        assert queue.waiting_since() == created
+        queue.now += 5 * MINUTE
+    assert queue.waiting_since() == created
+
+
+def test_a_failed_message_waits_since_the_end_of_its_retry_delay(queue: QueueSteps) -> None:
+    queue.fail(queue.take())
+    retry_at = queue.now + MINUTE
+    assert queue.waiting_since() is None
+    queue.now = retry_at
+    queue.release(queue.take(), queue.now + 5 * MINUTE)
+    assert queue.waiting_since() == retry_at
+
+
+def test_a_requeued_message_waits_since_it_was_requeued(queue: QueueSteps) -> None:
+    queue.fail(queue.take(), final=True)
+    queue.now += timedelta(days=1)
+    queue.requeue()
+    assert queue.waiting_since() == queue.now

@@ -263,6 +263,27 @@ def test_a_storage_that_refuses_everything_ends_the_run_with_an_error_and_costs_
     assert consumer.run() == {"stored": 2, "skipped": 0, "failed": 0}
 
 
+def test_a_storage_that_refuses_everything_is_one_error_for_sentry_until_new_messages_come(
+    build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, name) for name in ("one", "two")])
+    consumer.store.failing = True
+    errors = []
+    for _ in range(3):
+        with pytest.raises(StorageError):
+            consumer.run()
+        errors.append([
+            getattr(record, "fingerprint", None) for record in caplog.records if record.levelname == "ERROR"
+        ])
+        caplog.clear()
+        consumer.clock.wait(minutes=5)
+    assert errors == [[("thumbnail_queue", "storage_refused")], [], []]
+    queue_thumbnails(build, consumer.pool, [thumbnail_url(sandbox, "three")], first=3)
+    with pytest.raises(StorageError):
+        consumer.run()
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
 def test_a_storage_that_refuses_one_thumbnail_costs_no_attempt_and_the_others_are_stored(
     build: DatabaseBuilder, sandbox: SandboxServer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

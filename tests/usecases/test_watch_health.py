@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.alerts import AlertNews
 from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.health import WatchedRuns
+from blogger_tracking.database.message_queues import release_messages, take_messages
 from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.database.youtube_units import record_units
@@ -19,8 +20,10 @@ from blogger_tracking.domain.health import AlertName
 from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.metrics import Measurement
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.queues import Queue
 from blogger_tracking.settings import Settings
 from blogger_tracking.usecases.finish_run import finish_run
+from blogger_tracking.usecases.store_thumbnails import STORAGE_PAUSE
 from blogger_tracking.usecases.watch_health import describe, watch_health
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
@@ -143,6 +146,20 @@ def waiting_queue(build: DatabaseBuilder, pool: ConnectionPool) -> Iterator[time
     yield timedelta(minutes=61)
 
 
+def dead_storage(build: DatabaseBuilder, pool: ConnectionPool) -> Iterator[timedelta]:
+    queue_thumbnails(build, pool, ["https://example.org/1.jpg"])
+    build.run("update runs set ended_at = clock_timestamp()")
+    moment = datetime.now(UTC)
+    for _ in range(13):
+        with pool.connection() as connection:
+            delivery = take_messages(connection, Queue.THUMBNAILS, moment, limit=10, visibility=timedelta(minutes=15))
+            release_messages(connection, Queue.THUMBNAILS, delivery, moment + STORAGE_PAUSE, "refused")
+        moment += STORAGE_PAUSE
+    yield timedelta(minutes=61)
+    build.run("update thumbnail_queue set done_at = now()")
+    yield timedelta(minutes=61)
+
+
 def nothing_fetched(build: DatabaseBuilder, pool: ConnectionPool) -> Iterator[timedelta]:
     del pool
     build.track(build.organization())
@@ -167,6 +184,7 @@ CAUSES = [
     (AlertName.INSTANCES_STUCK, KEY.dag_run_id, expired_lease),
     (AlertName.INSTANCES_STUCK, KEY.dag_run_id, waiting_fetches),
     (AlertName.QUEUE_WAITING, "thumbnail_queue", waiting_queue),
+    (AlertName.QUEUE_WAITING, "thumbnail_queue", dead_storage),
     (AlertName.NOTHING_FETCHED, "", nothing_fetched),
     (AlertName.YOUTUBE_UNITS_LOW, "", spent_units),
 ]

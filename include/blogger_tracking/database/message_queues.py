@@ -220,6 +220,7 @@ update {queue} as message
 set
     parked_at = case when failure.final or message.attempts >= %(max_attempts)s then %(moment)s end,
     visible_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.attempts], message.visible_at),
+    due_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.attempts], message.due_at),
     last_error = failure.reason,
     lost_attempts = 0,
     receipt = null
@@ -253,13 +254,25 @@ limit %(limit)s
 _REQUEUE = {
     Queue.VIDEO_BATCHES: """
 update blogger_tracking.high_priority_queue
-set parked_at = null, attempts = 0, lost_attempts = 0, visible_at = %(moment)s, receipt = null
+set
+    parked_at = null,
+    attempts = 0,
+    lost_attempts = 0,
+    visible_at = %(moment)s,
+    due_at = %(moment)s,
+    receipt = null
 where parked_at is not null and (%(ids)s::bigint[] is null or id = any(%(ids)s))
 returning id
 """,
     Queue.THUMBNAILS: """
 update blogger_tracking.thumbnail_queue
-set parked_at = null, attempts = 0, lost_attempts = 0, visible_at = %(moment)s, receipt = null
+set
+    parked_at = null,
+    attempts = 0,
+    lost_attempts = 0,
+    visible_at = %(moment)s,
+    due_at = %(moment)s,
+    receipt = null
 where id in (
     select distinct on (parked.video_id) parked.id
     from blogger_tracking.thumbnail_queue as parked
@@ -314,14 +327,14 @@ select
 from {queue}
 """
 
-
+# By `due_at`: a consumer that takes and releases the same messages again and again would move `visible_at` each time.
 # `count(*)` of parked messages reads their partial index alone.
 _HEALTH = """
 select
     %(queue)s as queue,
-    count(*) filter (where visible_at <= %(moment)s) as visible,
+    count(*) filter (where due_at <= %(moment)s) as waiting,
     (select count(*) from {queue} as message where message.parked_at is not null) as parked,
-    min(visible_at) filter (where visible_at <= %(moment)s) as oldest_visible_at
+    min(due_at) filter (where due_at <= %(moment)s) as waiting_since
 from {queue}
 where done_at is null and parked_at is null
 """
@@ -435,7 +448,7 @@ def release_messages(
 ) -> int:
     """Release the unfinished messages of a delivery, to be visible from `visible_at`; return the number of messages.
 
-    The attempt of a released message is not counted.
+    The attempt of a released message is not counted, and the message waits since the same time as before.
     """
     parameters = {
         "ids": [message.id for message in delivery.messages],
@@ -476,7 +489,7 @@ def count_messages(connection: Connection, queue: Queue) -> QueueCounts:
 
 
 def read_queue_health(connection: Connection, queue: Queue, moment: datetime) -> QueueHealth:
-    """Return the number of visible and parked messages, and the time since which the oldest visible one is visible."""
+    """Return the number of waiting and parked messages, and the time since which the oldest waiting one waits."""
     return fetch_one(connection, QueueHealth, _for_queue(queue, _HEALTH), {"queue": queue, "moment": moment})
 
 

@@ -95,12 +95,16 @@ class SuspendedPlatform:
 
 @dataclass(frozen=True, slots=True)
 class QueueHealth:
-    """Messages of a queue: visible ones, parked ones, and the time since which the oldest visible one is visible."""
+    """Messages of a queue: waiting ones, parked ones, and the time since which the oldest waiting one waits.
+
+    A message waits from its creation, or from the end of the delay after a failed attempt, until the message is
+    finished, fails or is parked; also while a consumer has the message or has released the message to a later time.
+    """
 
     queue: Queue
-    visible: int
+    waiting: int
     parked: int
-    oldest_visible_at: datetime | None
+    waiting_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +196,10 @@ def _suspended_platforms(health: Health) -> Iterator[Alert]:
 
 def _waiting_queues(health: Health, limits: Thresholds) -> Iterator[Alert]:
     for each in health.queues:
-        if each.oldest_visible_at and health.moment - each.oldest_visible_at > limits.queue:
+        if each.waiting_since and health.moment - each.waiting_since > limits.queue:
             yield Alert(
                 AlertName.QUEUE_WAITING,
-                f"{each.visible} messages wait in {each.queue}, the oldest since {_time(each.oldest_visible_at)}.",
+                f"{each.waiting} messages wait in {each.queue}, the oldest since {_time(each.waiting_since)}.",
                 each.queue,
             )
 

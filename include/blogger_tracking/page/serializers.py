@@ -34,7 +34,7 @@ def overview(read: Overview, moment: datetime) -> schemas.Overview:
         requests_today=dict(read.requests_today),
         queues=[
             schemas.QueueDepth(
-                queue=health.queue, waiting=health.visible, parked=health.parked, oldest_at=health.oldest_visible_at
+                queue=health.queue, waiting=health.waiting, parked=health.parked, oldest_at=health.waiting_since
             )
             for health in read.queues
         ],

@@ -139,6 +139,10 @@ class ThumbnailStorer:
             "the storage and its Connection."
         )
         if all_refused:
+            # The task's retry finds no visible message and is green: the error itself never reaches Sentry. A
+            # refusal that all messages had before is not reported again.
+            if any(each.message.row["last_error"] != each.reason for each in unstored):
+                logger.error("%s", report, extra={"fingerprint": (str(QUEUE), "storage_refused")})
             raise StorageError(report)
         logger.warning("%s", report)
 

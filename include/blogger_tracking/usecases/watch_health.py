@@ -92,9 +92,9 @@ def _gauges(health: Health, found: Sequence[Alert], settings: Settings) -> Itera
     for platform in Platform:
         yield Measurement(metrics.PLATFORM_SUSPENDED, int(platform in suspended), {"platform": platform.value})
     for queue in health.queues:
-        oldest = queue.oldest_visible_at or health.moment
+        oldest = queue.waiting_since or health.moment
         tags = {"queue": str(queue.queue)}
-        yield Measurement(metrics.QUEUE_MESSAGES, queue.visible, tags)
+        yield Measurement(metrics.QUEUE_MESSAGES, queue.waiting, tags)
         yield Measurement(metrics.QUEUE_PARKED, queue.parked, tags)
         yield Measurement(metrics.QUEUE_OLDEST_AGE, (health.moment - oldest).total_seconds(), tags)
     for accounts in health.accounts:

@@ -11,6 +11,7 @@ create table blogger_tracking.high_priority_queue (
     acknowledged text[] not null default '{}',
     created_at timestamptz not null default now(),
     visible_at timestamptz not null default now(),
+    due_at timestamptz not null default now(),
     attempts integer not null default 0 check (attempts >= 0),
     lost_attempts integer not null default 0 check (lost_attempts >= 0),
     receipt uuid,
@@ -30,6 +31,8 @@ comment on column blogger_tracking.high_priority_queue.videos is
 comment on column blogger_tracking.high_priority_queue.acknowledged is 'External ids that are finished.';
 comment on column blogger_tracking.high_priority_queue.visible_at is
     'Earliest time of the next attempt. In the future: in flight, or waiting after a failed attempt.';
+comment on column blogger_tracking.high_priority_queue.due_at is
+    'Creation of the message, or end of the delay after its last failed attempt. A release does not move this time.';
 comment on column blogger_tracking.high_priority_queue.attempts is 'Number of attempts so far.';
 comment on column blogger_tracking.high_priority_queue.lost_attempts is
     'Number of attempts in a row, before the latest, whose consumer vanished. After two, the message is taken alone.';
@@ -52,6 +55,7 @@ create table blogger_tracking.thumbnail_queue (
     thumbnail_url text not null check (thumbnail_url <> ''),
     created_at timestamptz not null default now(),
     visible_at timestamptz not null default now(),
+    due_at timestamptz not null default now(),
     attempts integer not null default 0 check (attempts >= 0),
     lost_attempts integer not null default 0 check (lost_attempts >= 0),
     receipt uuid,
@@ -68,6 +72,8 @@ comment on column blogger_tracking.thumbnail_queue.fetch_id is 'Fetch that found
 comment on column blogger_tracking.thumbnail_queue.thumbnail_url is 'Address to download from.';
 comment on column blogger_tracking.thumbnail_queue.visible_at is
     'Earliest time of the next attempt. In the future: in flight, or waiting after a failed attempt.';
+comment on column blogger_tracking.thumbnail_queue.due_at is
+    'Creation of the message, or end of the delay after its last failed attempt. A release does not move this time.';
 comment on column blogger_tracking.thumbnail_queue.attempts is 'Number of attempts so far.';
 comment on column blogger_tracking.thumbnail_queue.lost_attempts is
     'Number of attempts in a row, before the latest, whose consumer vanished. After two, the message is taken alone.';
