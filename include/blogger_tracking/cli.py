@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blogger_tracking.comparison_report import comparison_tables, write_json, write_page
-from blogger_tracking.database.connections import OpenConnection, connect, require_ready
+from blogger_tracking.database.connections import LONG_ANSWER_SECONDS, OpenConnection, connect, require_ready
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.legacy_views import TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
@@ -55,7 +55,8 @@ class _Command:
     """A command and its line in `--help`.
 
     `as_owner` commands connect as the owner of the schema. `confirm` asks before the command, unless `--yes` is given.
-    `add_options` adds the options that `run` takes by their names.
+    `add_options` adds the options that `run` takes by their names. `answer_seconds` is the longest wait for the answer
+    to a statement, as `connect` takes it.
     """
 
     run: Callable[..., int]
@@ -63,6 +64,7 @@ class _Command:
     as_owner: bool = False
     confirm: Callable[..., bool] | None = None
     add_options: Callable[[argparse.ArgumentParser], None] | None = None
+    answer_seconds: float | None = LONG_ANSWER_SECONDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: _Command, given: argparse.Namespace) -> int:
     if invalid := invalid_settings():
         raise ConfigurationError(describe_invalid_settings(invalid))
-    with connect(_database_opener(command)) as connection:
+    with connect(_database_opener(command), answer_seconds=command.answer_seconds) as connection:
         options = {name: value for name, value in vars(given).items() if name not in {"command", "yes"}}
         if command.confirm and not given.yes and not command.confirm(connection, **options):
             return 1
@@ -382,11 +384,11 @@ _COMMANDS: Mapping[str, _Command] = {
     "import-check": _Command(check_import, "print what an import from the views legacy_… would do", as_owner=True),
     "import": _Command(run_import, "import from the views legacy_… what is new or changed", as_owner=True),
     "verify": _Command(verify, "print the invariants; exit code 1 if one is violated"),
-    "queues": _Command(show_queues, "print the queues and their parked messages"),
+    "queues": _Command(show_queues, "print the queues and their parked messages", answer_seconds=None),
     "compare": _Command(
         compare, "compare the earlier system with this one over a window of time", add_options=_add_comparison_options
     ),
-    "requeue": _Command(requeue, "return all parked messages to their queues"),
+    "requeue": _Command(requeue, "return all parked messages to their queues", answer_seconds=None),
 }
 
 

@@ -15,8 +15,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from blogger_tracking.database.connections import open_pool
+from blogger_tracking.database.connections import LONG_ANSWER_SECONDS, bounded_transaction, connect, open_pool
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.domain.errors import BloggerTrackingError, DatabaseStateError
 from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
@@ -101,7 +102,7 @@ def in_background(work: Callable[[], object]) -> Future[object]:
     def run() -> None:
         try:
             future.set_result(work())
-        except psycopg.Error as error:
+        except (psycopg.Error, BloggerTrackingError) as error:
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -113,7 +114,7 @@ def cut_at(proxy: SilentProxy, statement: bytes) -> threading.Event:
     reached = threading.Event()
 
     def is_cut(data: bytes) -> bool:
-        if statement not in data or reached.is_set():
+        if statement not in data.lower() or reached.is_set():
             return False
         reached.set()
         return True
@@ -193,6 +194,48 @@ def test_a_line_cut_in_the_middle_of_saving_saves_all_or_nothing_and_the_next_at
     assert gives_up(cut)
     assert build.value("select sum(charged) from fetch_allocations") == 5
     assert not any(check_invariants(admin).values())
+
+
+@pytest.mark.parametrize("statement", [b"select 1", b"to_regnamespace"])
+def test_a_line_that_is_silent_after_the_login_opens_no_pool_and_ends_with_an_error_that_threads_share(
+    server: DatabaseServer, database: str, folder: Path, statement: bytes
+) -> None:
+    with direct_line(server, folder) as (proxy, conninfo):
+        cut_at(proxy, statement)
+        opened = in_background(lambda: open_pool(make_conninfo(conninfo, user="pipeline_login", dbname=database)))
+        # A cache of the process keeps this error for the threads that wait for the pool, too.
+        assert isinstance(opened.exception(PATIENCE_SECONDS), DatabaseStateError)
+
+
+@pytest.mark.parametrize("statement", [b"begin", b"lock_timeout", b"select 2", b"commit"])
+def test_each_statement_of_a_connection_outside_a_pool_waits_for_a_bounded_time(
+    server: DatabaseServer, database: str, folder: Path, statement: bytes
+) -> None:
+    def work(conninfo: str) -> None:
+        address = make_conninfo(conninfo, user="pipeline_login", dbname=database)
+        with connect(address) as connection, bounded_transaction(connection):
+            connection.execute("select 2")
+
+    with direct_line(server, folder) as (proxy, conninfo):
+        reached = cut_at(proxy, statement)
+        done = in_background(lambda: work(conninfo))
+        assert isinstance(done.exception(PATIENCE_SECONDS), DatabaseStateError)
+        assert reached.is_set()
+
+
+def test_a_connection_for_long_statements_waits_for_its_first_answer_only_as_long_as_others(
+    server: DatabaseServer, database: str, folder: Path
+) -> None:
+    def work(address: str) -> None:
+        with connect(address, answer_seconds=LONG_ANSWER_SECONDS) as connection:
+            connection.execute("select pg_sleep(%s)", (1.5 * CLIENT_SECONDS,))
+
+    with direct_line(server, folder) as (proxy, conninfo):
+        address = make_conninfo(conninfo, user="pipeline_login", dbname=database)
+        work(address)
+        cut_at(proxy, b"select 1")
+        done = in_background(lambda: work(address))
+        assert isinstance(done.exception(PATIENCE_SECONDS), DatabaseStateError)
 
 
 def test_a_connection_that_the_server_ended_while_idle_is_replaced_before_it_is_used(

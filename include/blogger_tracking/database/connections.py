@@ -11,6 +11,7 @@ import psycopg
 from psycopg import Connection, Pipeline, sql
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database.bounded_answers import bound_answers
 from blogger_tracking.database.bounded_pool import BoundedPool
 from blogger_tracking.database.migrate import missing_versions, recorded_versions, unknown_versions
 from blogger_tracking.database.rows import fetch_value
@@ -43,6 +44,9 @@ _OPTIONS: dict[str, Any] = {
 _CLIENT_GRACE = 1.25
 """Factor on `database_timeout_seconds` for the client, so that a server that works reports its time-out first."""
 
+LONG_ANSWER_SECONDS = 4 * 3600.0
+"""Longest wait for an answer to a statement that reads or writes whole tables: of migrations, imports and checks."""
+
 # Limits of a transaction, as shares of `database_timeout_seconds`. They are local to the transaction, because a
 # transaction-mode pooler keeps no setting of a session, and refuses most settings at the start of a session. A session
 # that holds locks and vanishes is ended before those who wait for its locks give up.
@@ -52,6 +56,8 @@ _LIMITS = {"idle_in_transaction_session_timeout": 0.25, "lock_timeout": 0.5, "st
 # ends the session. Postgres has that limit from version 17 on.
 _PIPELINE_LIMITS = {"transaction_timeout": 0.5, "lock_timeout": 0.5}
 _TRANSACTION_TIMEOUT_SINCE = 170_000
+
+_FIRST_CONTACT = "select 1"
 
 _STATE = """
 select
@@ -89,7 +95,7 @@ def open_pool(address: DatabaseAddress, connections: int | None = None) -> Conne
     with connect(address) as connection:
         require_ready(connection)
     return BoundedPool(
-        longest_seconds=get_settings().database_timeout_seconds * _CLIENT_GRACE,
+        longest_seconds=_answer_seconds(),
         connection_class=_connection_class(address),
         kwargs=_OPTIONS,
         min_size=0,
@@ -100,10 +106,15 @@ def open_pool(address: DatabaseAddress, connections: int | None = None) -> Conne
 
 
 @contextmanager
-def connect(address: DatabaseAddress) -> Generator[Connection]:
+def connect(address: DatabaseAddress, *, answer_seconds: float | None = None) -> Generator[Connection]:
     """Open one connection in autocommit mode and close it at the end.
 
-    Raises DatabaseStateError if the server cannot be reached or refuses the login, without any part of a password.
+    `answer_seconds` is the longest wait for the answer to a statement; by default 1.25 times the setting
+    `database_timeout_seconds`. The first answer has the default in any case: a pooler that accepts logins by itself,
+    and whose server does not answer, is noticed before a long statement begins.
+
+    Raises DatabaseStateError if the server cannot be reached or refuses the login, without any part of a password, and
+    where the caller waits for an answer that takes too long.
     """
     if isinstance(address, str) and _URL.match(address) and address.partition("?")[0].count("@") > 1:
         # libpq would take a part of the password for the host, and quote that part in its errors.
@@ -121,6 +132,9 @@ def connect(address: DatabaseAddress) -> Generator[Connection]:
             "Airflow Connection blogger_db; for migrations, imports and the removal, blogger_db_admin."
         ) from None
     with connection:
+        bound_answers(connection, _answer_seconds())
+        connection.execute(_FIRST_CONTACT)
+        bound_answers(connection, answer_seconds or _answer_seconds())
         yield connection
 
 
@@ -187,6 +201,10 @@ def _limit_transaction(connection: Connection, limits: Mapping[str, float]) -> N
     for name, share in limits.items():
         milliseconds = round(seconds * share * 1000)
         connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(milliseconds)))
+
+
+def _answer_seconds() -> float:
+    return get_settings().database_timeout_seconds * _CLIENT_GRACE
 
 
 def _pipeline_limits(connection: Connection) -> Mapping[str, float]:

@@ -66,11 +66,11 @@ def remove_old_runs() -> dict[str, int]:
 @errors_reported()
 def check_ledger() -> dict[str, int]:
     """Check the invariants of the ledger and keep the result for the Bloggers page; return violations by invariant."""
-    from blogger_tracking.database.connections import connect
+    from blogger_tracking.database.connections import LONG_ANSWER_SECONDS, connect
     from blogger_tracking.orchestration.connected_services import BLOGGER_DB, database_opener
     from blogger_tracking.usecases import maintain_database
 
-    with connect(database_opener(BLOGGER_DB)) as connection:
+    with connect(database_opener(BLOGGER_DB), answer_seconds=LONG_ANSWER_SECONDS) as connection:
         return maintain_database.check_ledger(connection, datetime.now(UTC))
 
 
