@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from uuid import uuid4
 
@@ -286,6 +287,47 @@ def test_a_known_key_is_accepted_after_its_lifetime_for_a_while_if_the_endpoint_
     for key_id in ("ec", "unknown"):
         with nullcontext() if key_id in accepted else pytest.raises(KeysUnavailableError):
             assert verifier.user_id(signed(EC_KEY, "ES256", key_id)) == USER
+
+
+def verifier_past_lifespan(key_server: ScriptedServer) -> TokenVerifier:
+    """Return a verifier whose cached keys are always past their lifespan, and within their grace."""
+    config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{key_server.url}/jwks.json")
+    return TokenVerifier(config, timeout_seconds=30, cooldown_seconds=0, lifespan_seconds=1e-9)
+
+
+def test_a_known_key_in_its_grace_does_not_wait_for_a_request_that_an_unknown_key_caused() -> None:
+    known, unknown = (signed(EC_KEY, "ES256", key_id) for key_id in ("known", "unknown"))
+    with ThreadPoolExecutor(1) as strangers, ScriptedServer() as server:
+        verifier = verifier_past_lifespan(server)
+        server.play(key_set(known=EC_KEY), Scripted(hang=True))
+        assert verifier.user_id(known) == USER
+        stranger = strangers.submit(verifier.user_id, unknown)
+        wait_until(lambda: len(server.asked) == 2)
+        assert not verifier.may_request_keys(known)
+        assert verifier.user_id(known) == USER
+        assert verifier.may_request_keys(unknown)
+        assert not stranger.done()
+
+
+def test_a_known_key_in_its_grace_does_not_wait_for_the_requests_after_a_failed_one() -> None:
+    token = signed(EC_KEY, "ES256", "known")
+    with ScriptedServer() as server:
+        verifier = verifier_past_lifespan(server)
+        server.play(key_set(known=EC_KEY), Scripted(status=500), Scripted(hang=True))
+        assert [verifier.user_id(token) for _ in range(2)] == [USER, USER]
+        wait_until(lambda: len(server.asked) == 3)
+        assert not verifier.may_request_keys(token)
+        assert [verifier.user_id(token) for _ in range(5)] == [USER] * 5
+        assert len(server.asked) == 3
+
+
+def test_a_removed_key_is_rejected_after_the_first_request_that_succeeds_again(key_server: ScriptedServer) -> None:
+    token = signed(EC_KEY, "ES256", "ec")
+    verifier = verifier_past_lifespan(key_server)
+    key_server.play(key_set(ec=EC_KEY), Scripted(status=500), key_set(rsa=RSA_KEY))
+    assert [verifier.user_id(token) for _ in range(2)] == [USER, USER]
+    wait_until(lambda: not is_accepted(verifier, token))
+    assert not is_accepted(verifier, token)
 
 
 def is_accepted(verifier: TokenVerifier, token: str) -> bool:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -107,8 +109,9 @@ class _Key:
 class _PublishedKeys(PyJWKClient):
     """The cached JWKS. Requests the JWKS at most once per cooldown, also while the endpoint fails.
 
-    `were_read` is True once a request has returned keys. Raises PyJWKClientConnectionError for every failed request, a
-    response without any usable key included.
+    `were_read` is True once a request has returned keys. After their lifespan, known keys are accepted within their
+    grace while a request is under way, and after one that failed; then the JWKS is requested in the background. Raises
+    PyJWKClientConnectionError for every failed request, a response without any usable key included.
     """
 
     def __init__(self, url: str, *, lifespan: float, grace: float, cooldown: float, timeout: float) -> None:
@@ -116,11 +119,15 @@ class _PublishedKeys(PyJWKClient):
         self._grace = lifespan + grace
         self.were_read = False
         self._next_request_at = 0.0
+        # False while a request is under way, and after one that failed.
+        self._last_request_succeeded = False
+        self._background = threading.Lock()
 
     def fetch_data(self) -> Any:  # noqa: ANN401 - the type that PyJWT declares
         """Request the JWKS, unless a request has failed within the cooldown."""
         if time.monotonic() < self._next_request_at:
             raise PyJWKClientConnectionError("The last request for the JWKS failed.")
+        self._last_request_succeeded = False
         try:
             data = self._read()
         # A response from outside may make any parser raise anything.
@@ -134,7 +141,7 @@ class _PublishedKeys(PyJWKClient):
                 self.cooldown_duration,
             )
             raise PyJWKClientConnectionError(str(error)) from error
-        self.were_read = True
+        self.were_read = self._last_request_succeeded = True
         return data
 
     def _read(self) -> dict[str, Any]:
@@ -171,22 +178,43 @@ class _PublishedKeys(PyJWKClient):
                     raise ValueError(f"longer than {_KEY_SET_BYTES_LIMIT} bytes")
         return bytes(body)
 
-    def cached_key(self, key_id: str) -> PyJWK | None:
-        """Return the key of this id if the cached keys are within their lifespan and have the key. Never waits."""
-        return self._match(self.jwk_set_cache.get() if self.jwk_set_cache else None, key_id)
+    def known_key(self, key_id: str) -> PyJWK | None:
+        """Return the key of this id if the cached keys have the key and may be used without a request. Never waits."""
+        current = self.jwk_set_cache.get() if self.jwk_set_cache else None
+        if current is not None or self._last_request_succeeded:
+            return self._match(current, key_id)
+        key = self._match(self._key_set_in_grace(), key_id)
+        if key is not None:
+            self._request_in_background()
+        return key
 
     def get_signing_key(self, kid: str) -> PyJWK:
         """Return the key of this id. Only an unknown key id waits for a request of another thread.
 
-        A key that was known is returned after its lifetime, too, while the request fails.
+        The first request after the lifespan is waited for, too; if it fails, a key that was known is returned.
         """
+        key = self.known_key(kid)
+        if key is not None:
+            return key
         try:
-            return self.cached_key(kid) or super().get_signing_key(kid)
+            return super().get_signing_key(kid)
         except PyJWKClientConnectionError:
-            key = self._match(self._key_set_in_grace(), kid)
+            key = self.known_key(kid)
             if key is None:
                 raise
             return key
+
+    def _request_in_background(self) -> None:
+        """Request the JWKS in a thread, unless the cooldown has not passed or the thread runs already."""
+        if time.monotonic() >= self._next_request_at and self._background.acquire(blocking=False):
+            threading.Thread(target=self._refresh, name="jwks", daemon=True).start()
+
+    def _refresh(self) -> None:
+        try:
+            with self._client_lock, suppress(PyJWKClientConnectionError):
+                self.get_jwk_set()
+        finally:
+            self._background.release()
 
     def _key_set_in_grace(self) -> PyJWKSet | None:
         kept = self.jwk_set_cache.jwk_set_with_timestamp if self.jwk_set_cache else None
@@ -234,7 +262,7 @@ class TokenVerifier:
         return (
             header.get("alg") in _ALGORITHMS.values()
             and isinstance(key_id, str)
-            and self._keys.cached_key(key_id) is None
+            and self._keys.known_key(key_id) is None
         )
 
     def user_id(self, token: str) -> UUID:
