@@ -163,6 +163,43 @@ def test_look_ups_leave_the_reserved_units_to_the_batch(
     assert person.add(name(sandbox)).status_code == 200
 
 
+def test_one_organization_cannot_spend_the_units_that_all_look_ups_share(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve
+) -> None:
+    # A quarter of the 16 units that are not reserved, at two units for each look-up.
+    url = serve(Settings(youtube_daily_units=160, youtube_reserved_share=0.9))
+    person = People(build, http, url).person()
+    colleague = People(build, http, url).person(organization=person.organization_id)
+    other = People(build, http, url).person()
+    names = [name(sandbox, number, "YouTube") for number in range(4)]
+    assert [each.add(names[number], "YouTube").status_code for number, each in enumerate([person, colleague])] == [
+        200
+    ] * 2
+    asked = sandbox.request_count()
+    for each in (person, colleague):
+        answer = each.add(names[2], "YouTube")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "look_up_budget_spent")
+        assert "This organization has used up the look-ups at YouTube of a day" in answer.json()["error"]["message"]
+        assert 86_300 < int(answer.headers["Retry-After"]) <= 86_400
+    assert sandbox.request_count() == asked
+    assert other.add(names[2], "YouTube").status_code == 200
+    assert person.add(name(sandbox)).status_code == 200
+    # The rejected look-ups took nothing from the budgets of the hour.
+    assert build.value("select sum(cardinality(used_at)) from request_budgets where purpose = 'look_ups'") == 8
+
+
+def test_further_attempts_at_youtube_count_for_the_day(
+    build: DatabaseBuilder, sandbox: SandboxServer, http: requests.Session, serve: Serve
+) -> None:
+    person = People(build, http, serve(Settings(youtube_daily_units=160, youtube_reserved_share=0.9))).person()
+    blogger = UUID(person.add(name(sandbox, 0, "YouTube"), "YouTube").json()["blogger"]["bloggerId"])
+    statuses = []
+    for _ in range(2):
+        build.run("update tracked_accounts set pending_initial_fetch = false")
+        statuses.append(person.add_from_tracking(blogger).status_code)
+    assert statuses == [409, 429]
+
+
 def test_units_that_the_batch_has_spent_are_not_left_for_look_ups(
     build: DatabaseBuilder, people: People, sandbox: SandboxServer
 ) -> None:

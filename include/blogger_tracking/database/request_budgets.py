@@ -18,6 +18,7 @@ class BudgetPurpose(StrEnum):
 
     REQUESTS = "requests"
     LOOK_UPS = "look_ups"
+    YOUTUBE_LOOK_UPS = "youtube_look_ups"
 
 
 class BudgetHolder(StrEnum):

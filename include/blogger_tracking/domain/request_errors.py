@@ -107,12 +107,15 @@ class PlatformQuotaSpentError(RequestError):
 
 
 class LookUpBudgetSpentError(RequestError):
-    """A person or an organization without a look-up left in this hour. `retry_after` is in whole seconds."""
+    """A person or an organization without a look-up left. `retry_after` is in whole seconds.
+
+    `budget` names the look-ups that are used up, for example "the look-ups of an hour".
+    """
 
     code = "look_up_budget_spent"
 
-    def __init__(self, holder: str, retry_after: int) -> None:
-        super().__init__(f"{holder} has used up the look-ups of an hour. Try again in {retry_after} s.")
+    def __init__(self, holder: str, budget: str, retry_after: int) -> None:
+        super().__init__(f"{holder} has used up {budget}. Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -67,8 +67,7 @@ def add_blogger(
     spend_attempt = partial(spend_look_up, limits=limits, caller=caller)
     with services.pool.connection() as connection, bounded_transaction(connection):
         added = add_by_profile(connection, addition, profile)
-        if added.is_reopened:
-            spend_attempt(connection)
+        _spend_reopened(connection, added, spend_attempt)
     return _dispatch(services, airflow, added, spend_attempt)
 
 
@@ -83,8 +82,7 @@ def add_from_tracking(
     spend_attempt = partial(spend_look_up, limits=limits, caller=caller)
     with services.pool.connection() as connection, bounded_transaction(connection):
         added = add_known_blogger(connection, addition, blogger_id)
-        if added.is_reopened:
-            spend_attempt(connection)
+        _spend_reopened(connection, added, spend_attempt)
     return _dispatch(services, airflow, added, spend_attempt)
 
 
@@ -97,6 +95,11 @@ def _check_before_look_up(connection: Connection, addition: AdditionRequest, pla
         # A blogger that is tracked already needs no room. Adding such a blogger again repeats a failed initial fetch.
         if not is_tracked_by_name(connection, addition.organization_id, platform, name):
             raise
+
+
+def _spend_reopened(connection: Connection, added: AdditionResult, spend_attempt: SpendAttempt) -> None:
+    if added.is_reopened:
+        spend_attempt(connection, Platform(read_tracked_blogger(connection, added.tracking_id).platform))
 
 
 def _dispatch(

@@ -55,8 +55,8 @@ class DispatchOutcome:
     reason: str | None = None
 
 
-SpendAttempt: TypeAlias = Callable[[Connection], None]
-"""A function that takes one attempt at an initial fetch from a budget. Raises LookUpBudgetSpentError."""
+SpendAttempt: TypeAlias = Callable[[Connection, Platform], None]
+"""A function that takes one attempt at an initial fetch on a platform from a budget. Raises LookUpBudgetSpentError."""
 
 
 def dispatch_initial_fetch(
@@ -120,7 +120,7 @@ def _dispatch(
             return DispatchOutcome(InitialFetchState.STARTED, dispatch.dag_run_id)
         with pool.connection() as connection:
             if spend_attempt is not None:
-                spend_attempt(connection)
+                spend_attempt(connection, Platform(dispatch.platform))
             begin_next_attempt(connection, dispatch)
     raise AirflowApiError(
         f"The DAG runs of {_MAX_ATTEMPTS} attempts at an initial fetch had all ended already. "

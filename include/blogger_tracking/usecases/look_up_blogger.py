@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.look_ups import REMEMBERED_ERRORS, read_look_up, save_look_up
 from blogger_tracking.database.platform_suspensions import read_suspension
 from blogger_tracking.database.request_budgets import BudgetPurpose, Budgets, spend
@@ -27,16 +28,29 @@ from blogger_tracking.settings import Settings, get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchServices
 from blogger_tracking.usecases.suspend_platform import suspend_after
 
+_SHARE_OF_ONE = 0.25
+"""Share of YouTube's units for look-ups that one organization, or one person, may spend within a day."""
+
+_UNITS_OF_LOOK_UP = 2
+"""Units of a look-up at YouTube at most, without retries: a name may be requested as a handle and as a user name."""
+
+_BUDGET_NAMES = {
+    BudgetPurpose.LOOK_UPS: "the look-ups of an hour",
+    BudgetPurpose.YOUTUBE_LOOK_UPS: "the look-ups at YouTube of a day",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class LookUpLimits:
     """Limits of look-ups: of each person and organization, and of all together.
 
+    A look-up at YouTube also takes from `youtube_budgets`, so that no organization spends the units of all.
     `kept_for` is the time for which a result is used again. Look-ups spend at most `youtube_units` of the
     `youtube_daily_units`; the other units are reserved for batch runs and initial fetches.
     """
 
     budgets: Budgets
+    youtube_budgets: Budgets
     kept_for: timedelta
     youtube_units: int
     youtube_daily_units: int
@@ -45,6 +59,8 @@ class LookUpLimits:
     def of(cls, settings: Settings) -> Self:
         """Return the limits that the settings state."""
         reserved = ceil(settings.youtube_daily_units * settings.youtube_reserved_share)
+        youtube_units = settings.youtube_daily_units - reserved
+        youtube_look_ups = max(1, int(youtube_units * _SHARE_OF_ONE / _UNITS_OF_LOOK_UP))
         return cls(
             Budgets(
                 BudgetPurpose.LOOK_UPS,
@@ -52,8 +68,9 @@ class LookUpLimits:
                 of_person=settings.person_look_ups_per_hour,
                 of_organization=settings.organization_look_ups_per_hour,
             ),
+            Budgets(BudgetPurpose.YOUTUBE_LOOK_UPS, timedelta(days=1), youtube_look_ups, youtube_look_ups),
             timedelta(minutes=settings.look_up_memory_minutes),
-            settings.youtube_daily_units - reserved,
+            youtube_units,
             settings.youtube_daily_units,
         )
 
@@ -79,7 +96,7 @@ def look_up_blogger(
         if profile is not None:
             return profile
         _require_available(connection, limits, platform)
-        spend_look_up(connection, limits, caller)
+        spend_look_up(connection, platform, limits, caller)
     try:
         profile = _request_profile(services, platform, name)
     except PlatformError as error:
@@ -92,11 +109,21 @@ def look_up_blogger(
     return profile
 
 
-def spend_look_up(connection: Connection, limits: LookUpLimits, caller: LookUpCaller) -> None:
-    """Take a look-up from the budgets of the person and the organization. Raises LookUpBudgetSpentError."""
-    spent = spend(connection, limits.budgets, caller.user_id, caller.organization_id)
+def spend_look_up(connection: Connection, platform: Platform, limits: LookUpLimits, caller: LookUpCaller) -> None:
+    """Take a look-up at a platform from the budgets of the person and the organization.
+
+    Raises LookUpBudgetSpentError, having taken nothing.
+    """
+    with bounded_transaction(connection):
+        _spend(connection, limits.budgets, caller)
+        if platform is Platform.YOUTUBE:
+            _spend(connection, limits.youtube_budgets, caller)
+
+
+def _spend(connection: Connection, budgets: Budgets, caller: LookUpCaller) -> None:
+    spent = spend(connection, budgets, caller.user_id, caller.organization_id)
     if spent:
-        raise LookUpBudgetSpentError(f"This {spent.holder}", spent.retry_after)
+        raise LookUpBudgetSpentError(f"This {spent.holder}", _BUDGET_NAMES[budgets.purpose], spent.retry_after)
 
 
 def _require_available(connection: Connection, limits: LookUpLimits, platform: Platform) -> None:
