@@ -16,6 +16,7 @@ UNESCAPED = {
     "a space": "firstpart secondpart",
     "@ and a space": "firstpart@secondpart thirdpart",
     "@ and a question mark": "firstpart@secondpart?thirdpart",
+    "@ and a parameter": "firstpart@secondpart?dbname=thirdpart",
 }
 
 
@@ -26,7 +27,7 @@ def test_no_part_of_an_unescaped_password_is_in_the_error(case: str) -> None:
         connect(f"postgresql://login:{UNESCAPED[case]}@127.0.0.1:1/db"),
     ):
         pass
-    assert not [part for part in re.split(r"[@: ?]", UNESCAPED[case]) if part in str(raised.value)]
+    assert not [part for part in re.split(r"[@: ?=]", UNESCAPED[case]) if part in str(raised.value)]
 
 
 def test_a_host_that_does_not_exist_is_named() -> None:

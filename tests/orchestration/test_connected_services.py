@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import Connection
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from blogger_tracking.domain.errors import ConfigurationError, DatabaseStateError
@@ -76,6 +80,38 @@ def test_no_part_of_an_unescaped_password_is_in_the_error(monkeypatch: pytest.Mo
     for part in re.split(r"[@:/]", password):
         assert part not in str(raised.value)
         assert part not in checks
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pieces=st.permutations(["qxv", "WZK", "4242", "j.jy"]),
+    separators=st.lists(st.text("@#?/:&=%+", max_size=2), min_size=5, max_size=5),
+)
+@example(pieces=["qxv", "WZK", "4242", "j.jy"], separators=["", "@", "#", "", ""])
+@example(pieces=["qxv", "WZK", "4242", "j.jy"], separators=["", "@", "?", "", ""])
+@example(pieces=["qxv", "WZK", "4242", "j.jy"], separators=["", "@", "/", "#", ""])
+@example(pieces=["qxv", "WZK", "4242", "j.jy"], separators=["", "@", "/", "?", "="])
+@example(pieces=["4242", "WZK", "qxv", "j.jy"], separators=["", "/", "#", "", ""])
+@example(pieces=["4242", "WZK", "qxv", "j.jy"], separators=["", "?", "=", "", ""])
+@example(pieces=["qxv", "WZK", "4242", "j.jy"], separators=["?", "", "", "", ""])
+@example(pieces=["qxv", "WZK", "4242", "j.jy"], separators=["#", "", "", "", ""])
+def test_no_piece_of_any_password_in_a_url_is_in_the_error(pieces: list[str], separators: list[str]) -> None:
+    first, *others = separators
+    password = first + "".join(piece + separator for piece, separator in zip(pieces, others, strict=True))
+    variable = {"AIRFLOW_CONN_BLOGGER_DB": f"postgresql://login:{password}@127.0.0.1:1/db"}
+    clear_process_cache()
+    with (
+        patch.dict(os.environ, variable),
+        pytest.raises((ConfigurationError, DatabaseStateError)) as raised,
+    ):
+        connected_services.database_pool()
+    assert not [piece for piece in pieces if piece.lower() in str(raised.value).lower()]
+
+
+def test_a_connection_without_a_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 1}')
+    with pytest.raises(ConfigurationError, match="blogger_db cannot be read, or it names no database"):
+        connected_services.database_pool()
 
 
 def test_calls_shortly_after_a_failed_connect_raise_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,8 +74,8 @@ _URL = re.compile(r"postgres(ql)?://")
 
 _UNESCAPED = (
     "Cannot connect to the database: the connection string cannot be read. Nothing was changed. Percent-encode the "
-    "password, with %40 for @, in the Airflow Connection blogger_db; for migrations, imports and the removal, "
-    "blogger_db_admin."
+    "password, with %40 for @ and %3F for ?, in the Airflow Connection blogger_db; for migrations, imports and the "
+    "removal, blogger_db_admin."
 )
 
 _NO_ROLE = (
@@ -116,7 +116,7 @@ def connect(address: DatabaseAddress, *, answer_seconds: float | None = None) ->
     Raises DatabaseStateError if the server cannot be reached or refuses the login, without any part of a password, and
     where the caller waits for an answer that takes too long.
     """
-    if isinstance(address, str) and _URL.match(address) and address.partition("?")[0].count("@") > 1:
+    if isinstance(address, str) and _URL.match(address) and address.count("@") > 1:
         # libpq would take a part of the password for the host, and quote that part in its errors.
         raise DatabaseStateError(_UNESCAPED)
     try:

@@ -6,6 +6,7 @@ Each service is created at its first use and kept for the life of the process.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from copy import copy
@@ -53,6 +54,9 @@ _SECRET_EXTRAS = re.compile(
 
 _ADDRESS_EXTRAS = ("_url", "_uri", "_endpoint", "_file", "_path")
 """Ends of names of extras whose values are addresses: a `token_url` is no token."""
+
+_REST_OF_URL = re.compile(r"@[^@]*/")
+"""Server and database of a URL, in an extra that begins with a part of the password."""
 
 
 @cached_in_process
@@ -181,13 +185,28 @@ def database_opener(connection_id: str) -> OpenConnection:
     The Connection is read once. A token of IAM or Entra is requested anew for each connection to the database.
     """
     connection = get_connection(connection_id)
-    if "@" in f"{connection.host}{connection.schema}":
-        # Airflow has taken a part of the password for the host or the database.
+    if _is_misread(connection):
         raise ConfigurationError(
-            f"The Connection {connection_id} cannot be read. Nothing was changed. Percent-encode the password in its "
-            "URL, with %40 for @ and %2F for /."
+            f"The Connection {connection_id} cannot be read, or it names no database. Nothing was changed. "
+            "Percent-encode the password in its URL, with %40 for @, %2F for /, %3F for ? and %23 for #."
         )
     return partial(_connect, connection)
+
+
+def _is_misread(connection: Connection) -> bool:
+    """Return True if Airflow may have taken a part of the password for the host, the port, the database or an extra.
+
+    The rest of a URL whose password is not percent-encoded is then in the name of the database or in an extra. Airflow
+    drops what follows a `#`, so the variable that Airflow read is searched for one.
+    """
+    url = os.environ.get(f"AIRFLOW_CONN_{connection.conn_id.upper()}", "").strip()
+    extras = [f"{name} {value}" for name, value in connection.extra_dejson.items()]
+    return (
+        not connection.schema
+        or "@" in f"{connection.host}{connection.schema}"
+        or ("#" in url and not url.startswith("{"))
+        or any(_REST_OF_URL.search(extra) for extra in extras)
+    )
 
 
 def _connect(connection: Connection, **options: object) -> psycopg.Connection:
