@@ -15,7 +15,7 @@ from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import InstanceTry, RunKey, read_instances
 from blogger_tracking.platforms import PlatformConfig, SharedRateLimiter, create_service
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices
-from blogger_tracking.usecases.fetch_instance import submit_fetches
+from blogger_tracking.usecases.fetch_instance import collect_reports, submit_fetches
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.plan_run import plan_run
 from devtools.local_stack.airflow_connections import PLATFORM_PATHS
@@ -41,10 +41,9 @@ def run_second_deployment(dsn: str, sandbox_url: str, dag_run_id: str, organizat
         planned = plan_run(pool, key, RunScope(organizations=organizations), timedelta(hours=1))
         with pool.connection() as connection:
             instances = read_instances(connection, planned.run_id)
-        fetches: list[Future[FetchReport]] = []
+        fetches: list[Future[FetchReport | None]] = []
         for each in instances:
             instance = InstanceTry(key, each.task_id, each.map_index, datetime.now(UTC))
             fetches += submit_fetches(executor, services, instance)
-        for fetch in fetches:
-            fetch.result()
+        collect_reports(fetches)
         return finish_run(pool, key, failed_share_limit=1)

@@ -15,12 +15,17 @@ from uuid import UUID
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+from psycopg import Connection
 
+from blogger_tracking.database.ledger_removal import remove_fetches_of_blogger
+from blogger_tracking.database.removals import withdraw_blogger
+from blogger_tracking.database.runs import InstanceFetch, InstanceTry, read_instance_fetches
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import batch_tasks, fetch_trigger
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 from blogger_tracking.settings import get_settings
+from blogger_tracking.usecases import fetch_instance
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.orchestration.conftest import Emitted, InstanceStandIn, run_trigger, track
 from tests.support.database_builder import DatabaseBuilder
@@ -210,6 +215,35 @@ def test_a_failed_instance_fetches_what_is_missing_at_its_next_attempt(
     sandbox.reset()
     fetch(instance)
     assert build.value(FETCHED) == 1
+
+
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
+def test_a_blogger_who_is_removed_before_the_claim_does_not_fail_the_instance_of_the_others(
+    build: DatabaseBuilder,
+    admin: Connection,
+    sandbox: SandboxServer,
+    plan: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    fetch: Call,
+) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE", "2")
+    get_settings.cache_clear()
+    _, gone = track(build, sandbox, build.organization(), Platform.TIKTOK, 2)
+    plan(Platform.TIKTOK)
+    blogger = build.value("select id from blogger_information where external_id = %(id)s", id=gone.external_id)
+
+    def read_and_remove(connection: Connection, instance: InstanceTry) -> list[InstanceFetch]:
+        fetches = read_instance_fetches(connection, instance)
+        withdraw_blogger(admin, blogger)
+        assert remove_fetches_of_blogger(admin, blogger, limit=10).count == 1
+        return fetches
+
+    monkeypatch.setattr(fetch_instance, "read_instance_fetches", read_and_remove)
+    ended = fetch(InstanceStandIn("fetch_tiktok"))
+    if fetch is run_trigger:
+        assert isinstance(ended, TaskSuccessEvent)
+        ended = (ended.xcoms or {})["return_value"]
+    assert (ended["bloggers"], ended["states"]) == (1, {"succeeded": 1})
 
 
 @pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])

@@ -21,7 +21,7 @@ from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.end_runs import end_run
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices
-from blogger_tracking.usecases.fetch_instance import submit_fetches
+from blogger_tracking.usecases.fetch_instance import collect_reports, submit_fetches
 from devtools.platform_sandbox import SandboxServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, claim_in_try, fetch_ids, new_key, plan, settle, succeed
@@ -64,7 +64,7 @@ def cleared(run: RunKey) -> InstanceTry:
 def start(services: FetchServices, instance: InstanceTry) -> list[FetchReport]:
     """Start a try, and wait until it ends."""
     with ThreadPoolExecutor(BLOGGERS) as threads:
-        return [fetch.result() for fetch in submit_fetches(threads, services, instance)]
+        return collect_reports(submit_fetches(threads, services, instance))
 
 
 def ids(build: DatabaseBuilder) -> list[int]:

@@ -59,14 +59,20 @@ class FetchBloggersOperator(BaseOperator):
         from blogger_tracking.orchestration.connected_services import fetch_services
         from blogger_tracking.orchestration.run_keys import instance_try
         from blogger_tracking.settings import get_settings
-        from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
+        from blogger_tracking.usecases.fetch_instance import (
+            all_skipped,
+            collect_reports,
+            measure,
+            submit_fetches,
+            summarize,
+        )
 
         instance = context["ti"]
         # Clearing an instance raises max_tries by the tries so far; a retry leaves it as it is.
         is_retry = instance.try_number > instance.max_tries - (self.retries or 0) + 1
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
             fetches = submit_fetches(executor, fetch_services(), instance_try(instance, is_retry=is_retry))
-            reports = [fetch.result() for fetch in fetches]
+            reports = collect_reports(fetches)
         emit(measure(reports))
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:

@@ -29,7 +29,7 @@ from blogger_tracking.orchestration.run_keys import instance_try
 from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
-from blogger_tracking.usecases.fetch_instance import all_skipped, measure, submit_fetches, summarize
+from blogger_tracking.usecases.fetch_instance import all_skipped, collect_reports, measure, submit_fetches, summarize
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class FetchBloggersTrigger(BaseTrigger):
             raise ConfigurationError("This trigger ends a task instance, but was created without one.")
         log, cancelled = LogBuffer(), Event()
         submitting = _threads().submit(log.context().run, _submit, instance_try(instance), cancelled)
-        fetches: list[Future[FetchReport]] = []
+        fetches: list[Future[FetchReport | None]] = []
         try:
             fetches = await asyncio.wrap_future(submitting)
             await _wait_for_all(fetches, log)
@@ -72,7 +72,7 @@ class FetchBloggersTrigger(BaseTrigger):
             cancelled.set()
             for fetch in fetches:
                 fetch.cancel()
-        reports = [fetch.result() for fetch in fetches]
+        reports = collect_reports(fetches)
         await asyncio.to_thread(emit, measure(reports))
         summary = {"return_value": summarize(reports)}
         if any(report.failed for report in reports):
@@ -91,7 +91,7 @@ def _report(error: Exception) -> None:
     )
 
 
-async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) -> None:
+async def _wait_for_all(fetches: Iterable[Future[FetchReport | None]], log: LogBuffer) -> None:
     unfinished = set(map(asyncio.wrap_future, fetches))
     while unfinished:
         _, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
@@ -100,7 +100,7 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport]], log: LogBuffer) 
         await asyncio.to_thread(log.flush)
 
 
-def _submit(instance: InstanceTry, cancelled: Event) -> list[Future[FetchReport]]:
+def _submit(instance: InstanceTry, cancelled: Event) -> list[Future[FetchReport | None]]:
     ensure_sentry()
     return submit_fetches(_threads(), fetch_services(), instance, cancelled)
 

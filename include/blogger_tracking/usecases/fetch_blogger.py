@@ -93,7 +93,8 @@ def fetch_blogger(
     ended by hand, and it may if the triggerer stops.
 
     Errors of the platform are part of the report. Exceptions of the database propagate: then nothing was saved, and
-    the next attempt or the next planning releases the reservation.
+    the next attempt or the next planning releases the reservation. Raises FetchRemovedError if the fetch is not in the
+    ledger any more.
     """
     started = time.monotonic()
     with services.pool.connection() as connection:

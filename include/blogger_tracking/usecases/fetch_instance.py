@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from threading import Event
 
 from pydantic import JsonValue
 
 from blogger_tracking.database.runs import InstanceTry, find_run, read_instance_fetches
-from blogger_tracking.domain.errors import UnplannedInstanceError
+from blogger_tracking.domain.errors import FetchRemovedError, UnplannedInstanceError
 from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.metrics import MeasuredAttempt, Measurement, attempt_measurements
 from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices, fetch_blogger
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 def submit_fetches(
     executor: Executor, services: FetchServices, instance: InstanceTry, cancelled: Event | None = None
-) -> list[Future[FetchReport]]:
-    """Submit the fetches that this try of a task instance has to make.
+) -> list[Future[FetchReport | None]]:
+    """Submit the fetches that this try of a task instance has to make; `collect_reports` returns their reports.
 
     There are none if an interrupted start has made them all, or if the bloggers were removed since planning. Each fetch
     runs in a copy of the caller's context, so that its log lines go to the log of the instance. A triggerer sets
@@ -55,11 +55,25 @@ def submit_fetches(
 
 def _fetch_unless_cancelled(
     services: FetchServices, fetch_id: int, instance: InstanceTry, cancelled: Event | None
-) -> FetchReport:
+) -> FetchReport | None:
     # The instance may be ended while its fetches are submitted, when the caller has no futures that it could cancel.
     if cancelled is not None and cancelled.is_set():
         raise CancelledError
-    return fetch_blogger(services, fetch_id, instance.created_at, cancelled)
+    try:
+        return fetch_blogger(services, fetch_id, instance.created_at, cancelled)
+    except FetchRemovedError as error:
+        # An error would fail the instance, and a retry would fetch again what its other bloggers have already saved.
+        logger.info("%s", error)
+        return None
+
+
+def collect_reports(fetches: Iterable[Future[FetchReport | None]]) -> list[FetchReport]:
+    """Wait for the fetches and return their reports, without those of bloggers who were removed meanwhile.
+
+    Raises the exception of a fetch that has no report, for example one of the database.
+    """
+    reports = [fetch.result() for fetch in fetches]
+    return [report for report in reports if report is not None]
 
 
 def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
