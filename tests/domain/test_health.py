@@ -55,6 +55,14 @@ def run_due(
     return ScheduledRun(due_at, planned_at, ended_at, is_first=False)
 
 
+def first_run(planned_at: datetime | None) -> ScheduledRun:
+    return replace(run_due(planned_at=planned_at), is_first=True)
+
+
+def finished(*problems: str) -> FinishedRun:
+    return FinishedRun("run_1", problems, ended_without_gate=False)
+
+
 def queue(oldest: datetime | None) -> QueueHealth:
     return QueueHealth(Queue.THUMBNAILS, 7, 0, oldest)
 
@@ -79,13 +87,19 @@ CONDITIONS: list[tuple[AlertName, Health, Health, str]] = [
     (
         AlertName.RUN_LATE,
         replace(HEALTHY, scheduled_run=run_due()),
-        replace(HEALTHY, scheduled_run=replace(run_due(), is_first=True)),
+        replace(HEALTHY, scheduled_run=first_run(planned_at=None)),
         "The batch run of 2026-05-05 12:00 UTC was not planned within 3 hours.",
     ),
     (
+        AlertName.RUN_LATE,
+        replace(HEALTHY, scheduled_run=first_run(planned_at=ago(hours=3))),
+        replace(HEALTHY, scheduled_run=first_run(planned_at=ago(minutes=179))),
+        "The batch run of 2026-05-05 12:00 UTC has not ended within 3 hours.",
+    ),
+    (
         AlertName.RUN_FAILED,
-        replace(HEALTHY, finished_run=FinishedRun("run_1", ["every fetch of TikTok failed (2)", "another problem"])),
-        replace(HEALTHY, finished_run=FinishedRun("run_2", [])),
+        replace(HEALTHY, finished_run=finished("every fetch of TikTok failed (2)", "another problem")),
+        replace(HEALTHY, finished_run=finished()),
         "The batch run run_1 failed: every fetch of TikTok failed (2); another problem.",
     ),
     (

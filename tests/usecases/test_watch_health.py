@@ -22,6 +22,7 @@ from blogger_tracking.domain.metrics import Measurement
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue
 from blogger_tracking.settings import Settings
+from blogger_tracking.usecases.end_runs import end_dead_runs, end_run
 from blogger_tracking.usecases.finish_run import finish_run
 from blogger_tracking.usecases.store_thumbnails import STORAGE_PAUSE
 from blogger_tracking.usecases.watch_health import describe, watch_health
@@ -30,6 +31,7 @@ from tests.support.ledger_steps import claim, fetch_ids, plan, settle, succeed
 from tests.support.queue_steps import queue_thumbnails
 
 DAG_ID = "blogger_batch_fetch"
+WATCH_LOGGER = "blogger_tracking.usecases.watch_health"
 KEY = RunKey("test", DAG_ID, "scheduled__2026-05-05T12:00:00+00:00")
 
 
@@ -100,6 +102,16 @@ def run_without_gate(build: DatabaseBuilder, pool: ConnectionPool) -> Iterator[t
     (fetch_id,) = fetch_ids(pool, plan(pool, KEY))
     succeed(pool, claim(pool, fetch_id), 3)
     build.run("update runs set expires_at = clock_timestamp()")
+    yield timedelta()
+    finish_run(pool, KEY, 0.2)
+    yield timedelta()
+
+
+def dead_run(build: DatabaseBuilder, pool: ConnectionPool) -> Iterator[timedelta]:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool, KEY))
+    succeed(pool, claim(pool, fetch_id), 3)
+    end_dead_runs(pool, "test", lambda *_: 0)
     yield timedelta()
     finish_run(pool, KEY, 0.2)
     yield timedelta()
@@ -180,6 +192,7 @@ CAUSES = [
     (AlertName.PLATFORM_SUSPENDED, "TikTok", suspension),
     (AlertName.RUN_FAILED, "", failed_run),
     (AlertName.RUN_FAILED, "", run_without_gate),
+    (AlertName.RUN_FAILED, "", dead_run),
     (AlertName.RUN_LATE, "", late_run),
     (AlertName.INSTANCES_STUCK, KEY.dag_run_id, expired_lease),
     (AlertName.INSTANCES_STUCK, KEY.dag_run_id, waiting_fetches),
@@ -300,6 +313,35 @@ def test_without_a_notifier_the_log_has_each_alert_once_and_sentry_those_whose_c
         watch.look(notifiers=[])
     warnings = [(record.name == ALERTS_LOGGER, record.getMessage()[:7]) for record in caplog.records]
     assert warnings == [(False, "TikTok "), (True, "9000 of")]
+
+
+def test_a_run_that_was_marked_by_hand_has_not_failed(
+    watch: Watch, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    build.track(build.organization())
+    (fetch_id,) = fetch_ids(pool, plan(pool, KEY))
+    succeed(pool, claim(pool, fetch_id), 3)
+    end_run(pool, KEY)
+    watch.look()
+    assert watch.sent == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "loggers"),
+    [(failed_run, [WATCH_LOGGER]), (run_without_gate, [ALERTS_LOGGER]), (dead_run, [ALERTS_LOGGER])],
+)
+def test_sentry_gets_a_failed_run_from_the_watch_unless_the_gate_has_reported_it(
+    watch: Watch,
+    build: DatabaseBuilder,
+    pool: ConnectionPool,
+    caplog: pytest.LogCaptureFixture,
+    cause: Callable[[DatabaseBuilder, ConnectionPool], Iterator[timedelta]],
+    loggers: list[str],
+) -> None:
+    next(cause(build, pool))
+    caplog.clear()
+    watch.look(notifiers=[])
+    assert [record.name for record in caplog.records] == loggers
 
 
 def gauges(measurements: list[Measurement]) -> dict[tuple[str, ...], float]:

@@ -49,7 +49,7 @@ where deployment = %(deployment)s and dag_id = %(dag_id)s and dag_run_id like 's
 """
 
 _FINISHED_RUN = """
-select id, dag_run_id, ended_at is null as expired
+select id, dag_run_id, is_dead or ended_at is null as ended_without_gate
 from blogger_tracking.runs
 where deployment = %(deployment)s and dag_id = %(dag_id)s and least(ended_at, expires_at) <= %(moment)s
 order by least(ended_at, expires_at) desc
@@ -126,6 +126,8 @@ def _read_finished_run(
     row = connection.execute(_FINISHED_RUN, runs).fetchone()
     if row is None:
         return None
-    run_id, dag_run_id, expired = row
+    run_id, dag_run_id, ended_without_gate = row
     problems = run_problems(read_tallies(connection, run_id), failed_share_limit)
-    return FinishedRun(dag_run_id, [*problems, "the run ended without its task gate"] if expired else problems)
+    if ended_without_gate:
+        problems.append("the run ended without its task gate")
+    return FinishedRun(dag_run_id, problems, ended_without_gate)

@@ -68,7 +68,7 @@ class PlannedInstance:
 
 _REOPEN_RUN = """
 update blogger_tracking.runs
-set ended_at = null, expires_at = %(expires_at)s
+set ended_at = null, is_dead = false, expires_at = %(expires_at)s
 where deployment = %(deployment)s and dag_id = %(dag_id)s and dag_run_id = %(dag_run_id)s
 returning id
 """
@@ -92,7 +92,11 @@ where deployment = %(deployment)s and ended_at is null
 order by id
 """
 
-_FINISH_RUN = "update blogger_tracking.runs set ended_at = %(moment)s where id = %(run_id)s"
+_FINISH_RUN = """
+update blogger_tracking.runs
+set ended_at = %(moment)s, is_dead = %(is_dead)s
+where id = %(run_id)s
+"""
 
 # Stale fetches: the run has ended or expired since the fetch was claimed for the last time, or the lease of the newest
 # attempt has expired. A fetch that was cleared after its run had ended is not stale while its lease lasts.
@@ -234,9 +238,12 @@ def read_open_runs(connection: Connection, deployment: str) -> list[RunKey]:
     return fetch_all(connection, RunKey, _OPEN_RUNS, {"deployment": deployment})
 
 
-def finish_run(connection: Connection, run_id: int, moment: datetime) -> None:
-    """Record the end of a run. Its unfinished fetches are stale from now on."""
-    connection.execute(_FINISH_RUN, {"run_id": run_id, "moment": moment})
+def finish_run(connection: Connection, run_id: int, moment: datetime, *, is_dead: bool = False) -> None:
+    """Record the end of a run. Its unfinished fetches are stale from now on.
+
+    `is_dead` is True for a run that ended in Airflow without its last task.
+    """
+    connection.execute(_FINISH_RUN, {"run_id": run_id, "moment": moment, "is_dead": is_dead})
 
 
 def release_stale_fetches(connection: Connection, moment: datetime) -> int:

@@ -22,11 +22,6 @@ class AlertName(StrEnum):
     NOTHING_FETCHED = "nothing_fetched"
     YOUTUBE_UNITS_LOW = "youtube_units_low"
 
-    @property
-    def reported_at_its_cause(self) -> bool:
-        """True if the code that meets the cause sends an event to Sentry: the watch must not send a second one."""
-        return self in {AlertName.RUN_FAILED, AlertName.PLATFORM_SUSPENDED}
-
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -53,7 +48,7 @@ class Thresholds:
 class ScheduledRun:
     """The scheduled run that was due at `due_at`. `planned_at` and `ended_at` are None if that has not happened.
 
-    `is_first` is True if no earlier scheduled run exists: a new deployment is not late.
+    `is_first` is True if no earlier scheduled run exists: the first run of a new deployment is not late to be planned.
     """
 
     due_at: datetime
@@ -64,10 +59,14 @@ class ScheduledRun:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """The newest run that has ended or expired, with the problems that make it red."""
+    """The newest run that has ended or expired, with the problems that make it red.
+
+    `ended_without_gate` is True if the run's last task did not run, and thus reported nothing.
+    """
 
     dag_run_id: str
     problems: Sequence[str]
+    ended_without_gate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +142,13 @@ class Health:
     quotas: Sequence[QuotaLeft]
 
 
+def is_reported_at_its_cause(name: AlertName, health: Health) -> bool:
+    """Return True if the code that meets the cause sends an event to Sentry: the watch must not send a second one."""
+    if name is AlertName.RUN_FAILED:
+        return health.finished_run is None or not health.finished_run.ended_without_gate
+    return name is AlertName.PLATFORM_SUSPENDED
+
+
 def find_alerts(health: Health, limits: Thresholds) -> list[Alert]:
     """Return the conditions that hold."""
     return [
@@ -158,7 +164,11 @@ def find_alerts(health: Health, limits: Thresholds) -> list[Alert]:
 
 def _late_run(health: Health, limits: Thresholds) -> Iterator[Alert]:
     run = health.scheduled_run
-    if run is None or run.ended_at or run.is_first or health.moment - run.due_at < limits.run:
+    if run is None or run.ended_at:
+        return
+    # A deployment may begin long after the slot of its first run.
+    since = run.planned_at if run.is_first else run.due_at
+    if since is None or health.moment - since < limits.run:
         return
     happened = "has not ended" if run.planned_at else "was not planned"
     yield Alert(AlertName.RUN_LATE, f"The batch run of {_time(run.due_at)} {happened} within {_duration(limits.run)}.")

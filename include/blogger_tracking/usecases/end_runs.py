@@ -18,18 +18,18 @@ CountRunning = Callable[[str, Sequence[str]], int]
 """Function that returns how many of these DAG runs of a DAG are queued or running in Airflow."""
 
 
-def end_run(pool: ConnectionPool, key: RunKey) -> int:
+def end_run(pool: ConnectionPool, key: RunKey, *, is_dead: bool = False) -> int:
     """Save the end of a run and release its unfinished fetches; return the number of released fetches.
 
     No attempt of the run begins from now on, unless somebody clears an instance. A run without a plan has nothing
-    to release.
+    to release. `is_dead` is True for a run that ended in Airflow without its last task: the watch reports such a batch.
     """
     with pool.connection() as connection, bounded_transaction(connection):
         moment = serialize_planning(connection)
         run_id = find_run(connection, key)
         if run_id is None:
             return 0
-        finish_run(connection, run_id, moment)
+        finish_run(connection, run_id, moment, is_dead=is_dead)
         return release_stale_fetches(connection, moment)
 
 
@@ -43,7 +43,7 @@ def end_dead_runs(pool: ConnectionPool, deployment: str, count_running: CountRun
     running = _running(open_runs, count_running)
     dead = [key for key in open_runs if key not in running]
     for key in dead:
-        released = end_run(pool, key)
+        released = end_run(pool, key, is_dead=True)
         logger.warning(
             "%s of %s no longer runs in Airflow and did not end by itself: released its %s unfinished fetches.",
             key.dag_run_id,

@@ -13,7 +13,7 @@ from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.health import WatchedRuns, read_health
 from blogger_tracking.domain import metrics
 from blogger_tracking.domain.alerts import alerts as alerts_logger
-from blogger_tracking.domain.health import Alert, AlertName, Health, Thresholds, find_alerts
+from blogger_tracking.domain.health import Alert, AlertName, Health, Thresholds, find_alerts, is_reported_at_its_cause
 from blogger_tracking.domain.metrics import Measurement
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import Settings
@@ -50,7 +50,7 @@ def watch_health(
         news = read_alert_news(connection, watched.deployment)
     for each in news:
         if _send(each, notifiers):
-            _log(each)
+            _log(each, health)
             with pool.connection() as connection:
                 mark_sent(connection, each)
     return list(_gauges(health, found, settings))
@@ -64,8 +64,8 @@ def describe(news: AlertNews) -> str:
     return f"Over after {minutes} minutes: {news.message}"
 
 
-def _log(news: AlertNews) -> None:
-    if news.ended_at is None and not AlertName(news.name).reported_at_its_cause:
+def _log(news: AlertNews, health: Health) -> None:
+    if news.ended_at is None and not is_reported_at_its_cause(AlertName(news.name), health):
         alerts_logger.warning("%s", news.message, extra={"fingerprint": ("alert", news.name, news.subject)})
     else:
         logger.warning("%s", describe(news))

@@ -8,8 +8,10 @@ create table blogger_tracking.runs (
     planned_at timestamptz not null,
     expires_at timestamptz not null,
     ended_at timestamptz,
+    is_dead boolean not null default false,
     active_accounts integer not null check (active_accounts >= 0),
-    unique (deployment, dag_id, dag_run_id)
+    unique (deployment, dag_id, dag_run_id),
+    check (ended_at is not null or not is_dead)
 );
 
 comment on table blogger_tracking.runs is
@@ -23,6 +25,8 @@ comment on column blogger_tracking.runs.expires_at is
     'From this time on, the next planning releases the unfinished fetches of the run.';
 comment on column blogger_tracking.runs.ended_at is
     'Null while the run is active. A run that ended without its last task has the time at which that was noticed.';
+comment on column blogger_tracking.runs.is_dead is
+    'True for a run that ended in Airflow without its last task, for example by its time limit; false if marked by hand.';
 comment on column blogger_tracking.runs.active_accounts is
     'Active tracked accounts in the scope of the run, counted by a query of its own for the invariant lost.';
 
