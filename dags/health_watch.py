@@ -24,10 +24,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from blogger_tracking.orchestration.health_tasks import HEALTH_SCHEDULE, watch
+from blogger_tracking.orchestration.health_tasks import HEALTH_DAG_ID, HEALTH_SCHEDULE, watch
 
 with DAG(
-    dag_id="health_watch",
+    dag_id=HEALTH_DAG_ID,
     schedule=HEALTH_SCHEDULE,
     catchup=False,
     is_paused_upon_creation=False,

@@ -237,7 +237,9 @@ class Settings(BaseSettings):
         "as long as the ledger.",
     )
     consumer_run_days: int = Field(
-        default=1, ge=1, description="Days for which Airflow's successful runs of the queues' consumers are kept."
+        default=1,
+        ge=1,
+        description="Days for which Airflow's successful runs of the queues' consumers and of health_watch are kept.",
     )
     log_days: int = Field(
         default=30, ge=1, description="Days for which files below Airflow's base_log_folder are kept."

@@ -22,10 +22,12 @@ from blogger_tracking.orchestration.maintenance_tasks import (
     remove_old_statistics,
 )
 from blogger_tracking.orchestration.process_cache import clear_process_cache
+from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder
 
 NOW = datetime.now(UTC)
+PROJECT_DAGS = [file.stem for file in (PROJECT_ROOT / "dags").glob("*.py")]
 
 
 @pytest.fixture
@@ -83,19 +85,18 @@ def test_by_default_no_statistics_are_removed(build: DatabaseBuilder) -> None:
     assert build.value("select count(*) from video_statistics") == 3
 
 
-def test_old_runs_of_every_dag_go_and_successful_runs_of_the_consumers_after_a_day(airflow: AirflowStandIn) -> None:
-    for dag_id in ("blogger_batch_fetch", "blogger_initial_fetch", "youtube_video_batch", "video_thumbnails", "others"):
+def test_old_runs_of_every_dag_go_and_successful_runs_of_the_frequent_dags_after_a_day(airflow: AirflowStandIn) -> None:
+    for dag_id in (*PROJECT_DAGS, "others"):
         for days in (0, 2, 31, 92):
             for state in ("success", "failed", "running"):
                 dag_run_id = f"{dag_id} {days} {state}"
                 airflow.states[dag_run_id] = state
                 airflow.ended.setdefault(dag_id, {})[dag_run_id] = NOW - timedelta(days=days)
     assert remove_old_dag_runs.function() == {
-        "blogger_batch_fetch": 4,
+        **dict.fromkeys(PROJECT_DAGS, 4),
         # A run id of an initial fetch must not be free before the ledger has forgotten the run.
         "blogger_initial_fetch": 2,
-        "youtube_video_batch": 5,
-        "video_thumbnails": 5,
+        **dict.fromkeys(["youtube_video_batch", "video_thumbnails", "health_watch"], 5),
     }
     assert "youtube_video_batch 2 failed" in airflow.ended["youtube_video_batch"]
     assert "youtube_video_batch 0 success" in airflow.ended["youtube_video_batch"]

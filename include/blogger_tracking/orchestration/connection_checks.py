@@ -36,6 +36,7 @@ from blogger_tracking.orchestration.connected_services import (
     find_connection,
     platform_config,
 )
+from blogger_tracking.orchestration.health_tasks import HEALTH_DAG_ID
 from blogger_tracking.orchestration.maintenance_tasks import MAINTENANCE_DAG_ID
 from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_DAG_ID, VIDEO_BATCH_DAG_ID
 from blogger_tracking.settings import Settings
@@ -64,7 +65,7 @@ DAG_IDS = (
     INITIAL_FETCH_DAG_ID,
     VIDEO_BATCH_DAG_ID,
     THUMBNAIL_DAG_ID,
-    "health_watch",
+    HEALTH_DAG_ID,
     MAINTENANCE_DAG_ID,
 )
 """Ids of this project's DAGs."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from blogger_tracking.database.alerts import AlertNews
     from blogger_tracking.settings import NotifierSetting
 
+HEALTH_DAG_ID = "health_watch"
+
 HEALTH_SCHEDULE = CronTriggerTimetable("*/10 * * * *", timezone="UTC")
 
 _EARLIEST_SLOT = timedelta(days=31)

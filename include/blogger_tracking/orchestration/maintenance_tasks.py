@@ -11,15 +11,16 @@ from pathlib import Path
 from airflow.sdk import task
 
 from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
-from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.error_reporting import errors_reported
+from blogger_tracking.orchestration.health_tasks import HEALTH_DAG_ID
 from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_DAG_ID, VIDEO_BATCH_DAG_ID
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 from blogger_tracking.settings import get_settings
 
 MAINTENANCE_DAG_ID = "maintenance"
 
-_CONSUMERS = (VIDEO_BATCH_DAG_ID, THUMBNAIL_DAG_ID)
+_FREQUENT = (VIDEO_BATCH_DAG_ID, THUMBNAIL_DAG_ID, HEALTH_DAG_ID)
+"""DAGs with a hundred runs a day and more, whose successful runs tell nothing after a day."""
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
@@ -80,19 +81,22 @@ def remove_old_dag_runs() -> dict[str, int]:
     """Delete old runs of this project's DAGs from Airflow's metadata; return counts by DAG."""
     from blogger_tracking.airflow_api import DagRunState
     from blogger_tracking.orchestration.connected_services import airflow_api
+    from blogger_tracking.orchestration.connection_checks import DAG_IDS
     from blogger_tracking.usecases.remove_dag_runs import OldRuns, remove_dag_runs
 
     now, settings = datetime.now(UTC), get_settings()
-    finished_consumers = [
-        OldRuns(dag_id, now - timedelta(days=settings.consumer_run_days), [DagRunState.SUCCESS])
-        for dag_id in _CONSUMERS
+    frequent = [
+        OldRuns(dag_id, now - timedelta(days=settings.consumer_run_days), [DagRunState.SUCCESS]) for dag_id in _FREQUENT
     ]
-    dag_ids = (BATCH_DAG_ID, *_CONSUMERS, MAINTENANCE_DAG_ID)
-    others = [OldRuns(dag_id, now - timedelta(days=settings.dag_run_days)) for dag_id in dag_ids]
+    others = [
+        OldRuns(dag_id, now - timedelta(days=settings.dag_run_days))
+        for dag_id in DAG_IDS
+        if dag_id != INITIAL_FETCH_DAG_ID
+    ]
     # A deleted run could be triggered with the same id again, while the ledger still has the old run's decision.
     initial_days = max(settings.dag_run_days, settings.ledger_days + 1)
     initial = OldRuns(INITIAL_FETCH_DAG_ID, now - timedelta(days=initial_days))
-    return remove_dag_runs(airflow_api(), [*finished_consumers, *others, initial])
+    return remove_dag_runs(airflow_api(), [*frequent, *others, initial])
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)
