@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 from psycopg import Connection
+from psycopg.errors import DiskFull
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.invariants import check_invariants
@@ -338,6 +339,46 @@ def test_the_months_ahead_and_those_of_the_default_partition_get_partitions(
         months = read_partition_months(connection)
     assert {*months_ahead(today), month_of(date(2050, 5, 5))} <= set(months)
     assert build.value("select count(*) from video_statistics_default") == 0
+
+
+def refuse_to_move(build: DatabaseBuilder, day: date, condition: str) -> None:
+    """Let the rows of a day stay in the default partition: moving them raises an error of Postgres."""
+    build.run("update video_statistics set fetched_on = %(day)s::date", day=day.isoformat())
+    build.run(
+        f"""
+        create function refuse() returns trigger language plpgsql as $$
+        begin
+            raise exception 'refused' using errcode = '{condition}';
+        end
+        $$
+        """
+    )
+    build.run("create trigger refuse before delete on video_statistics_default for each row execute function refuse()")
+
+
+def test_a_month_that_takes_too_long_to_move_is_postponed_and_told(
+    build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(build, pool)
+    refuse_to_move(build, date(2039, 5, 5), "query_canceled")
+    assert prepare_partitions(pool, date(2040, 1, 15)) == {"created": 4, "postponed": 1}
+    assert "partition for 2039-05-01 was not changed" in caplog.text
+    assert "database_timeout_seconds" in caplog.text
+    assert build.value("select count(*) from video_statistics_default") > 0
+    build.run("drop trigger refuse on video_statistics_default")
+    assert prepare_partitions(pool, date(2040, 1, 15)) == {"created": 1, "postponed": 0}
+
+
+def test_the_months_ahead_have_partitions_before_rows_of_earlier_months_are_moved(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    run(build, pool)
+    refuse_to_move(build, date(2039, 5, 5), "disk_full")
+    today = date(2040, 1, 15)
+    with pytest.raises(DiskFull):
+        prepare_partitions(pool, today)
+    with pool.connection() as connection:
+        assert {*months_ahead(today)} <= set(read_partition_months(connection))
 
 
 def test_a_month_whose_table_is_in_use_is_left_to_the_next_maintenance(

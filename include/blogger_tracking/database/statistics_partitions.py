@@ -39,7 +39,8 @@ order by first_day
 def create_partition(connection: Connection, month: Month) -> bool:
     """Create the partition of a month, with its rows of the default partition; return False if the partition exists.
 
-    Raises psycopg.errors.LockNotAvailable if the tables are in use for longer than LOCK_SECONDS.
+    Raises psycopg.errors.LockNotAvailable if the tables are in use for longer than LOCK_SECONDS, and
+    psycopg.errors.QueryCanceled if moving the rows takes longer than the setting `database_timeout_seconds`.
     """
     return _change(connection, _CREATE, month)
 
@@ -47,7 +48,7 @@ def create_partition(connection: Connection, month: Month) -> bool:
 def drop_partition(connection: Connection, month: Month) -> bool:
     """Drop the partition of a month with all its rows; return False if there is none.
 
-    Raises psycopg.errors.LockNotAvailable as `create_partition` does.
+    Raises psycopg.errors.LockNotAvailable and QueryCanceled as `create_partition` does.
     """
     return _change(connection, _DROP, month)
 
