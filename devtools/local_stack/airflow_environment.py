@@ -95,6 +95,12 @@ TUNED_SETTINGS = (
         "Such a task is looked for every half minute instead of every two minutes.",
     ),
     AirflowSetting(
+        "scheduler",
+        "num_stuck_in_queued_retries",
+        "30",
+        "A task that finds no slot of a worker is queued again for an hour; by default it fails after seven minutes.",
+    ),
+    AirflowSetting(
         "logging",
         "namespace_levels",
         "airflow.models.trigger=WARNING airflow.jobs.triggerer_job_runner=WARNING "

@@ -15,6 +15,7 @@ from airflow.providers.celery.get_provider_info import get_provider_info
 from blogger_tracking.orchestration.airflow_3_3.verified_version import AIRFLOW_VERSION
 from blogger_tracking.settings import Settings
 from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.airflow_options import options_of_the_scheduler
 
 _TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()
 _COMPOSE: dict[str, Any] = yaml.safe_load(_TEXT)
@@ -51,11 +52,8 @@ def _airflow_options() -> set[str]:
         raise AssertionError("Airflow is not installed")
     file = Path(spec.origin).parent / "config_templates" / "config.yml"
     sections = {**yaml.safe_load(file.read_text()), **get_provider_info()["config"]}  # type: ignore[no-untyped-call]  # published without types
-    return {
-        f"AIRFLOW__{name.upper()}__{option.upper()}"
-        for name, section in sections.items()
-        for option in section["options"]
-    }
+    listed = {(name, option) for name, section in sections.items() for option in section["options"]}
+    return {f"AIRFLOW__{name.upper()}__{option.upper()}" for name, option in listed | options_of_the_scheduler().keys()}
 
 
 def test_the_file_is_valid_by_the_compose_specification() -> None:
@@ -161,6 +159,14 @@ def test_every_setting_of_airflow_exists(service: str) -> None:
 
     assert named
     assert named <= _airflow_options()
+
+
+def test_a_task_that_finds_no_worker_slot_is_queued_again_for_an_hour_before_it_fails() -> None:
+    environment = _SERVICES["scheduler"]["environment"]
+    names = ("TASK_QUEUED_TIMEOUT", "NUM_STUCK_IN_QUEUED_RETRIES")
+    seconds, retries = (float(environment[f"AIRFLOW__SCHEDULER__{name}"]) for name in names)
+
+    assert seconds * (retries + 1) >= 3600
 
 
 def test_every_path_that_is_mounted_or_copied_exists() -> None:

@@ -18,6 +18,7 @@ from devtools.local_stack.airflow_environment import (
 )
 from devtools.local_stack.config import StackConfig, StackError
 from devtools.local_stack.stack_folder import Endpoints, StackSecrets
+from tests.support.airflow_options import options_of_the_scheduler
 
 _ENDPOINTS = Endpoints(
     api_url="http://127.0.0.1:1",
@@ -32,20 +33,23 @@ def _environment(config: StackConfig | None = None) -> dict[str, str]:
     return airflow_environment(config or StackConfig(), StackSecrets(), _ENDPOINTS)
 
 
-def _options_of_airflow() -> dict[str, Any]:
+def _defaults_of_airflow() -> dict[tuple[str, str], str]:
     spec = find_spec("airflow")
     if spec is None or spec.origin is None:
         raise AssertionError("Airflow is not installed")
     file = Path(spec.origin).parent / "config_templates" / "config.yml"
-    options: dict[str, Any] = yaml.safe_load(file.read_text())
-    return options
+    sections: dict[str, Any] = yaml.safe_load(file.read_text())
+    listed = {
+        (name, option): str(known["default"])
+        for name, section in sections.items()
+        for option, known in section["options"].items()
+    }
+    return listed | options_of_the_scheduler()
 
 
 @pytest.mark.parametrize("setting", TUNED_SETTINGS, ids=lambda setting: setting.option)
 def test_a_tuned_setting_exists_in_airflow_and_differs_from_its_default(setting: AirflowSetting) -> None:
-    option = _options_of_airflow()[setting.section]["options"][setting.option]
-
-    assert str(option["default"]) != setting.value
+    assert _defaults_of_airflow()[setting.section, setting.option] != setting.value
     assert setting.reason.endswith(".")
 
 
