@@ -227,6 +227,14 @@ def test_a_service_has_no_privileges_and_a_bound_of_memory(service: str) -> None
     assert limits["mem_limit"]
 
 
+@pytest.mark.parametrize("service", _SERVICES)
+def test_the_output_of_a_container_is_kept_up_to_a_size(service: str) -> None:
+    logging = _SERVICES[service]["logging"]
+
+    assert logging["driver"] == "json-file"
+    assert logging["options"] == {"max-size": "20m", "max-file": "5"}
+
+
 @pytest.mark.parametrize("name", _SERVICES)
 def test_only_the_servers_of_postgres_have_capabilities(name: str) -> None:
     service = _SERVICES[name]
