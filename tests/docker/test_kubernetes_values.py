@@ -83,6 +83,13 @@ def test_the_cluster_policy_of_the_image_is_not_hidden() -> None:
     assert (PROJECT_ROOT / "plugins" / "airflow_local_settings.py").exists()
 
 
+def test_the_exporter_of_metrics_has_the_mappings_of_the_dashboards() -> None:
+    mapping = yaml.safe_load((PROJECT_ROOT / "docs/grafana/statsd-mapping.yml").read_text())
+
+    assert _VALUES["statsd"]["enabled"]
+    assert _VALUES["statsd"]["extraMappings"] == mapping["mappings"]
+
+
 def test_no_value_is_a_secret() -> None:
     assert not {"fernetKey", "apiSecretKey", "jwtSecret"} & _VALUES.keys()
     assert _VALUES["data"].keys() == {"metadataSecretName"}
