@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.posted_bodies import PostedBodies
@@ -90,6 +92,22 @@ def test_opentelemetry_gets_tags_before_the_process_ends(tmp_path: Path) -> None
         assert f"airflow.blogger_tracking.{text}".encode() in received
     for text in ("TikTok", "succeeded", "thumbnail_queue", "a.b c"):
         assert text.encode() in received
+
+
+def test_opentelemetry_gets_a_duration_in_milliseconds_as_an_exponential_histogram(tmp_path: Path) -> None:
+    with PostedBodies() as collector:
+        run(tmp_path, otel_on=True, otel_host="127.0.0.1", otel_port=collector.port)
+    (duration,) = [metric for metric in exported(collector.bodies) if metric.name.endswith("attempt_duration")]
+    (point,) = duration.exponential_histogram.data_points
+    # 1.25 seconds were emitted.
+    assert (duration.unit, point.sum) == ("ms", 1250)
+
+
+def exported(bodies: list[bytes]) -> list[Metric]:
+    """Return the metrics of requests to a collector."""
+    requests = [ExportMetricsServiceRequest.FromString(body) for body in bodies]
+    resources = [resource for request in requests for resource in request.resource_metrics]
+    return [metric for resource in resources for scope in resource.scope_metrics for metric in scope.metrics]
 
 
 def test_metrics_that_cannot_be_emitted_are_a_warning(tmp_path: Path) -> None:
