@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
@@ -108,6 +109,43 @@ def test_strangers_are_429_over_their_limit_and_a_member_at_their_address_is_ser
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
     assert 1 <= int(answers[4].headers["Retry-After"]) <= 60
     assert served.status_code == 200
+
+
+def signed_with_unknown_key() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return jwt.encode(claims_of(uuid4()), key, algorithm="ES256", headers={"kid": "unknown"})
+
+
+def test_strangers_are_429_over_their_limit_while_the_published_keys_are_unavailable_which_is_logged_once(
+    services: ApiServices, http: requests.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedServer() as keys:
+        keys.play(Scripted(status=500))
+        config = SupabaseAuthConfig(issuer=ISSUER, jwks_url=f"{keys.url}/jwks.json")
+        verifier = TokenVerifier(config, timeout_seconds=5, cooldown_seconds=600)
+        app = create_app(lambda: replace(services, token_verifier=verifier), [])
+        app.state.strangers = StrangerRateLimiter(3, 100)
+        headers = {"Authorization": f"Bearer {signed_with_unknown_key()}"}
+        with AppServer(app) as server:
+            answers = [http.get(f"{server.url}/blogger/x", headers=headers, timeout=10) for _ in range(5)]
+    codes = ["unavailable"] * 3 + ["rate_limited"] * 2
+    assert [answer.json()["error"]["code"] for answer in answers] == codes
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert "JWKS" in errors[0]
+
+
+def test_strangers_are_429_over_their_limit_while_too_many_wait_for_the_published_keys(
+    services: ApiServices, http: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blogger_tracking.api.authentication._WAITING_FOR_KEYS", 0)
+    app = create_app(lambda: services, [])
+    app.state.services = services
+    app.state.strangers = StrangerRateLimiter(3, 100)
+    headers = {"Authorization": f"Bearer {signed_with_unknown_key()}"}
+    with AppServer(app) as server:
+        answers = [http.get(f"{server.url}/blogger/x", headers=headers, timeout=10) for _ in range(5)]
+    assert [answer.json()["error"]["code"] for answer in answers] == ["busy"] * 3 + ["rate_limited"] * 2
 
 
 def test_strangers_take_none_of_the_threads_of_the_api(

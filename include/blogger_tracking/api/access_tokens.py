@@ -244,6 +244,8 @@ class TokenVerifier:
         grace_seconds: float = JWKS_GRACE_SECONDS,
     ) -> None:
         self._config = config
+        self._cooldown_seconds = cooldown_seconds
+        self._next_report_at = 0.0
         self._keys = _PublishedKeys(
             config.key_set_url,
             lifespan=lifespan_seconds,
@@ -287,13 +289,22 @@ class TokenVerifier:
             # Whoever sends a token with an invented key id must get the response to an invalid token.
             if self._keys.are_current or (self._config.may_lack_key_set and not self._keys.were_read):
                 raise NotAuthenticatedError(_REJECTED) from None
-            raise KeysUnavailableError(
-                f"The JWKS at {self._config.key_set_url} cannot be read, so access tokens cannot be verified. "
-                "Check the address and Supabase's status. If the project signs with its legacy JWT secret, put the "
-                "secret into the password of the Connection supabase_auth."
-            ) from None
+            raise self._keys_unavailable() from None
         except (PyJWTError, ValueError):
             raise NotAuthenticatedError(_REJECTED) from None
+
+    def _keys_unavailable(self) -> KeysUnavailableError:
+        """Return the error, and log the error at most once per cooldown, however many strangers send requests."""
+        error = KeysUnavailableError(
+            f"The JWKS at {self._config.key_set_url} cannot be read, so access tokens cannot be verified. "
+            "Check the address and Supabase's status. If the project signs with its legacy JWT secret, put the "
+            "secret into the password of the Connection supabase_auth."
+        )
+        if time.monotonic() >= self._next_report_at:
+            self._next_report_at = time.monotonic() + self._cooldown_seconds
+            fingerprint = ("api", "unavailable", type(error).__qualname__)
+            logger.error("Requests to /blogger get a 503. Cause: %s", error, extra={"fingerprint": fingerprint})
+        return error
 
     def _key_for(self, header: dict[str, Any]) -> _Key:
         """Return the key that the token's header names. The header never chooses the algorithm of a published key."""

@@ -15,6 +15,7 @@ from fastapi.security import HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.types import Message
 
+from blogger_tracking.api.access_tokens import KeysUnavailableError
 from blogger_tracking.api.dependencies import ApiServices
 from blogger_tracking.domain.request_errors import BodyTooLargeError, BusyError, NotAuthenticatedError
 from blogger_tracking.rate_limit import StrangerRateLimiter
@@ -59,13 +60,15 @@ class AuthenticatedRoute(APIRoute):
 async def _authenticate(request: Request) -> UUID:
     """Return the id of the user who sends the request, and count the request against the user's rate limit.
 
-    The address of a request is the one of its peer, unless Airflow's API server runs with `--proxy-headers`.
-    Raises NotAuthenticatedError, RateLimitedError, BusyError, and the errors of the services' creation.
+    A request whose token is not verified counts against the rate limits of strangers, whatever the reason. The address
+    of a request is the one of its peer, unless Airflow's API server runs with `--proxy-headers`.
+    Raises NotAuthenticatedError, RateLimitedError, KeysUnavailableError, BusyError, and the errors of the services'
+    creation.
     """
     strangers: StrangerRateLimiter = request.app.state.strangers
     try:
         user_id = await _verified_user_id(request)
-    except NotAuthenticatedError:
+    except (NotAuthenticatedError, KeysUnavailableError, BusyError):
         strangers.count(request.client.host if request.client else "")
         raise
     request.app.state.services.person_rate_limiter.count(str(user_id))

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from blogger_tracking.api.access_tokens import KeysUnavailableError
 from blogger_tracking.api.schemas import ErrorBody, ErrorResponse
 from blogger_tracking.domain import request_errors
 from blogger_tracking.domain.errors import BloggerTrackingError
@@ -66,6 +67,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(PlatformError, _handle_platform_error)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(KeysUnavailableError, _handle_keys_unavailable)
     app.add_exception_handler(BloggerTrackingError, _handle_unavailable)
     app.add_exception_handler(psycopg.Error, _handle_unavailable)
     app.add_exception_handler(psycopg_pool.PoolTimeout, _handle_unavailable)
@@ -142,6 +144,15 @@ def _handle_unavailable(request: Request, error: Exception) -> JSONResponse:
         error,
         extra={"fingerprint": ("api", "unavailable", type(error).__qualname__)},
     )
+    return _unavailable_response()
+
+
+def _handle_keys_unavailable(_request: Request, _error: Exception) -> JSONResponse:
+    """Log nothing: strangers cause this error, and the verifier of access tokens logs the error."""
+    return _unavailable_response()
+
+
+def _unavailable_response() -> JSONResponse:
     return _error_response(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable. Try again later.")
 
 
