@@ -310,3 +310,35 @@ def test_a_requeued_message_waits_since_it_was_requeued(queue: QueueSteps) -> No
     queue.now += timedelta(days=1)
     queue.requeue()
     assert queue.waiting_since() == queue.now
+
+
+OLD, NEW = "https://example.org/old.jpg", "https://example.org/new.jpg"
+
+
+def test_a_new_url_in_flight_is_tried_although_the_old_url_fails_for_good(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    queue = QueueSteps(Queue.THUMBNAILS, pool)
+    queue_thumbnails(build, pool, [OLD])
+    queue.now = datetime.now(UTC)
+    of_old_url = queue.take()
+    queue_thumbnails(build, pool, [NEW])
+    queue.now = datetime.now(UTC)
+    queue.fail(of_old_url, "gone", final=True)
+    assert queue.counts() == (1, 0, 0)
+    assert [(message.row["thumbnail_url"], message.attempts) for message in queue.take().messages] == [(NEW, 1)]
+
+
+@pytest.mark.parametrize(("url", "attempts"), [(NEW, [1]), (OLD, [])])
+def test_only_a_new_url_of_a_failed_message_starts_at_once_with_no_attempts(
+    build: DatabaseBuilder, pool: ConnectionPool, url: str, attempts: list[int]
+) -> None:
+    queue = QueueSteps(Queue.THUMBNAILS, pool)
+    queue_thumbnails(build, pool, [OLD])
+    for _ in range(4):
+        queue.now = datetime.now(UTC)
+        queue.fail(queue.take())
+        build.run("update thumbnail_queue set visible_at = now() where attempts < 4")
+    queue_thumbnails(build, pool, [url])
+    queue.now = datetime.now(UTC)
+    assert [message.attempts for message in queue.take().messages] == attempts

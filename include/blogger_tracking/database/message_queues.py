@@ -80,7 +80,8 @@ from unnest(%(ids)s::text[]) with ordinality as found (external_video_id, rank)
 group by (rank - 1) / %(videos_per_message)s
 """
 
-# A URL whose message was parked is not enqueued again; a new URL of the same video's thumbnail is.
+# A URL whose message was parked is not enqueued again; a new URL of the same video's thumbnail is. In a message that
+# waits or is in flight, a new URL starts with no attempts, and failures of the old URL no longer match its receipt.
 _ENQUEUE_THUMBNAILS = """
 insert into blogger_tracking.thumbnail_queue (fetch_id, video_id, thumbnail_url)
 select %(fetch_id)s, videos.id, videos.thumbnail_url
@@ -98,7 +99,13 @@ where videos.platform = %(platform)s
   )
 order by videos.id
 on conflict (video_id) where done_at is null and parked_at is null do update
-set thumbnail_url = excluded.thumbnail_url
+set
+    thumbnail_url = excluded.thumbnail_url,
+    attempts = 0,
+    visible_at = now(),
+    due_at = least(thumbnail_queue.due_at, now()),
+    receipt = null
+where thumbnail_queue.thumbnail_url <> excluded.thumbnail_url
 """
 
 # A fetch whose run has ended or expired, or whose lease has run out, enqueues nothing more.
@@ -349,7 +356,8 @@ def enqueue_video_batches(connection: Connection, fetch_id: int, video_ids: Sequ
 def enqueue_thumbnails(connection: Connection, fetch_id: int, platform: Platform, video_ids: Sequence[str]) -> None:
     """Enqueue a message for each of these saved videos that has a thumbnail URL and no stored thumbnail.
 
-    A video whose message still waits gets no second one; the waiting message gets the new URL.
+    A video whose message still waits or is in flight gets no second one: a new URL replaces the message's URL, with no
+    attempts counted.
     """
     parameters = {"fetch_id": fetch_id, "platform": platform, "ids": list(video_ids)}
     connection.execute(_ENQUEUE_THUMBNAILS, parameters)
