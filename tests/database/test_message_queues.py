@@ -137,6 +137,21 @@ def test_a_failed_message_is_hidden_1_5_15_and_60_minutes_and_parked_at_its_fift
     assert {reason for _, reason in queue.parked()} == {"still 503"}
 
 
+def test_attempts_that_were_lost_with_their_consumers_are_no_failures(queue: QueueSteps) -> None:
+    for _ in range(4):
+        for _ in range(3):
+            queue.take(1)
+        queue.now += VISIBILITY
+    for minutes in (1, 5, 15, 60):
+        for _ in range(3):
+            queue.fail(queue.take(1))
+        assert queue.counts() == (3, 0, 0)
+        assert not queue.take().messages
+        queue.now += minutes * MINUTE
+    queue.fail(queue.take())
+    assert queue.counts() == (0, 0, 3)
+
+
 def test_a_final_error_parks_at_once(queue: QueueSteps) -> None:
     queue.fail(queue.take(1), "gone", final=True)
     assert queue.counts() == (2, 0, 1)

@@ -102,6 +102,7 @@ on conflict (video_id) where done_at is null and parked_at is null do update
 set
     thumbnail_url = excluded.thumbnail_url,
     attempts = 0,
+    failed_attempts = 0,
     visible_at = now(),
     due_at = least(thumbnail_queue.due_at, now()),
     receipt = null
@@ -225,10 +226,13 @@ where id = any(%(ids)s) and receipt = %(receipt)s and done_at is null and parked
 _FAIL = """
 update {queue} as message
 set
-    parked_at = case when failure.final or message.attempts >= %(max_attempts)s then %(moment)s end,
-    visible_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.attempts], message.visible_at),
-    due_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.attempts], message.due_at),
+    parked_at = case when failure.final or message.failed_attempts + 1 >= %(max_attempts)s then %(moment)s end,
+    visible_at = coalesce(
+        %(moment)s + (%(retry_delays)s::interval[])[message.failed_attempts + 1], message.visible_at
+    ),
+    due_at = coalesce(%(moment)s + (%(retry_delays)s::interval[])[message.failed_attempts + 1], message.due_at),
     last_error = failure.reason,
+    failed_attempts = message.failed_attempts + 1,
     lost_attempts = 0,
     receipt = null
 from unnest(%(ids)s::bigint[], %(reasons)s::text[], %(finals)s::boolean[]) as failure (id, reason, final)
@@ -264,6 +268,7 @@ update blogger_tracking.high_priority_queue
 set
     parked_at = null,
     attempts = 0,
+    failed_attempts = 0,
     lost_attempts = 0,
     visible_at = %(moment)s,
     due_at = %(moment)s,
@@ -276,6 +281,7 @@ update blogger_tracking.thumbnail_queue
 set
     parked_at = null,
     attempts = 0,
+    failed_attempts = 0,
     lost_attempts = 0,
     visible_at = %(moment)s,
     due_at = %(moment)s,
@@ -436,7 +442,8 @@ def fail_messages(
 ) -> None:
     """Hide failed messages for their retry delay, or park them (RETRY_DELAYS, MAX_ATTEMPTS).
 
-    Messages that another consumer has taken meanwhile do not change.
+    Only failed attempts count, and none that was lost with its consumer. Messages that another consumer has taken
+    meanwhile do not change.
     """
     parameters = {
         "ids": [failure.message_id for failure in failures],

@@ -20,7 +20,9 @@ RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15
 """Backoff: delay before the next attempt, after the first, second … failed attempt (docs/contracts.md#queues)."""
 
 MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
-"""Number of failed attempts after which a message is parked (docs/contracts.md#queues)."""
+"""Number of failed attempts after which a message is parked, and of attempts after which one that kills its consumers
+is parked (docs/contracts.md#queues).
+"""
 
 LOST_BEFORE_ALONE = 2
 """Number of attempts lost in a row after which a message is taken alone (docs/contracts.md#queues)."""

@@ -13,6 +13,7 @@ create table blogger_tracking.high_priority_queue (
     visible_at timestamptz not null default now(),
     due_at timestamptz not null default now(),
     attempts integer not null default 0 check (attempts >= 0),
+    failed_attempts integer not null default 0 check (failed_attempts >= 0),
     lost_attempts integer not null default 0 check (lost_attempts >= 0),
     receipt uuid,
     last_error text,
@@ -34,6 +35,8 @@ comment on column blogger_tracking.high_priority_queue.visible_at is
 comment on column blogger_tracking.high_priority_queue.due_at is
     'Creation of the message, or end of the delay after its last failed attempt. A release does not move this time.';
 comment on column blogger_tracking.high_priority_queue.attempts is 'Number of attempts so far.';
+comment on column blogger_tracking.high_priority_queue.failed_attempts is
+    'Number of attempts that failed, without those whose consumer vanished. After five, the message is parked.';
 comment on column blogger_tracking.high_priority_queue.lost_attempts is
     'Number of attempts in a row, before the latest, whose consumer vanished. After two, the message is taken alone.';
 comment on column blogger_tracking.high_priority_queue.receipt is
@@ -57,6 +60,7 @@ create table blogger_tracking.thumbnail_queue (
     visible_at timestamptz not null default now(),
     due_at timestamptz not null default now(),
     attempts integer not null default 0 check (attempts >= 0),
+    failed_attempts integer not null default 0 check (failed_attempts >= 0),
     lost_attempts integer not null default 0 check (lost_attempts >= 0),
     receipt uuid,
     last_error text,
@@ -75,6 +79,8 @@ comment on column blogger_tracking.thumbnail_queue.visible_at is
 comment on column blogger_tracking.thumbnail_queue.due_at is
     'Creation of the message, or end of the delay after its last failed attempt. A release does not move this time.';
 comment on column blogger_tracking.thumbnail_queue.attempts is 'Number of attempts so far.';
+comment on column blogger_tracking.thumbnail_queue.failed_attempts is
+    'Number of attempts that failed, without those whose consumer vanished. After five, the message is parked.';
 comment on column blogger_tracking.thumbnail_queue.lost_attempts is
     'Number of attempts in a row, before the latest, whose consumer vanished. After two, the message is taken alone.';
 comment on column blogger_tracking.thumbnail_queue.receipt is
