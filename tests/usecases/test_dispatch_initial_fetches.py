@@ -190,12 +190,39 @@ def test_the_message_has_the_user_who_added_the_account_or_else_the_member_with_
     assert airflow.confs[dag_run_id(tracked, 2)]["userId"] == str(adder)
 
 
-def test_an_organization_without_members_stays_pending_and_blocks_no_other(
-    build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi
+NO_MESSAGE_STATEMENTS = {
+    "no members": "delete from organization_members where organization_id = %(organization)s",
+    "a long external id": "update blogger_information set external_id = repeat('1', 201) where id = %(blogger)s",
+    "an external id that is not ASCII": "update blogger_information set external_id = 'é' where id = %(blogger)s",
+    "a long secUid": "update blogger_information set sec_id = repeat('s', 201) where id = %(blogger)s",
+}
+
+
+@pytest.mark.parametrize("statement", NO_MESSAGE_STATEMENTS.values(), ids=NO_MESSAGE_STATEMENTS)
+def test_an_account_whose_message_would_be_invalid_is_left_to_the_batch_and_blocks_no_other(
+    build: DatabaseBuilder, pool: ConnectionPool, api: AirflowApi, statement: str
 ) -> None:
-    pending_account(build, members=0)
+    broken = pending_account(build)
     pending_account(build)
-    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1, "waiting": 1}
+    build.run(statement, organization=broken.organization_id, blogger=broken.blogger_id)
+    assert dispatch_pending_initial_fetches(pool, lambda: api, RunScope()) == {"started": 1, "ended": 1}
+    reason = build.value("select initial_fetch_reason from tracked_accounts where not pending_initial_fetch")
+    assert "The batch fetches the blogger instead" in reason
+    assert len(plan(pool).instances) == 1
+    assert dispatch_initial_fetch(pool, api, broken.tracking_id) is None
+
+
+def test_a_run_that_owns_the_initial_fetch_keeps_it_when_the_last_member_leaves(
+    build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
+) -> None:
+    tracked = pending_account(build)
+    started = dispatch_initial_fetch(pool, api, tracked.tracking_id)
+    build.run("delete from organization_members")
+    assert dispatch_initial_fetch(pool, api, tracked.tracking_id) == started
+    airflow.states[dag_run_id(tracked)] = "failed"
+    ended = dispatch_initial_fetch(pool, api, tracked.tracking_id)
+    assert ended is not None
+    assert ended.state is InitialFetchState.ENDED
 
 
 def test_an_access_token_is_kept_until_airflow_rejects_it_and_then_renewed(

@@ -1,7 +1,7 @@
 """Pending initial fetches: the entries of a transactional outbox in `tracked_accounts`.
 
 An entry is made pending when a blogger is added, dispatched to Airflow, assigned to the run that executes it, released
-if that run cannot do it, and closed by the transaction that saves a conclusive outcome.
+if that run cannot do it, and closed by the transaction that saves a conclusive outcome, or if no run can do it.
 """
 
 from __future__ import annotations
@@ -139,6 +139,15 @@ where id = %(tracking_id)s
   and initial_fetch_run_id is not distinct from %(owner_id)s
 """
 
+_CLOSE = """
+update blogger_tracking.tracked_accounts
+set pending_initial_fetch = false, initial_fetch_reason = %(reason)s
+where id = %(tracking_id)s
+  and pending_initial_fetch
+  and initial_fetch_attempt = %(attempt)s
+  and initial_fetch_run_id is not distinct from %(owner_id)s
+"""
+
 # The user is the one who added the account, or, after that user has left, the member with the highest role.
 _DISPATCH = """
 select
@@ -267,6 +276,20 @@ def begin_next_attempt(connection: Connection, dispatch: InitialFetchDispatch) -
     """
     parameters = {"tracking_id": dispatch.tracking_id, "attempt": dispatch.attempt, "owner_id": dispatch.owner_id}
     connection.execute(_NEXT_ATTEMPT, parameters)
+
+
+def close_initial_fetch(connection: Connection, dispatch: InitialFetchDispatch, reason: str) -> bool:
+    """Close a pending initial fetch that no run can do, with the reason: from now on the batch fetches the account.
+
+    Return False, and change nothing, if a concurrent caller has begun the next attempt or assigned the initial fetch.
+    """
+    parameters = {
+        "tracking_id": dispatch.tracking_id,
+        "attempt": dispatch.attempt,
+        "owner_id": dispatch.owner_id,
+        "reason": reason,
+    }
+    return connection.execute(_CLOSE, parameters).rowcount > 0
 
 
 def read_accounts_with_pending_initial_fetch(connection: Connection, scope: RunScope) -> list[TrackedAccount]:

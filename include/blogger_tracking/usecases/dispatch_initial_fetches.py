@@ -21,6 +21,7 @@ from blogger_tracking.airflow_api import AirflowApi, AirflowApiError
 from blogger_tracking.database.pending_initial_fetches import (
     InitialFetchDispatch,
     begin_next_attempt,
+    close_initial_fetch,
     read_accounts_with_pending_initial_fetch,
     read_initial_fetch_dispatch,
 )
@@ -41,13 +42,18 @@ _MAX_ATTEMPTS = 3
 """Attempts before giving up: one is lost if the previous run has already finished, another if a concurrent caller
 triggers the same initial fetch."""
 
+_NO_MESSAGE = (
+    "The message of the initial fetch would be invalid, because the organization has no members, or an id of the "
+    "blogger is too long or not ASCII. The batch fetches the blogger instead."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class DispatchOutcome:
     """Result of a dispatch.
 
     `dag_run_id` is the DAG run of the initial fetch. In the state `waiting` this run, or the one of the next attempt,
-    is not triggered yet, and `reason` says why.
+    is not triggered yet, and in the state `ended` it never will be; `reason` says why.
     """
 
     state: InitialFetchState
@@ -66,8 +72,9 @@ def dispatch_initial_fetch(
 
     None is pending for a deleted account.
     A queued or running DAG run keeps the initial fetch. If the previous run has ended, the next attempt is triggered,
-    for which `spend_attempt` is called. If Airflow's API fails or the budget is spent, the initial fetch stays pending
-    for the next batch run, and the state is `waiting`.
+    for which `spend_attempt` is called. An initial fetch whose message would be invalid is closed with the reason: the
+    state is `ended`. If Airflow's API fails or the budget is spent, the initial fetch stays pending for the next batch
+    run, and the state is `waiting`.
     """
     try:
         return _dispatch(pool, airflow, tracking_id, spend_attempt)
@@ -113,12 +120,11 @@ def _dispatch(
         if dispatch is None or not dispatch.pending:
             return None
         message = _message(dispatch)
-        if message is None:
-            reason = "The run's message would be invalid, for example because the organization has no members."
-            return DispatchOutcome(InitialFetchState.WAITING, dispatch.dag_run_id, reason)
         if _is_live(airflow, dispatch, message):
             return DispatchOutcome(InitialFetchState.STARTED, dispatch.dag_run_id)
         with pool.connection() as connection:
+            if message is None and close_initial_fetch(connection, dispatch, _NO_MESSAGE):
+                return DispatchOutcome(InitialFetchState.ENDED, dispatch.dag_run_id, _NO_MESSAGE)
             if spend_attempt is not None:
                 spend_attempt(connection, Platform(dispatch.platform))
             begin_next_attempt(connection, dispatch)
@@ -139,11 +145,12 @@ def _grantable(connection: Connection, scope: RunScope) -> list[UUID]:
     return [allocation.account.tracking_id for fetch in plan.fetches for allocation in fetch.allocations]
 
 
-def _is_live(airflow: AirflowApi, dispatch: InitialFetchDispatch, message: InitialFetchMessage) -> bool:
-    """Trigger the run unless it exists already, and return True if it has not ended."""
-    conf = message.model_dump(mode="json", by_alias=True)
-    if dispatch.owner_dag_run_id is None and airflow.trigger(INITIAL_FETCH_DAG_ID, dispatch.dag_run_id, conf):
-        return True
+def _is_live(airflow: AirflowApi, dispatch: InitialFetchDispatch, message: InitialFetchMessage | None) -> bool:
+    """Trigger the run unless it exists already or has no message; return True for a run that has not ended."""
+    if dispatch.owner_dag_run_id is None and message is not None:
+        conf = message.model_dump(mode="json", by_alias=True)
+        if airflow.trigger(INITIAL_FETCH_DAG_ID, dispatch.dag_run_id, conf):
+            return True
     state = airflow.run_state(INITIAL_FETCH_DAG_ID, dispatch.dag_run_id)
     return state is not None and not state.over
 
@@ -166,7 +173,8 @@ def _message(dispatch: InitialFetchDispatch) -> InitialFetchMessage | None:
     except ValidationError as error:
         # For example an organization without members: the message needs a user.
         logger.warning(
-            "The initial fetch of tracked account %s cannot be dispatched and stays pending: %s",
+            "The initial fetch of tracked account %s cannot be dispatched, and the batch fetches the account instead: "
+            "%s",
             dispatch.tracking_id,
             error,
         )

@@ -80,7 +80,7 @@ comment on column blogger_tracking.tracked_accounts.pending_initial_fetch is
 comment on column blogger_tracking.tracked_accounts.initial_fetch_attempt is
     'Number of the latest attempt. The DAG run id of an attempt is initial__<id>__<attempt>.';
 comment on column blogger_tracking.tracked_accounts.initial_fetch_reason is
-    'Reason of the last initial fetch that was skipped, failed, or found the account private or missing.';
+    'Reason of the last initial fetch that was skipped, failed, had no message, or found the account private or missing.';
 comment on column blogger_tracking.tracked_accounts.initial_videos_fetched is
     'The initial fetch has succeeded. Never reset.';
 
