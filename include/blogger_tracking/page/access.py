@@ -10,7 +10,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.status import HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
-from blogger_tracking.api.authentication import in_own_threads, with_bounded_body
+from blogger_tracking.api.authentication import in_own_threads
 
 NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 """Header that keeps browsers from taking a response for another type than the declared one."""
@@ -31,22 +31,25 @@ class PageAccess:
 
 
 class PageRoute(APIRoute):
-    """A route that reads a bounded body, and runs in the threads of the HTTP API instead of Airflow's."""
+    """A route that runs in the threads of the HTTP API instead of Airflow's.
+
+    A route must not declare a body: FastAPI would read the body before the guards of `PageAccess` are called.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
         super().__init__(path, in_own_threads(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the route's handler with a bounded body and the headers of the page's responses."""
+        """Return the route's handler with the headers of the page's responses."""
         handle = super().get_route_handler()
 
-        async def handle_bounded(request: Request) -> Response:
-            response = await handle(await with_bounded_body(request))
+        async def handle_with_headers(request: Request) -> Response:
+            response = await handle(request)
             response.headers.update(NO_SNIFFING)
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 
-        return handle_bounded
+        return handle_with_headers
 
 
 async def require_json(request: Request) -> None:  # noqa: RUF029 - FastAPI would run a plain function in Airflow's threads
