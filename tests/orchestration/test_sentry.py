@@ -208,6 +208,35 @@ def test_paths_of_the_host_and_the_command_line_are_not_sent(started: SentryRece
     assert not [each for each in NEVER_SENT if each in started.text()]
 
 
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("not written to file:///data/thumbnails: full", "not written to thumbnails: full"),
+        ("sqlite:////srv/state/airflow.db is locked", "airflow.db is locked"),
+        ("denied: '/mnt/a disk/of ours/x.jpg'", "denied: 'x.jpg'"),
+        ("PosixPath('/data/thumbnails/')", "PosixPath('thumbnails/')"),
+        ("path=/data/a/x.jpg, and /data/b/y.jpg", "path=x.jpg, and y.jpg"),
+        ("/data/one", "one"),
+        ("https://example.org/a/b?next=/c/d failed", "https://example.org/a/b?next=/c/d failed"),
+        ("s3://connection@bucket/folder/x.jpg", "s3://connection@bucket/folder/x.jpg"),
+        ("POST /blogger/add, then GET /ui/dags/x", "POST /blogger/add, then GET /ui/dags/x"),
+        ("/blogger/add and /api/v2/dags failed", "/blogger/add and /api/v2/dags failed"),
+        ("api/user/info: 3/4 of and/or/both", "api/user/info: 3/4 of and/or/both"),
+    ],
+)
+def test_of_a_path_of_the_host_only_the_last_part_is_sent(started: SentryReceiver, text: str, sent: str) -> None:
+    logger.error("%s", text)
+    flush_sentry()
+    assert started.messages() == [sent]
+
+
+def test_a_file_of_an_error_is_sent_without_its_folders(started: SentryReceiver) -> None:
+    logger.error("failed", exc_info=PermissionError(13, "Permission denied", "/data/thumbnails/x.jpg"))
+    flush_sentry()
+    assert "Permission denied: 'x.jpg'" in started.text()
+    assert "/data" not in started.text()
+
+
 def test_without_a_dsn_sentry_is_not_initialised() -> None:
     assert not start_sentry(None)
     assert not sentry_sdk.get_client().is_active()

@@ -151,7 +151,7 @@ def _redact_breadcrumb(breadcrumb: Breadcrumb, _: BreadcrumbHint) -> Breadcrumb:
 
 def _redact_texts(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str):
-        return redact(_HOST_FOLDERS.sub("", value))
+        return redact(_OTHER_FOLDERS.sub(_kept_part, _HOST_FOLDERS.sub("", value)))
     if isinstance(value, Mapping):
         return {key: _redact_texts(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -177,3 +177,21 @@ def _host_folders() -> re.Pattern[str]:
 
 
 _HOST_FOLDERS = _host_folders()
+
+_OTHER_FOLDERS = re.compile(
+    r"""
+    (?P<kept>
+        \b[a-z][a-z0-9+.-]{0,20}://[^\s/]\S*             # a URL with a host
+        | \b(?:GET|HEAD|POST|PUT|PATCH|DELETE)\ /\S*      # a request
+        | (?<![\w/.%~-])/(?:api|bloggers?)/\S*           # a route of this app or of Airflow
+    )
+    | (?<=['"])/[^'"\n]*/(?=[^'"/\n])                   # a path in quotes may have spaces
+    | (?:\b[a-z][a-z0-9+.-]{0,20}://|(?<![\w/.%~-]))/+(?:[^\s/'"]+/)+(?=[^\s/'"])
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Folders that any other absolute path begins with, up to its last part, also in a URL without a host: `file:///…`."""
+
+
+def _kept_part(match: re.Match[str]) -> str:
+    return match["kept"] or ""
