@@ -98,3 +98,38 @@ def test_a_malformed_entry_never_loses_the_page(
     known = {video.external_video_id for video in expected}
     assert known <= {video.external_video_id for video in batch}
     assert sum(batch.skipped.values()) + len(batch) == sum(expected.skipped.values()) + len(expected) + 1
+
+
+def with_id(platform: Platform, entry: Json, video_id: str) -> Json:
+    """Return a copy of an entry with another id, without the code that an Instagram URL is made of."""
+    changed = copy.deepcopy(entry)
+    if platform is Platform.YOUTUBE:
+        changed["contentDetails"]["videoId"] = changed["snippet"]["resourceId"]["videoId"] = video_id
+    elif platform is Platform.TIKTOK:
+        changed["id"] = video_id
+    else:
+        media = changed.get("media", changed)
+        media.pop("code", None)
+        media["pk"] = media["id"] = video_id
+    return changed
+
+
+@pytest.mark.parametrize("platform", list(Platform))
+@pytest.mark.parametrize("digits", [501, 1_800, 4_301])
+def test_an_entry_with_a_very_long_id_is_skipped_and_loses_no_other_entry(
+    platform: Platform,
+    digits: int,
+    connect: Callable[..., PlatformService],
+    platform_server: ScriptedServer,
+    body: Body,
+) -> None:
+    page = body(platform, PAGES[platform])
+    entries = LISTS[platform](page)
+    service = connect(platform, request_retries=0)
+    platform_server.play(page)
+    expected = service.get_user_videos_batch(ACCOUNTS[platform], 30, max_pages=1)
+    entries.insert(1, with_id(platform, entries[0], "9" * digits))
+    platform_server.play(page)
+    batch = service.get_user_videos_batch(ACCOUNTS[platform], 30, max_pages=1)
+    assert [video.external_video_id for video in batch] == [video.external_video_id for video in expected]
+    assert sum(batch.skipped.values()) == sum(expected.skipped.values()) + 1

@@ -12,9 +12,11 @@ from blogger_tracking.domain.models import MAX_COUNT
 from blogger_tracking.platforms.json_values import (
     Json,
     as_count,
+    as_cursor,
     as_datetime,
     as_flag,
     as_id,
+    as_name,
     as_text,
     as_url,
     first_of,
@@ -65,10 +67,23 @@ def test_a_negative_or_huge_count_or_one_that_is_not_a_number_is_unknown(value: 
         ("", None),
         (None, None),
         (-5, None),
+        ("9" * 500, "9" * 500),
+        ("9" * 501, None),
+        (10**500, None),
     ],
 )
 def test_an_id_is_text_with_all_its_digits_or_unknown(value: Json, text: str | None) -> None:
     assert as_id(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(" mira ", "mira"), ("m" * 501, None), (5, None), ("", None)])
+def test_a_username_is_a_text_of_at_most_500_characters(value: Json, text: str | None) -> None:
+    assert as_name(value) == text
+
+
+def test_a_cursor_may_be_longer_than_an_id() -> None:
+    assert as_cursor("c" * 5_000) == "c" * 5_000
+    assert as_cursor(7301234567890123456) == "7301234567890123456"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +151,8 @@ def test_no_value_makes_a_reader_raise(value: Json) -> None:
     assert moment is None or moment.tzinfo is UTC
     as_text(value).encode()
     as_id(value)
+    as_name(value)
+    as_cursor(value)
     as_flag(value)
     as_url(value)
     first_of(value, ("a", "b"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -275,6 +276,16 @@ def test_a_fetch_is_empty_only_with_proof_and_conclusive_only_with_something_to_
     report = fetch_first(scripted(*answers))
     assert (report.state, report.videos_returned) == (state, videos)
     assert (report.reason is None) is (state in {FetchState.EMPTY, FetchState.SUCCEEDED})
+
+
+@pytest.mark.parametrize(("length", "saved"), [(300, 2), (10_000, 1)])
+def test_a_video_with_an_id_that_no_index_holds_loses_no_other_video(
+    build: DatabaseBuilder, sandbox: SandboxServer, scripted: Callable[..., FetchServices], length: int, saved: int
+) -> None:
+    track(build, creator_of(sandbox, Platform.TIKTOK))
+    incompressible = "".join(f"{number:04x}" for number in random.Random(1).choices(range(2**16), k=length // 4))  # noqa: S311 - no secret
+    report = fetch_first(scripted(listing("9", incompressible)))
+    assert (report.state, report.videos_returned) == (FetchState.SUCCEEDED, saved)
 
 
 def test_any_error_of_a_platform_ends_in_a_settled_fetch(

@@ -35,10 +35,12 @@ from blogger_tracking.platforms.json_values import (
     Json,
     MalformedResponseError,
     as_count,
+    as_cursor,
     as_datetime,
     as_flag,
     as_id,
     as_known_flag,
+    as_name,
     as_text,
     as_url,
     first_known,
@@ -182,7 +184,7 @@ def _unwrap(body: Json) -> Json:
 def _read_profile(body: Json) -> BloggerProfile:
     layer = _unwrap(body)
     user = get_path(layer, "user") or layer
-    external_id, username = as_id(first_of(user, ("pk", "pk_id", "id"))), as_text(get_path(user, "username")).strip()
+    external_id, username = as_id(first_of(user, ("pk", "pk_id", "id"))), as_name(get_path(user, "username"))
     if not external_id or not username:
         raise MalformedResponseError("profile without pk or username")
     return BloggerProfile(
@@ -206,7 +208,7 @@ def _read_page(body: Json, read: Callable[[Json], Entry]) -> Page:
         items, flag, cursors = get_path(layer, "items"), as_known_flag(_more_available(layer)), _cursors(body, layer)
     if not isinstance(items, list):
         raise MalformedResponseError("response without a list of media")
-    next_cursor = next(filter(None, map(as_id, cursors)), None)
+    next_cursor = next(filter(None, map(as_cursor, cursors)), None)
     # Without the flag, a list ends only with a cursor of null or an empty one: a page without any cursor, or with a
     # cursor that cannot be read, does not say that there is no more.
     says_end = bool(cursors) and all(cursor is None or cursor == "" for cursor in cursors)

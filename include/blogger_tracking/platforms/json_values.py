@@ -18,6 +18,9 @@ from blogger_tracking.domain.models import MAX_COUNT
 Json = Any
 """A decoded JSON value of unknown shape."""
 
+MAX_ID_LENGTH = 500
+"""Characters of the longest id or username: an index of Postgres holds no text of much more than 2,700 bytes."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _DURATION = TypeAdapter(timedelta)
 _MAX_DURATION_SECONDS = 2**31 - 1
@@ -42,7 +45,18 @@ def as_count(value: Json) -> int | None:
 
 
 def as_id(value: Json) -> str | None:
-    """Return an id as text; None for a float, which has lost digits beyond 2^53."""
+    """Return an id of at most MAX_ID_LENGTH characters as text; None for a float, which has lost digits beyond 2^53."""
+    text = as_cursor(value)
+    return text if text is not None and len(text) <= MAX_ID_LENGTH else None
+
+
+def as_name(value: Json) -> str | None:
+    """Return a username of at most MAX_ID_LENGTH characters."""
+    return as_id(value) if isinstance(value, str) else None
+
+
+def as_cursor(value: Json) -> str | None:
+    """Return a cursor of any length as text; None for a float, which has lost digits beyond 2^53."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if value >= 0 else None
     return as_text(value).strip() or None

@@ -18,10 +18,12 @@ from blogger_tracking.platforms.json_values import (
     Json,
     MalformedResponseError,
     as_count,
+    as_cursor,
     as_datetime,
     as_flag,
     as_id,
     as_known_flag,
+    as_name,
     as_text,
     as_url,
     first_known,
@@ -134,7 +136,7 @@ def _unwrap(body: Json) -> Json:
 def _read_profile(body: Json) -> BloggerProfile:
     info = get_path(_unwrap(body), "userInfo")
     user = get_path(info, "user")
-    external_id, username = as_id(get_path(user, "id")), as_text(get_path(user, "uniqueId")).strip()
+    external_id, username = as_id(get_path(user, "id")), as_name(get_path(user, "uniqueId"))
     if not external_id or not username:
         raise MalformedResponseError("profile without id or uniqueId")
     avatars = (as_url(get_path(user, size)) for size in ("avatarLarger", "avatarMedium", "avatarThumb"))
@@ -157,7 +159,7 @@ def _read_profile(body: Json) -> BloggerProfile:
 
 def _read_page(body: Json, account: Account) -> Page:
     listing = _unwrap(body)
-    next_cursor = as_id(first_of(listing, ("cursor", "max_cursor", "nextCursor")))
+    next_cursor = as_cursor(first_of(listing, ("cursor", "max_cursor", "nextCursor")))
     announces_page = next_cursor not in {None, _FIRST_CURSOR}
     flag = as_known_flag(first_of(listing, ("hasMore", "has_more")))
     items = _items(listing)

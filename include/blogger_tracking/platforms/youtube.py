@@ -27,9 +27,11 @@ from blogger_tracking.platforms.json_values import (
     Json,
     MalformedResponseError,
     as_count,
+    as_cursor,
     as_datetime,
     as_id,
     as_known_flag,
+    as_name,
     as_seconds,
     as_text,
     as_url,
@@ -44,6 +46,7 @@ MAX_VIDEO_IDS = 50
 """Maximum number of ids in one call of `videos.list`."""
 
 _PAGE_SIZE = 50
+_KIND_VIDEO = "youtube#video"
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
 _THUMBNAILS_LARGEST_FIRST = ("maxres", "standard", "high", "medium", "default")
 
@@ -160,7 +163,7 @@ def _first_channel(body: Json) -> Json | None:
     channel = get_path(_items(body), 0)
     if channel is None and _total_results(body):
         raise MalformedResponseError("no channel, although pageInfo reports one")
-    if channel is not None and not as_text(get_path(channel, "id")):
+    if channel is not None and not as_name(get_path(channel, "id")):
         raise MalformedResponseError("channel without id")
     return channel
 
@@ -175,7 +178,7 @@ def _read_profile(channel: Json, requested_name: str) -> BloggerProfile:
         platform=Platform.YOUTUBE,
         external_id=as_text(get_path(channel, "id")),
         sec_id=None,
-        username=as_text(get_path(snippet, "customUrl")).removeprefix("@") or requested_name.removeprefix("@"),
+        username=(as_name(get_path(snippet, "customUrl")) or requested_name).removeprefix("@"),
         channel_name=as_text(get_path(snippet, "title")),
         subscribers=_subscribers(get_path(channel, "statistics")),
         thumbnail_url=_thumbnail(snippet),
@@ -202,14 +205,14 @@ def _read_page(body: Json) -> Page:
     token = get_path(body, "nextPageToken")
     # A token that cannot be read announces a page, too.
     has_more = token is not None and token != ""
-    return Page(read_entries(_items(body), _read_entry), next_cursor=as_id(token), has_more=has_more)
+    return Page(read_entries(_items(body), _read_entry), next_cursor=as_cursor(token), has_more=has_more)
 
 
 def _read_entry(item: Json) -> Entry:
     snippet, details = get_path(item, "snippet"), get_path(item, "contentDetails")
     video_id = as_id(get_path(details, "videoId")) or as_id(get_path(snippet, "resourceId", "videoId"))
     if not video_id:
-        is_other_kind = bool(get_path(snippet, "resourceId", "kind"))
+        is_other_kind = as_text(get_path(snippet, "resourceId", "kind")) not in {"", _KIND_VIDEO}
         return Entry(None, skipped=EntrySkipReason.NOT_A_VIDEO if is_other_kind else EntrySkipReason.MALFORMED)
     if _is_placeholder(snippet, details):
         return Entry(video_id, skipped=EntrySkipReason.PLACEHOLDER)
