@@ -136,8 +136,21 @@ def test_a_task_reports_the_error_of_its_last_try_and_sends_the_event_before_it_
     (event,) = receiver.events()
     assert event["logentry"]["formatted"] == f"The task {task_id} failed."
     assert event["exception"]["values"][-1]["type"] == "DatabaseStateError"
-    assert event["fingerprint"] == ["blogger_batch_fetch", task_id, "DatabaseStateError"]
+    assert event["fingerprint"] == ["blogger_batch_fetch", "DatabaseStateError"]
     assert "very-secret" not in receiver.text()
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_a_cause_that_fails_several_tasks_of_a_dag_is_one_issue(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for task_id in ("plan_tiktok", "gate"):
+        # Each task runs in a process of its own.
+        clear_process_cache()
+        with pytest.raises(DatabaseStateError):
+            call(monkeypatch, task_id)
+    assert receiver.messages() == ["The task plan_tiktok failed.", "The task gate failed."]
+    assert len({tuple(event["fingerprint"]) for event in receiver.events()}) == 1
 
 
 @pytest.mark.long

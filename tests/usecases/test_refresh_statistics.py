@@ -15,6 +15,7 @@ from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.youtube_units import read_run_units
+from blogger_tracking.domain.alerts import ALERTS_LOGGER
 from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.models import Platform, YouTubeVideo
 from blogger_tracking.domain.youtube_quota import next_quota_reset
@@ -232,6 +233,21 @@ def test_a_refusal_of_the_caller_parks_no_message_however_often_it_is_met(
             assert Consumer(pool, refused, clock).run()["postponed"] == 2
             assert build.value("select count(*) from platform_suspensions") == (1 if suspends else 0)
     assert [attempts for attempts, _ in open_messages(build)] == [0, 0]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.INVALID_CREDENTIALS, FaultKind.QUOTA_EXCEEDED, FaultKind.AUTOMATED_QUERIES])
+def test_a_refusal_of_the_caller_is_one_event_for_sentry(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    consumer: Consumer,
+    caplog: pytest.LogCaptureFixture,
+    kind: FaultKind,
+) -> None:
+    queue_videos(build, consumer.pool, newest_ids(sandbox, 60))
+    sandbox.add_fault(Fault(kind, path="videos"))
+    consumer.run(statistics_threads=1)
+    events = [record for record in caplog.records if record.levelname == "ERROR" or record.name == ALERTS_LOGGER]
+    assert len(events) == 1
 
 
 def test_messages_are_not_taken_while_youtube_is_suspended(

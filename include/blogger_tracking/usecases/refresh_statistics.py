@@ -241,12 +241,15 @@ class StatisticsRefresher:
         now = self._clock.now()
         with self._pool.connection() as connection:
             until = suspend_after(connection, error, now, self._settings)
-        if until is None and error.kind is ErrorKind.BLOCKED:
-            # A block concerns no message, and often ends before the next fetch, so YouTube is not suspended.
-            until = now + timedelta(minutes=self._settings.suspension_minutes)
         if until:
-            self._postpone(progress, until, str(error))
-        return until is not None
+            # The suspension is an event in Sentry already.
+            self._postpone(progress, until, str(error), logging.WARNING)
+            return True
+        if error.kind is ErrorKind.BLOCKED:
+            # A block concerns no message, and often ends before the next fetch, so YouTube is not suspended.
+            self._postpone(progress, now + timedelta(minutes=self._settings.suspension_minutes), str(error))
+            return True
+        return False
 
     def _fail(self, progress: _DeliveryProgress, requested: Sequence[QueuedVideo], error: Exception) -> None:
         reason = _reason(error)
@@ -261,11 +264,12 @@ class StatisticsRefresher:
             for video in requested:
                 progress.failures[video.message_id] = FailedMessage(video.message_id, reason, _is_final(error))
 
-    def _postpone(self, progress: _DeliveryProgress, until: datetime, reason: str) -> None:
+    def _postpone(self, progress: _DeliveryProgress, until: datetime, reason: str, level: int = logging.ERROR) -> None:
         with progress.lock:
             if progress.postponement is None:
                 progress.postponement = _Postponement(until, reason)
-                logger.error(
+                logger.log(
+                    level,
                     "No further calls to YouTube until %s: %s. Unfinished messages stay in %s, and this delivery is "
                     "not counted as an attempt.",
                     until.isoformat(),
