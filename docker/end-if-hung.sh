@@ -7,7 +7,8 @@ set -u
 
 minutes=$1
 shift
-failing=/tmp/health-check-fails
+# A restarted container keeps its files: the name has the time at which the first process started (proc(5), field 22).
+failing=/tmp/health-check-fails-$(sed 's/.*) //' /proc/1/stat | cut -d ' ' -f 20)
 if timeout 25 "$@" 2>&1; then
     rm -f "$failing"
     exit 0
