@@ -3,6 +3,12 @@
 \getenv superuser_password POSTGRES_PASSWORD
 \getenv pipeline_password PIPELINE_DATABASE_PASSWORD
 
+select :'pipeline_password' = '' as is_missing
+\gset
+\if :is_missing
+    do $$ begin raise 'PIPELINE_DATABASE_PASSWORD in .env is empty. Nothing was changed. Set a password.'; end $$;
+\endif
+
 alter role postgres password :'superuser_password';
 
 select 'create database bloggers'

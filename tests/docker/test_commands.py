@@ -143,6 +143,16 @@ def test_the_login_of_the_demo_suits_the_migrations_and_the_pipeline(empty_serve
         require_ready(pipeline)
 
 
+def test_the_login_of_the_demo_needs_a_password(empty_server: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        _run_logins("demo-logins.sql", empty_server, {"POSTGRES_PASSWORD": "p", "PIPELINE_DATABASE_PASSWORD": ""})
+
+    assert b"PIPELINE_DATABASE_PASSWORD in .env is empty" in raised.value.stderr
+    with psycopg.connect(host=str(empty_server), user="postgres", dbname="postgres") as superuser:
+        rows = superuser.execute("select from pg_roles where rolname = 'pipeline'").fetchall()
+    assert rows == []
+
+
 def _matches(stored: str, password: str) -> bool:
     """Return True if a SCRAM secret of Postgres (RFC 5803) is that of the password."""
     iterations, salt, keys = re.fullmatch(r"SCRAM-SHA-256\$(\d+):([^$]+)\$(.+)", stored).groups()  # type: ignore[union-attr] # a mismatch fails the test
