@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -68,6 +69,17 @@ def test_one_person_cannot_use_up_the_share_of_the_organization(
     assert over.status_code == 429
     assert over.json()["error"]["message"].startswith("This organization sends too many requests.")
     assert 1 <= int(over.headers["Retry-After"]) <= 60
+
+
+def test_the_requests_of_a_person_beyond_the_limit_of_a_process_cost_no_row_and_no_statement(
+    build: DatabaseBuilder, services: ApiServices, http: requests.Session, serve: Serve
+) -> None:
+    of_process = replace(services, person_rate_limiter=RequestRateLimiter("This person", 2))
+    person = People(build, http, serve(of_process)).person()
+    tracked = build.track(person.organization_id).tracking_id
+    answers = [person.read(tracked) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+    assert build.value("select max(cardinality(used_at)) from request_budgets") == 2
 
 
 def test_the_rate_limits_hold_across_processes_and_restarts(
@@ -240,7 +252,9 @@ def test_a_kept_response_is_not_repeated_to_a_former_member(
 ) -> None:
     person = people.person()
     name = sandbox.world.creator("TikTok", 0).username
-    assert person.add(name, key="k").status_code == 200
+    added = person.add(name, key="k")
+    again = partial(person.add_from_tracking, UUID(added.json()["blogger"]["bloggerId"]), key="k")
+    assert (added.status_code, again().status_code) == (200, 409)
     build.run("delete from organization_members where user_id = %(user)s", user=person.user_id)
-    answer = person.add(name, key="k")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_a_member")
+    for answer in (person.add(name, key="k"), again()):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_a_member")

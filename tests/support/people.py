@@ -30,9 +30,9 @@ class Person:
         body = {"username": username, "platform": platform, "organizationId": str(self.organization_id), **more}
         return self.call("POST", "/blogger/add", body, key=key)
 
-    def add_from_tracking(self, blogger_id: UUID, **more: object) -> requests.Response:
+    def add_from_tracking(self, blogger_id: UUID, *, key: str | None = None, **more: object) -> requests.Response:
         body = {"bloggerId": str(blogger_id), "organizationId": str(self.organization_id), **more}
-        return self.call("POST", "/blogger/add-from-tracking", body)
+        return self.call("POST", "/blogger/add-from-tracking", body, key=key)
 
     def read(self, tracking_id: object) -> requests.Response:
         return self.call("GET", f"/blogger/{tracking_id}")
