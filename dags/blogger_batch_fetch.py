@@ -12,7 +12,7 @@ Fetches the newest videos of every active tracked account and saves them, within
 3. **gate**: finishes the run, logs a summary per platform and organization, and fails if every fetch of a platform
    failed, or a larger share of all fetches than the setting `failed_share_limit` allows. A private, missing or empty
    account is a result, not a failure. The task also fails if planning left out the accounts of a suspended platform,
-   and if accounts were left out for another run that does not fetch them.
+   and if accounts were left out for another run that ended without fetching them.
 4. **dispatch_initial_fetches**: triggers `blogger_initial_fetch` for accounts whose first videos are still missing.
 
 **Fetch a blogger again**: *Clear* its instance. Nothing is charged twice.

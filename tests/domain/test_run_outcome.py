@@ -66,7 +66,7 @@ def test_a_run_is_red_if_accounts_were_left_out_for_another_run_that_fetched_not
         "YouTube": tally(left_out=LeftOut(abandoned=2)),
     }
     assert run_problems(tallies, 1) == [
-        "3 accounts were left out for another run that does not fetch them: trigger a new run"
+        "3 accounts were left out for another run that ended without fetching them: trigger a new run"
     ]
 
 

@@ -96,9 +96,8 @@ KINDS = (
         sentence="a run restricted to one organization during the run",
         points=ANYWHERE,
         inject=_manual_run,
-        # A run that is planned meanwhile leaves out a blogger that the restricted run fetches for its organization, and
-        # is red for the others: they get the videos with the next run.
-        outcome=Outcome.ANY,
+        # A run that is planned meanwhile leaves out a blogger that the restricted run fetches for one of its
+        # organizations: the others get the videos with the next run.
         follow_up=True,
     ),
     Kind(

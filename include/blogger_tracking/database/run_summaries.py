@@ -83,16 +83,15 @@ group by platform, coalesce(conclusive_state, state)
 """
 
 # An account is abandoned if it was left out for another run, and since the planning of this run no attempt has been
-# conclusive for its blogger, and no other run has a fetch of the blogger at work or may still retry one. Only runs that
-# decided on the account count: the fetch of a run for other organizations brings nothing to this one.
+# conclusive for its blogger, and no other run has a fetch of the blogger at work or may still retry one.
 _LEFT_OUT = """
 with left_out as (
-    select tracked_accounts.blogger_id, run_accounts.tracked_account_id, run_accounts.reason
+    select tracked_accounts.blogger_id, run_accounts.reason
     from blogger_tracking.run_accounts
     join blogger_tracking.tracked_accounts on tracked_accounts.id = run_accounts.tracked_account_id
     where run_accounts.run_id = %(run_id)s and run_accounts.decision = 'skipped'
     union all
-    select fetches.blogger_id, fetch_allocations.tracked_account_id, fetch_allocations.reason
+    select fetches.blogger_id, fetch_allocations.reason
     from blogger_tracking.fetches
     join blogger_tracking.fetch_allocations on fetch_allocations.fetch_id = fetches.id
     where fetches.run_id = %(run_id)s
@@ -109,16 +108,12 @@ accounts as (
             from blogger_tracking.fetches
             join blogger_tracking.fetch_attempts on fetch_attempts.id = fetches.conclusive_attempt_id
             join blogger_tracking.runs on runs.id = %(run_id)s
-            join blogger_tracking.run_accounts as decided
-                on decided.run_id = fetches.run_id and decided.tracked_account_id = left_out.tracked_account_id
             where fetches.blogger_id = left_out.blogger_id and fetch_attempts.finished_at >= runs.planned_at
         )
         and not exists (
             select
             from blogger_tracking.fetches
             join blogger_tracking.runs on runs.id = fetches.run_id
-            join blogger_tracking.run_accounts as decided
-                on decided.run_id = runs.id and decided.tracked_account_id = left_out.tracked_account_id
             where fetches.blogger_id = left_out.blogger_id
               and (
                   fetches.state in ('planned', 'running')

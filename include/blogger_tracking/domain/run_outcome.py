@@ -15,8 +15,7 @@ class LeftOut:
     """Accounts of one platform that a run did not fetch although their organizations have room for them.
 
     `withheld` accounts were left out by planning because of the platform: its suspension, or the day's units. `reason`
-    is the reason of one of them. `abandoned` accounts were left out for another run, which ended without fetching them
-    or is about other organizations only.
+    is the reason of one of them. `abandoned` accounts were left out for another run, which ended without fetching them.
     """
 
     withheld: int = 0
@@ -93,6 +92,6 @@ def left_out_problems(tallies: Mapping[str, PlatformTally]) -> list[str]:
     abandoned = sum(tally.left_out.abandoned for tally in tallies.values())
     if abandoned:
         problems.append(
-            f"{abandoned} accounts were left out for another run that does not fetch them: trigger a new run"
+            f"{abandoned} accounts were left out for another run that ended without fetching them: trigger a new run"
         )
     return problems
