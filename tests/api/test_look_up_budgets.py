@@ -137,6 +137,38 @@ def test_what_was_just_looked_up_costs_no_request_and_no_look_up_in_any_process_
     assert sandbox.request_count() == asked
 
 
+@pytest.mark.parametrize("typed", ["name", "handle", "address"])
+def test_a_channel_that_was_looked_up_is_known_by_every_spelling(
+    people: People, sandbox: SandboxServer, typed: str
+) -> None:
+    creator = sandbox.world.creator("YouTube", 0)
+    person = people.person()
+    spellings = {
+        "name": creator.username,
+        "handle": f"@{creator.username}",
+        "address": f"https://www.youtube.com/channel/{creator.external_id}",
+    }
+    found = person.add(spellings[typed], "YouTube")
+    assert found.status_code == 200
+    asked = sandbox.request_count()
+    capitals = creator.username.upper()
+    for spelling in (*spellings.values(), capitals, f"@{capitals}", creator.external_id):
+        again = person.add(spelling, "YouTube")
+        assert (again.status_code, again.json()["blogger"]) == (409, found.json()["blogger"])
+    assert sandbox.request_count() == asked
+
+
+def test_a_name_that_is_not_found_is_no_handle_but_a_missing_handle_may_be_a_name(
+    people: People, sandbox: SandboxServer
+) -> None:
+    person = people.person()
+    for first, second, requests_of_second in (("gone_one", "@Gone_One", 0), ("@gone_two", "gone_two", 2)):
+        assert person.add(first, "YouTube").status_code == 404
+        asked = sandbox.request_count()
+        assert person.add(second, "YouTube").status_code == 404
+        assert sandbox.request_count() == asked + requests_of_second
+
+
 def test_a_look_up_is_forgotten_after_a_while(people: People, build: DatabaseBuilder, sandbox: SandboxServer) -> None:
     gone = next(sandbox.world.creators("TikTok", CreatorKind.GONE)).username
     person = people.person()

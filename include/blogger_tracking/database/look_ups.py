@@ -28,7 +28,8 @@ _PURGE = "delete from blogger_tracking.look_ups where looked_up_at <= clock_time
 
 _SAVE = """
 insert into blogger_tracking.look_ups (platform, name, looked_up_at, error, profile)
-values (%(platform)s, %(name)s, clock_timestamp(), %(error)s, %(profile)s)
+select %(platform)s, name, clock_timestamp(), %(error)s, %(profile)s
+from unnest(%(names)s::text[]) as names (name)
 on conflict (platform, name) do update
 set looked_up_at = excluded.looked_up_at, error = excluded.error, profile = excluded.profile
 """
@@ -57,15 +58,31 @@ def read_look_up(connection: Connection, platform: Platform, name: str, kept_for
 def save_look_up(
     connection: Connection, platform: Platform, name: str, result: BloggerProfile | PlatformError, kept_for: timedelta
 ) -> None:
-    """Save the profile or one of REMEMBERED_ERRORS for the next look-ups of this name, and delete old results."""
+    """Save the profile or one of REMEMBERED_ERRORS for the next look-ups of this blogger, and delete old results."""
     connection.execute(_PURGE, {"kept_for": kept_for})
     parameters = {
         "platform": platform,
-        "name": _key(platform, name),
+        # In order: concurrent look-ups of one blogger lock the rows of the same names.
+        "names": sorted(_keys(platform, name, result)),
         "error": result.kind if isinstance(result, PlatformError) else None,
         "profile": None if isinstance(result, PlatformError) else Jsonb(result.model_dump(mode="json")),
     }
     connection.execute(_SAVE, parameters)
+
+
+def _keys(platform: Platform, name: str, result: BloggerProfile | PlatformError) -> set[str]:
+    """Return the keys of all names whose look-up has this result.
+
+    YouTube looks for a name among the handles first, and only then among the legacy user names: a handle is also found
+    without its `@`, and a name that is not found is no handle.
+    """
+    key = _key(platform, name)
+    if platform is not Platform.YOUTUBE:
+        return {key}
+    if isinstance(result, PlatformError):
+        return {key, f"@{name.removeprefix('@').lower()}"}
+    username = result.username.lower()
+    return {key, username, f"@{username}", result.external_id}
 
 
 def _key(platform: Platform, name: str) -> str:

@@ -13,7 +13,7 @@ create unlogged table blogger_tracking.look_ups (
 
 comment on table blogger_tracking.look_ups is
     'Results of recent look-ups at platforms. Deleting a row lets the next look-up of the name send a request.';
-comment on column blogger_tracking.look_ups.name is 'Name that was looked up, in lower case unless it is a channel id.';
+comment on column blogger_tracking.look_ups.name is 'Name that was looked up or has the same result, in lower case unless it is a channel id.';
 comment on column blogger_tracking.look_ups.error is 'Reason for which the platform returned no profile. Null: found.';
 comment on column blogger_tracking.look_ups.profile is 'Profile as the platform returned it. Null: not found.';
 
