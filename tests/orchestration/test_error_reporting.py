@@ -230,6 +230,39 @@ def test_a_suspended_platform_is_one_event_and_the_fetches_that_it_fails_are_non
     assert len(receiver.events()) == 2
 
 
+def test_accounts_that_were_left_out_for_different_causes_are_an_event_for_each_cause(
+    build: DatabaseBuilder, organization: UUID, receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for platform in (Platform.TIKTOK, Platform.YOUTUBE):
+        build.track(organization, platform=platform)
+    build.run("""
+        insert into platform_suspensions
+        select platform, now() + interval '1 hour', reason, now()
+        from (values ('TikTok', 'invalid_credentials: HTTP 401'), ('YouTube', 'blocked')) as causes (platform, reason)
+    """)
+    call(monkeypatch, "plan_tiktok")
+    for _ in range(2):
+        with pytest.raises(AirflowFailException):
+            call(monkeypatch, "gate")
+    assert [event["fingerprint"] for event in receiver.events()] == [
+        ["blogger_batch_fetch", "left_out", "TikTok", "platform_suspended"],
+        ["blogger_batch_fetch", "left_out", "YouTube", "platform_suspended"],
+    ]
+
+
+def test_every_violated_invariant_is_an_event(
+    build: DatabaseBuilder, receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.track(build.organization())
+    build.run("update subscription_usage set videos_fetched = 5")
+    build.run("update tracked_accounts set last_scraped_at = now()")
+    call(monkeypatch, "check_ledger")
+    assert [event["fingerprint"] for event in receiver.events()] == [
+        ["invariant", "ledger_is_usage"],
+        ["invariant", "unproven_last_scraped_at"],
+    ]
+
+
 def execute(instance: InstanceStandIn) -> dict[str, Any]:
     operator = FetchBloggersOperator(task_id=instance.task_id, deferrable=False)
     return operator.execute({"ti": instance})  # type: ignore[typeddict-item] # a stand-in for the task instance

@@ -74,24 +74,32 @@ def run_problems(tallies: Mapping[str, PlatformTally], failed_share_limit: float
     failed = sum(tally.failed for tally in tallies.values())
     if fetches and failed / fetches > failed_share_limit:
         problems.append(f"{failed} of {fetches} fetches failed, more than {failed_share_limit:.0%}")
-    return problems + left_out_problems(tallies)
+    return [*problems, *left_out_problems(tallies).values()]
 
 
-def left_out_problems(tallies: Mapping[str, PlatformTally]) -> list[str]:
-    """Return the problems of accounts that the run has no failed fetch for, each with what to do.
+def left_out_problems(tallies: Mapping[str, PlatformTally]) -> dict[tuple[str, ...], str]:
+    """Return the problems of accounts that the run has no failed fetch for, each with what to do, by cause.
 
+    A cause is a platform and the kind of the reason, such as `("TikTok", "platform_suspended")`, or `("abandoned",)`.
     Accounts that planning withheld are a problem only if nothing of the platform was fetched: a part of a fleet that
     the day's units do not cover waits for the next run.
     """
-    problems = [
-        f"nothing of {platform} was fetched, because planning left out {tally.left_out.withheld} accounts "
+    problems = {
+        _withheld_cause(
+            platform, tally.left_out
+        ): f"nothing of {platform} was fetched, because planning left out {tally.left_out.withheld} accounts "
         f"({tally.left_out.reason}): remove the cause, then trigger a new run with platforms set to {platform}"
         for platform, tally in tallies.items()
         if tally.left_out.withheld and not tally.answered
-    ]
+    }
     abandoned = sum(tally.left_out.abandoned for tally in tallies.values())
     if abandoned:
-        problems.append(
+        problems["abandoned",] = (
             f"{abandoned} accounts were left out for another run that ended without fetching them: trigger a new run"
         )
     return problems
+
+
+def _withheld_cause(platform: str, left_out: LeftOut) -> tuple[str, ...]:
+    # After the kind a reason may have the text of an error, which varies.
+    return platform, (left_out.reason or "").split(":")[0]

@@ -41,8 +41,8 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
             _log_organization(organization)
         _log_failures(connection, key, run_id)
         tallies = read_tallies(connection, run_id)
-        for problem in left_out_problems(tallies):
-            logger.error("%s: %s.", key.dag_run_id, problem, extra={"fingerprint": (key.dag_id, "left_out")})
+        for cause, problem in left_out_problems(tallies).items():
+            logger.error("%s: %s.", key.dag_run_id, problem, extra={"fingerprint": (key.dag_id, "left_out", *cause)})
         return run_problems(tallies, failed_share_limit)
 
 

@@ -145,6 +145,7 @@ def check_ledger(connection: Connection, now: datetime) -> dict[str, int]:
                 invariant.name,
                 violations[invariant.name],
                 invariant.sentence,
+                extra={"fingerprint": ("invariant", invariant.name)},
             )
     return _report("Violations of the invariants", Counter(violations))
 
