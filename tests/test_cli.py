@@ -22,6 +22,7 @@ from blogger_tracking import cli
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import INVARIANTS
 from blogger_tracking.database.migrate import known_migrations
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.settings import get_settings
 from devtools.local_stack.config import PROJECT_ROOT
@@ -112,6 +113,26 @@ def test_requeue_returns_parked_messages_to_their_queues(
     assert cli.requeue(pipeline, screen.console) == 0
     assert "thumbnail_queue: 1 parked messages returned to the queue." in screen.text
     assert build.value("select count(*) from thumbnail_queue where parked_at is null") == 1
+
+
+def test_end_runs_asks_and_ends_the_open_runs_of_a_deployment(
+    build: DatabaseBuilder,
+    pool: ConnectionPool,
+    pipeline: Connection,
+    screen: Screen,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    build.track(build.organization())
+    plan(pool, RunKey("gone", "blogger_batch_fetch", "a run"))
+    assert not cli.confirm_end_of_runs(pipeline, deployment="gone")
+    assert "Open runs of the deployment gone: a run." in capsys.readouterr().out
+    assert build.value("select state from fetches") == "planned"
+    assert cli.end_runs(pipeline, screen.console, deployment="gone") == 0
+    assert screen.text == "a run of blogger_batch_fetch was ended: 1 unfinished fetches released.\n"
+    assert build.value("select state from fetches") == "released"
+    assert cli.confirm_end_of_runs(pipeline, deployment="gone")
+    assert cli.end_runs(pipeline, screen.console, deployment="gone") == 0
+    assert "The deployment gone has no open run." in screen.text
 
 
 def test_migrate_names_the_applied_migrations_and_changes_nothing_the_second_time(server: DatabaseServer) -> None:

@@ -24,6 +24,7 @@ from blogger_tracking.database.connections import LONG_ANSWER_SECONDS, OpenConne
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.legacy_views import TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations, print_migrations
+from blogger_tracking.database.runs import read_open_runs
 from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.checks import Check, Status
 from blogger_tracking.domain.comparison import Window
@@ -32,6 +33,7 @@ from blogger_tracking.removal_commands import REMOVAL_COMMANDS
 from blogger_tracking.settings import describe_invalid_settings, get_settings, invalid_settings
 from blogger_tracking.terminal_tables import import_tables, invariant_table, number_of_rows, queue_tables, terminal
 from blogger_tracking.usecases.compare_with_legacy import compare_with_legacy
+from blogger_tracking.usecases.end_runs import end_runs_of_deployment
 from blogger_tracking.usecases.import_legacy import ImportReport, check_legacy, import_legacy, write_report
 from blogger_tracking.usecases.manage_queues import read_queues
 from blogger_tracking.usecases.manage_queues import requeue as requeue_parked
@@ -309,6 +311,46 @@ def requeue(connection: Connection, console: Console) -> int:
     return 0
 
 
+def confirm_end_of_runs(connection: Connection, *, deployment: str) -> bool:
+    """Print the open runs of a deployment, ask, and return True for the answer "end", or without an open run."""
+    require_ready(connection)
+    runs = read_open_runs(connection, deployment)
+    if not runs:
+        return True
+    terminal().print(
+        f"Open runs of the deployment {deployment}: {', '.join(run.dag_run_id for run in runs)}. Attempts at work for "
+        "them save nothing after the end.",
+        highlight=False,
+        markup=False,
+    )
+    if (
+        sys.stdin.isatty()
+        and input('If the Airflow of this deployment is gone, type "end" to go on: ').strip() == "end"
+    ):
+        return True
+    Console(stderr=True).print('No run was ended. To end the runs, answer "end" or pass --yes.')
+    return False
+
+
+def end_runs(connection: Connection, console: Console, *, deployment: str) -> int:
+    """End the open runs of a deployment whose Airflow is gone, and print the fetches that were released."""
+    require_ready(connection)
+    ended = end_runs_of_deployment(connection, deployment)
+    for run, released in ended.items():
+        console.print(
+            f"{run.dag_run_id} of {run.dag_id} was ended: {released} unfinished fetches released.",
+            highlight=False,
+            markup=False,
+        )
+    if not ended:
+        console.print(f"The deployment {deployment} has no open run. Nothing to end.", highlight=False, markup=False)
+    return 0
+
+
+def _add_end_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--deployment", required=True, help="setting BLOGGER_TRACKING_DEPLOYMENT of the lost Airflow")
+
+
 def compare(
     connection: Connection,
     console: Console,
@@ -389,6 +431,12 @@ _COMMANDS: Mapping[str, _Command] = {
         compare, "compare the earlier system with this one over a window of time", add_options=_add_comparison_options
     ),
     "requeue": _Command(requeue, "return all parked messages to their queues", answer_seconds=None),
+    "end-runs": _Command(
+        end_runs,
+        "end the open runs of a deployment whose Airflow is gone, after a question",
+        confirm=confirm_end_of_runs,
+        add_options=_add_end_options,
+    ),
 }
 
 

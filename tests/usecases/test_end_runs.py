@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.errors import StaleClaimError
-from blogger_tracking.usecases.end_runs import CountRunning, end_dead_runs, end_run
+from blogger_tracking.usecases.end_runs import CountRunning, end_dead_runs, end_run, end_runs_of_deployment
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, succeed
 
@@ -86,6 +86,19 @@ def test_runs_of_another_deployment_are_left_alone(build: DatabaseBuilder, pool:
 
     assert end_dead_runs(pool, DEPLOYMENT, running()) == []
     assert build.rows("select state from fetches") == [("planned",)]
+
+
+def test_the_runs_of_a_deployment_that_is_gone_are_ended_together(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    build.track(build.organization())
+    lost = RunKey("gone", "blogger_batch_fetch", "a run")
+    plan(pool, lost)
+    build.track(build.organization())
+    plan(pool, new_key())
+    with pool.connection() as connection:
+        assert end_runs_of_deployment(connection, "gone") == {lost: 1}
+        assert end_runs_of_deployment(connection, "gone") == {}
+    assert build.rows("select state from fetches order by id") == [("released",), ("planned",)]
+    assert build.value("select min(reserved) from subscription_usage") == 0
 
 
 def test_airflow_is_asked_once_for_each_dag_while_all_runs_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import bounded_transaction
@@ -24,13 +25,8 @@ def end_run(pool: ConnectionPool, key: RunKey, *, is_dead: bool = False) -> int:
     No attempt of the run begins from now on, unless somebody clears an instance. A run without a plan has nothing
     to release. `is_dead` is True for a run that ended in Airflow without its last task: the watch reports such a batch.
     """
-    with pool.connection() as connection, bounded_transaction(connection):
-        moment = serialize_planning(connection)
-        run_id = find_run(connection, key)
-        if run_id is None:
-            return 0
-        finish_run(connection, run_id, moment, is_dead=is_dead)
-        return release_stale_fetches(connection, moment)
+    with pool.connection() as connection:
+        return _end_run(connection, key, is_dead=is_dead)
 
 
 def end_dead_runs(pool: ConnectionPool, deployment: str, count_running: CountRunning) -> list[RunKey]:
@@ -51,6 +47,24 @@ def end_dead_runs(pool: ConnectionPool, deployment: str, count_running: CountRun
             released,
         )
     return dead
+
+
+def end_runs_of_deployment(connection: Connection, deployment: str) -> dict[RunKey, int]:
+    """End all open runs of a deployment whose Airflow is gone; return the number of released fetches of each run.
+
+    Without this, they hold their reservations and bloggers until they expire: each Airflow ends its own dead runs only.
+    """
+    return {key: _end_run(connection, key) for key in read_open_runs(connection, deployment)}
+
+
+def _end_run(connection: Connection, key: RunKey, *, is_dead: bool = False) -> int:
+    with bounded_transaction(connection):
+        moment = serialize_planning(connection)
+        run_id = find_run(connection, key)
+        if run_id is None:
+            return 0
+        finish_run(connection, run_id, moment, is_dead=is_dead)
+        return release_stale_fetches(connection, moment)
 
 
 def _running(runs: Sequence[RunKey], count_running: CountRunning) -> set[RunKey]:
