@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,10 +28,15 @@ from blogger_tracking.orchestration import (
     maintenance_tasks,
     queue_tasks,
 )
+from blogger_tracking.orchestration.airflow_3_3 import runs_ended_by_hand
 from blogger_tracking.orchestration.api_app import LazyApp, make_app
 from blogger_tracking.orchestration.batch_tasks import gate, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
-from blogger_tracking.orchestration.initial_fetch_tasks import FetchInitialVideosOperator, dispatch_initial_fetches
+from blogger_tracking.orchestration.initial_fetch_tasks import (
+    FetchInitialVideosOperator,
+    dispatch_initial_fetches,
+    release_failed_initial_fetch,
+)
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.orchestration.queue_tasks import refresh_statistics, store_thumbnails
 from blogger_tracking.orchestration.sentry import flush_sentry
@@ -42,6 +47,9 @@ from tests.support.access_tokens import ISSUER, SECRET, token_for
 from tests.support.app_server import AppServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.sentry_receiver import SentryReceiver
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
 
 NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
 
@@ -151,6 +159,27 @@ def test_a_cause_that_fails_several_tasks_of_a_dag_is_one_issue(
             call(monkeypatch, task_id)
     assert receiver.messages() == ["The task plan_tiktok failed.", "The task gate failed."]
     assert len({tuple(event["fingerprint"]) for event in receiver.events()}) == 1
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_an_initial_fetch_that_is_not_released_is_an_event(receiver: SentryReceiver) -> None:
+    with pytest.raises(DatabaseStateError):
+        release_failed_initial_fetch(initial_fetch_context())
+    assert receiver.messages() == [
+        "The initial fetch of the failed task fetch was not released. The next health watch releases it."
+    ]
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_the_api_server_reports_that_a_run_that_was_ended_by_hand_has_no_end_in_the_ledger(
+    receiver: SentryReceiver,
+) -> None:
+    marked = cast("DagRun", SimpleNamespace(dag_id="blogger_batch_fetch", run_id="a_run"))
+    runs_ended_by_hand.on_dag_run_failed(marked, "Dag Run's state was manually set to `failed`.")
+    flush_sentry()
+    (event,) = receiver.events()
+    assert event["logentry"]["formatted"].startswith("a_run was ended by hand in Airflow, but not in the ledger.")
+    assert event["exception"]["values"][-1]["type"] == "DatabaseStateError"
 
 
 @pytest.mark.long

@@ -57,13 +57,18 @@ def errors_reported() -> Generator[None]:
             raise
 
 
+def report_error(instance: RuntimeTaskInstanceProtocol, error: Exception, message: str) -> None:
+    """Log an error of a task instance as one event for Sentry. `message` has a `%s` for the id of the task."""
+    logger.error(
+        message,
+        instance.task_id,
+        exc_info=error,
+        # Without the task: an unreachable database fails all tasks of a run, and is one issue in Sentry.
+        extra={"fingerprint": (instance.dag_id, type(error).__qualname__)},
+    )
+
+
 def _report_if_final(error: Exception) -> None:
     instance: RuntimeTaskInstanceProtocol = get_current_context()["ti"]
     if instance.try_number > instance.max_tries:
-        logger.error(
-            "The task %s failed.",
-            instance.task_id,
-            exc_info=error,
-            # Without the task: an unreachable database fails all tasks of a run, and is one issue in Sentry.
-            extra={"fingerprint": (instance.dag_id, type(error).__qualname__)},
-        )
+        report_error(instance, error, "The task %s failed.")

@@ -20,7 +20,7 @@ from blogger_tracking.domain.initial_fetch import (
 )
 from blogger_tracking.orchestration.batch_tasks import run_scope
 from blogger_tracking.orchestration.dead_runs import end_dead_runs_of
-from blogger_tracking.orchestration.error_reporting import errors_reported, sentry_running
+from blogger_tracking.orchestration.error_reporting import errors_reported, report_error, sentry_running
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 
@@ -79,7 +79,16 @@ def release_failed_initial_fetch(context: Context) -> None:
     from blogger_tracking.orchestration.run_keys import run_key
     from blogger_tracking.usecases.end_runs import end_run
 
-    end_run(database_pool(), run_key(context["ti"]))
+    instance = context["ti"]
+    try:
+        end_run(database_pool(), run_key(instance))
+    except Exception as error:
+        report_error(
+            instance,
+            error,
+            "The initial fetch of the failed task %s was not released. The next health watch releases it.",
+        )
+        raise
 
 
 @task(multiple_outputs=False, **RESTART_TOLERANCE)

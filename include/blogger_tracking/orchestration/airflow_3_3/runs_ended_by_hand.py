@@ -48,10 +48,21 @@ def _end(dag_run: DagRun, message: str) -> None:
     from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID  # noqa: PLC0415 - see the module's docstring
     from blogger_tracking.orchestration.connected_services import database_pool  # noqa: PLC0415 - see the module's docstring
     from blogger_tracking.orchestration.run_keys import run_key  # noqa: PLC0415 - see the module's docstring
+    from blogger_tracking.orchestration.sentry import ensure_sentry  # noqa: PLC0415 - see the module's docstring
     from blogger_tracking.settings import get_settings  # noqa: PLC0415 - see the module's docstring
     from blogger_tracking.usecases.end_runs import end_run  # noqa: PLC0415 - see the module's docstring
 
     if not get_settings().end_marked_runs or dag_run.dag_id not in {BATCH_DAG_ID, INITIAL_FETCH_DAG_ID}:
         return
-    released = end_run(database_pool(), run_key(dag_run))
+    ensure_sentry()
+    try:
+        released = end_run(database_pool(), run_key(dag_run))
+    except Exception:
+        # Airflow would log and drop the error itself, where Sentry does not see it.
+        logger.exception(
+            "%s was ended by hand in Airflow, but not in the ledger. The next planning or health watch ends the run.",
+            dag_run.run_id,
+            extra={"fingerprint": (dag_run.dag_id, "ended_by_hand")},
+        )
+        return
     logger.info("%s was ended by hand: released its %s unfinished fetches.", dag_run.run_id, released)
