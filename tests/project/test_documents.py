@@ -21,6 +21,9 @@ _LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)\s]*)\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"\.?[\w-][\w.-]*(?:/[\w.-]+)*(?:/|\.(?:py|sql|md|toml|yml|yaml|svg|sh|txt|lock|cfg))")
+_PASSWORD_ARGUMENT = re.compile(
+    r"^.*\b(?:psql|pg_dump|pg_restore) [^`\n]*(?:\$\{?\w*(?:URL|CONN)|://|password=).*$", re.MULTILINE
+)
 _TARGET = re.compile(r"(?:`|^)make ([a-z][a-z-]*)", re.MULTILINE)
 
 # Written by `make run` and `make bench`, never committed.
@@ -106,3 +109,9 @@ def test_code_that_refers_to_a_document_names_one_that_exists() -> None:
                 if not document.exists() or (anchor and anchor not in _anchors(document)):
                     dead.append(f"{file.relative_to(PROJECT_ROOT)}: {path}#{anchor}")
     assert dead == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_no_command_has_a_connection_string_among_its_arguments(document: Path) -> None:
+    # Other users of the machine see the arguments, and in a connection string the password.
+    assert _PASSWORD_ARGUMENT.findall(document.read_text(encoding="utf-8")) == []
