@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,6 +26,7 @@ from blogger_tracking.platforms import PlatformConfig, PlatformService, create_s
 from blogger_tracking.platforms.http_client import MAX_DETAIL_LENGTH, parse_retry_after, session_for
 from blogger_tracking.rate_limit import process_limiter
 from blogger_tracking.settings import Settings
+from tests.support.loopback_tls import TlsServer
 from tests.support.platform_accounts import ACCOUNTS, KEY, StoppedClock
 from tests.support.scripted_server import Scripted, ScriptedServer
 
@@ -129,10 +132,38 @@ def test_a_missing_response_times_out(connect: Connect, platform_server: Scripte
     assert error_of(service).kind is ErrorKind.UNAVAILABLE
 
 
-def test_the_timeout_bounds_the_whole_response_not_each_byte(connect: Connect, platform_server: ScriptedServer) -> None:
-    platform_server.play(Scripted(PROFILE, drip=True))
+@pytest.mark.parametrize(
+    "dripping",
+    [Scripted(PROFILE, drip=True), Scripted(drip_headers=True), Scripted(endless_continues=True)],
+    ids=["body", "header", "100 Continue"],
+)
+def test_the_timeout_bounds_the_whole_response_not_each_byte(
+    connect: Connect, platform_server: ScriptedServer, dripping: Scripted
+) -> None:
+    platform_server.play(dripping)
     service = connect(Platform.INSTAGRAM, request_timeout_seconds=0.2, request_retries=0)
     assert error_of(service).kind is ErrorKind.UNAVAILABLE
+
+
+def test_the_timeout_bounds_the_whole_response_of_a_proxy(
+    platform_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", platform_server.url)
+    platform_server.play(Scripted(drip_headers=True))
+    config = PlatformConfig(base_url="http://gateway.invalid", api_key=KEY)
+    settings = Settings(request_timeout_seconds=0.2, request_retries=0)
+    assert error_of(create_service(Platform.INSTAGRAM, config, settings=settings)).kind is ErrorKind.UNAVAILABLE
+    assert len(platform_server.asked) == 1
+
+
+def test_a_response_is_read_over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with TlsServer("localhost", json.dumps(PROFILE).encode()) as server:
+        bundle = tmp_path / "certificate.pem"
+        bundle.write_bytes(server.certificate)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        config = PlatformConfig(base_url=f"https://localhost:{server.port}", api_key=KEY)
+        service = create_service(Platform.INSTAGRAM, config, settings=Settings(request_retries=0))
+        assert service.get_user_info("mira.invented").external_id == "4400001234"
 
 
 @pytest.mark.parametrize("compressed", [False, True])

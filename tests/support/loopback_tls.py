@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class TlsServer:
-    """HTTPS server that answers every request with `body`.
+    """HTTPS server that answers every request with `body`. `certificate` is its certificate (PEM).
 
     `names` has the server names that clients sent in the TLS handshake (SNI), `hosts` the `Host` headers. `trust` is an
     SSL context for clients that trusts the certificate.
@@ -25,12 +25,12 @@ class TlsServer:
     def __init__(self, name: str, body: bytes) -> None:
         self.names: list[str | None] = []
         self.hosts: list[str | None] = []
-        certificate, key = _self_signed(name)
-        self.trust = ssl.create_default_context(cadata=certificate.decode())
+        self.certificate, key = _self_signed(name)
+        self.trust = ssl.create_default_context(cadata=self.certificate.decode())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sni_callback = lambda _socket, server_name, _context: self.names.append(server_name)
         with tempfile.NamedTemporaryFile() as chain:
-            Path(chain.name).write_bytes(certificate + key)
+            Path(chain.name).write_bytes(self.certificate + key)
             context.load_cert_chain(chain.name)
         self._http = _Server(("127.0.0.1", 0), self._handler(body))
         self._http.socket = context.wrap_socket(self._http.socket, server_side=True)

@@ -20,8 +20,8 @@ class Scripted:
     """One prepared response. `body`: bytes are sent unchanged, any other value as JSON.
 
     `announced`: a Content-Length other than the true one. `hang`: no response until the server stops. `drip`: the body
-    is sent byte by byte. `drip_headers`: nothing but a long header is sent, byte by byte. `compressed`: the body is
-    compressed with gzip.
+    is sent byte by byte. `drip_headers`: nothing but a long header is sent, byte by byte. `endless_continues`:
+    nothing but `100 Continue` is sent, until the client disconnects. `compressed`: the body is compressed with gzip.
     """
 
     body: Any = b""
@@ -31,6 +31,7 @@ class Scripted:
     hang: bool = False
     drip: bool = False
     drip_headers: bool = False
+    endless_continues: bool = False
     compressed: bool = False
 
     @property
@@ -120,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * _DRIPPED_BYTES, drip=True)
             self.close_connection = True
             return
+        while response.endless_continues and not self.server.owner.stopping.wait(_DRIP_SECONDS):
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         content = response.content
         self.send_response(response.status)
         for name, value in response.headers.items():

@@ -18,7 +18,6 @@ from typing import TypeVar
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from blogger_tracking.domain.clock import Clock
@@ -26,6 +25,7 @@ from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.youtube_quota import next_quota_reset
+from blogger_tracking.platforms.bounded_responses import BoundedAdapter
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response, summarize_text
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError
@@ -145,22 +145,19 @@ class HttpClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = self._read_body(response, started + self.settings.request_timeout_seconds)
+                body = self._read_body(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._transport_error(call, error) from None
         seconds = time.monotonic() - started
         logger.debug("%s %s: HTTP %s, %s bytes, %.2f s.", self.platform, call, response.status_code, len(body), seconds)
         return response, body
 
-    def _read_body(self, response: requests.Response, deadline: float) -> bytes:
+    def _read_body(self, response: requests.Response) -> bytes:
         body = bytearray()
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > self.settings.response_bytes_limit:
                 raise requests.exceptions.ContentDecodingError("longer than response_bytes_limit")
-            # The socket's own timeout restarts with every byte; this check limits the response as a whole.
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("body incomplete at the timeout")
         return bytes(body)
 
     def _transport_error(self, call: Call, error: Exception) -> PlatformError:
@@ -208,7 +205,7 @@ class HttpClient:
 def session_for(base_url: str) -> requests.Session:
     """Return this process's session for an address: thread-safe, with a connection for every fetch thread."""
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=get_settings().fetch_threads)
+    adapter = BoundedAdapter(pool_connections=1, pool_maxsize=get_settings().fetch_threads)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     # Threads share the session: a cookie set for one fetch must not be sent with another.
