@@ -76,7 +76,8 @@ def query(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterato
         def has_read(times: int) -> bool:
             try:
                 return evaluate("sum(count_over_time(airflow_blogger_tracking_alerts_open[1m]))") >= [times]
-            except requests.ConnectionError:
+            except requests.RequestException:
+                # Prometheus does not listen yet, or answers without JSON while it starts.
                 return False
 
         try:
