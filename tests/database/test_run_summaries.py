@@ -19,10 +19,12 @@ from blogger_tracking.database.run_summaries import (
     read_platform_summaries,
     read_tallies,
 )
+from blogger_tracking.database.runs import RunKey
 from blogger_tracking.database.youtube_units import record_units
 from blogger_tracking.domain.ledger import FetchState, RequestUse
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
+from blogger_tracking.usecases.end_runs import end_runs_of_deployment
 from blogger_tracking.usecases.finish_run import finish_run
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim, videos
@@ -141,6 +143,38 @@ def test_accounts_left_out_for_a_dead_run_are_a_problem(
         try_claim(pool, fetch_id)
         finish_run(pool, other, failed_share_limit=0)
     assert finish_run(pool, key, failed_share_limit=0) == [LEFT_OUT]
+
+
+def test_an_account_without_room_in_either_of_two_overlapping_runs_is_no_problem(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    blogger = build.track(build.organization()).blogger_id
+    build.track(build.organization(video_limit=0), blogger)
+    other, key = new_key(), new_key()
+    (fetch_id,) = fetch_ids(pool, plan(pool, other))
+    plan(pool, key)
+    succeed(pool, claim(pool, fetch_id), returned=1)
+    assert finish_run(pool, key, failed_share_limit=0) == []
+
+
+def test_accounts_left_out_for_a_run_of_a_deployment_that_seems_dead_are_a_problem(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    organization = build.organization()
+    build.track(organization)
+    build.track(organization)
+    lost, key = RunKey("gone", "blogger_batch_fetch", "lost"), new_key()
+    begun, _ = fetch_ids(pool, plan(pool, lost))
+    claim(pool, begun)
+    plan(pool, key)
+    build.run("update runs set planned_at = planned_at - interval '1 day'")
+    assert finish_run(pool, key, failed_share_limit=0) == [], "a fetch of the other run has begun within a lease"
+    build.run("update fetches set claimed_at = claimed_at - interval '16 minutes'")
+    (problem,) = finish_run(pool, key, failed_share_limit=0)
+    assert problem.startswith("2 accounts of TikTok were left out for a run of the deployment gone, of which no fetch")
+    with pool.connection() as connection:
+        end_runs_of_deployment(connection, "gone")
+    assert finish_run(pool, key, failed_share_limit=0) == [LEFT_OUT.replace("1 accounts", "2 accounts")]
 
 
 def test_an_attempt_that_was_conclusive_before_the_run_was_planned_does_not_count_for_its_accounts(

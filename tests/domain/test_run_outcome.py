@@ -70,6 +70,13 @@ def test_a_run_is_red_if_accounts_were_left_out_for_another_run_that_fetched_not
     ]
 
 
+def test_a_run_is_red_if_accounts_were_left_out_for_a_run_of_a_deployment_that_seems_dead() -> None:
+    tallies = {"TikTok": tally(succeeded=9, left_out=LeftOut(held=2, held_by="old"))}
+    (problem,) = run_problems(tallies, 1)
+    assert "2 accounts of TikTok were left out for a run of the deployment old" in problem
+    assert "`end-runs --deployment old`" in problem
+
+
 @given(STATES, st.integers(0, 1000))
 def test_no_more_fetches_fail_than_there_are(states: dict[FetchState, int], suspended: int) -> None:
     counted = PlatformTally(states, suspended)

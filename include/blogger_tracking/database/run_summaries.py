@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from psycopg import Connection
@@ -11,6 +12,7 @@ from psycopg import Connection
 from blogger_tracking.database.rows import fetch_all
 from blogger_tracking.domain.ledger import FetchState, SkipReason
 from blogger_tracking.domain.run_outcome import LeftOut, PlatformTally
+from blogger_tracking.settings import get_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,20 @@ group by platform, coalesce(conclusive_state, state)
 
 # An account is abandoned if it was left out for another run, and since the planning of this run no attempt has been
 # conclusive for its blogger, and no other run has a fetch of the blogger at work or may still retry one.
+# An account is held if the other run belongs to another deployment and seems to be dead: only that deployment, which
+# may be gone, would end the run before it expires.
 _LEFT_OUT = """
-with left_out as (
+with silent_runs as (
+    select runs.id, runs.deployment
+    from blogger_tracking.runs
+    join blogger_tracking.runs as own on own.id = %(run_id)s and own.deployment <> runs.deployment
+    where runs.ended_at is null
+      and greatest(
+          runs.planned_at,
+          (select max(fetches.claimed_at) from blogger_tracking.fetches where fetches.run_id = runs.id)
+      ) < now() - %(lease)s
+),
+left_out as (
     select tracked_accounts.blogger_id, run_accounts.reason
     from blogger_tracking.run_accounts
     join blogger_tracking.tracked_accounts on tracked_accounts.id = run_accounts.tracked_account_id
@@ -102,6 +116,14 @@ accounts as (
     select
         blogger_information.platform,
         case when split_part(left_out.reason, ':', 1) = any(%(withheld)s) then left_out.reason end as withheld_reason,
+        case
+            when left_out.reason = %(already_running)s then (
+                select silent_runs.deployment
+                from blogger_tracking.fetches
+                join silent_runs on silent_runs.id = fetches.run_id
+                where fetches.blogger_id = left_out.blogger_id and fetches.state in ('planned', 'running')
+            )
+        end as held_by,
         left_out.reason = %(already_running)s
         and not exists (
             select
@@ -127,7 +149,9 @@ select
     platform,
     count(withheld_reason) as withheld,
     min(withheld_reason) as reason,
-    count(*) filter (where is_abandoned) as abandoned
+    count(*) filter (where is_abandoned and held_by is null) as abandoned,
+    count(held_by) as held,
+    min(held_by) as held_by
 from accounts
 group by platform
 """
@@ -273,6 +297,7 @@ def read_tallies(connection: Connection, run_id: int) -> dict[str, PlatformTally
         "suspended": SkipReason.PLATFORM_SUSPENDED,
         "already_running": SkipReason.ALREADY_RUNNING,
         "withheld": [SkipReason.PLATFORM_SUSPENDED, SkipReason.DAILY_UNITS],
+        "lease": timedelta(minutes=get_settings().lease_minutes),
     }
     for platform, state, fetches, suspended_fetches in connection.execute(_STATES, parameters):
         states[platform][FetchState(state)] = fetches

@@ -16,11 +16,15 @@ class LeftOut:
 
     `withheld` accounts were left out by planning because of the platform: its suspension, or the day's units. `reason`
     is the reason of one of them. `abandoned` accounts were left out for another run, which ended without fetching them.
+    `held` accounts were left out for an open run of the deployment `held_by` (one of these deployments), of which no
+    fetch has begun within a lease.
     """
 
     withheld: int = 0
     reason: str | None = None
     abandoned: int = 0
+    held: int = 0
+    held_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,13 @@ def left_out_problems(tallies: Mapping[str, PlatformTally]) -> dict[tuple[str, .
         problems["abandoned",] = (
             f"{abandoned} accounts were left out for another run that ended without fetching them: trigger a new run"
         )
-    return problems
+    return problems | {
+        (platform, "held"): f"{tally.left_out.held} accounts of {platform} were left out for a run of the deployment "
+        f"{tally.left_out.held_by}, of which no fetch begins: if its Airflow is gone, end the run with `end-runs "
+        f"--deployment {tally.left_out.held_by}`, then trigger a new run"
+        for platform, tally in tallies.items()
+        if tally.left_out.held
+    }
 
 
 def _withheld_cause(platform: str, left_out: LeftOut) -> tuple[str, ...]:
