@@ -293,14 +293,15 @@ class Settings(BaseSettings):
     concurrent_look_ups: int = Field(
         default=16,
         ge=1,
-        description="Maximum number of concurrent look-ups at each platform in one API server process. A further "
-        "request waits for some seconds and is then rejected.",
+        description="Maximum number of concurrent look-ups at each platform in one API server process, and of "
+        "additions without a look-up. A further request waits for some seconds and is then rejected.",
     )
     concurrent_look_ups_of_organization: int = Field(
         default=8,
         ge=1,
         description="Maximum number of concurrent look-ups of one organization at each platform in one API server "
-        "process, lower than concurrent_look_ups. A further request waits for some seconds and is then rejected.",
+        "process, and of its additions without a look-up, lower than concurrent_look_ups. A further request waits for "
+        "some seconds and is then rejected.",
     )
     person_look_ups_per_hour: int = Field(
         default=120,
@@ -331,7 +332,7 @@ class Settings(BaseSettings):
         default=48,
         ge=1,
         description="Maximum number of concurrent requests to /blogger in one API server process; further requests "
-        "wait. Airflow's own routes have other threads.",
+        "wait. Airflow's own routes have other threads, and so have additions.",
     )
     auth_timeout_seconds: float = Field(
         default=5, gt=0, description="Timeout of a request for the JWKS that verifies access tokens, in seconds."

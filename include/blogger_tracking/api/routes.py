@@ -1,7 +1,7 @@
 """Routes of the HTTP API.
 
 The routes are plain functions, which AuthenticatedRoute runs in threads: they block, and the event loop must not be
-blocked. The route that looks bloggers up is asynchronous, because its requests wait for a slot without a thread.
+blocked. The routes that add bloggers are asynchronous, because their requests wait for a slot without a thread.
 """
 
 from __future__ import annotations
@@ -61,24 +61,14 @@ async def add(
 
 
 @router.post("/add-from-tracking", response_model=Tracking, responses=_error_models(402, 409, 422))
-def add_tracked(
+async def add_tracked(
     body: AddFromTracking, user_id: CurrentUser, services: CurrentServices, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Track a blogger that the organization already knows, without a request to its platform."""
-    role = _authorize(services, body.organization_id, user_id)
-    key = request_key(user_id, "POST /blogger/add-from-tracking", idempotency_key, body)
-    with idempotent_request(services.pool, key) as request:
-        if request.kept_response:
-            return request.kept_response
-        require_may_add(role)
-        added = add_from_tracking(
-            services.fetch_services,
-            services.airflow_api,
-            services.look_up_limits,
-            _addition(body, user_id),
-            body.blogger_id,
-        )
-        return request.respond(_addition_response(added))
+    role = await in_own_thread(_authorize, services, body.organization_id, user_id)
+    return await services.look_up_slots.run(
+        None, body.organization_id, _add_tracked, services, body, user_id, role, idempotency_key
+    )
 
 
 @router.get("/{trackingId}")
@@ -114,6 +104,24 @@ def _add(
             _addition(body, user_id),
             body.platform,
             body.username,
+        )
+        return request.respond(_addition_response(added))
+
+
+def _add_tracked(
+    services: ApiServices, body: AddFromTracking, user_id: UUID, role: Role, idempotency_key: str | None
+) -> JSONResponse:
+    key = request_key(user_id, "POST /blogger/add-from-tracking", idempotency_key, body)
+    with idempotent_request(services.pool, key) as request:
+        if request.kept_response:
+            return request.kept_response
+        require_may_add(role)
+        added = add_from_tracking(
+            services.fetch_services,
+            services.airflow_api,
+            services.look_up_limits,
+            _addition(body, user_id),
+            body.blogger_id,
         )
         return request.respond(_addition_response(added))
 
