@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
@@ -197,6 +198,47 @@ def test_an_instance_emits_the_metrics_of_its_attempts(
         ("blogger_tracking.videos", "TikTok"): 10,
         ("blogger_tracking.videos_new", "TikTok"): 10,
     }
+
+
+@pytest.fixture
+def shared_instance(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> InstanceStandIn:
+    """An instance of three bloggers, for the first of which the database refuses the attempt."""
+    monkeypatch.setenv("BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE", "3")
+    get_settings.cache_clear()
+    track(build, sandbox, organization, Platform.TIKTOK, 3)
+    plan(Platform.TIKTOK)
+    build.run("""
+        create function refuse_first() returns trigger language plpgsql as $$
+        begin
+            if new.fetch_id = (select min(id) from blogger_tracking.fetches) then
+                raise exception 'refused';
+            end if;
+            return new;
+        end
+        $$
+    """)
+    build.run(
+        "create trigger refuse_first before insert on fetch_attempts for each row execute function refuse_first()"
+    )
+    return InstanceStandIn("fetch_tiktok")
+
+
+@pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
+def test_an_instance_of_which_one_fetch_raises_emits_the_metrics_of_the_others(
+    shared_instance: InstanceStandIn, emitted: Emitted, fetch: Call
+) -> None:
+    if fetch is execute:
+        with pytest.raises(psycopg.DatabaseError, match="refused"):
+            fetch(shared_instance)
+    else:
+        assert isinstance(fetch(shared_instance), TaskFailedEvent)
+    assert emitted.values["blogger_tracking.fetches", "TikTok", "succeeded"] == 2
 
 
 @pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])

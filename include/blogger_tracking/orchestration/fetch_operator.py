@@ -53,7 +53,7 @@ class FetchBloggersOperator(BaseOperator):
 
         Raises AirflowException if any blogger failed, AirflowSkipException if no fetch was allowed to begin.
         """
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import ThreadPoolExecutor, wait
 
         from blogger_tracking.orchestration.airflow_3_3.metrics import emit
         from blogger_tracking.orchestration.connected_services import fetch_services
@@ -62,6 +62,7 @@ class FetchBloggersOperator(BaseOperator):
         from blogger_tracking.usecases.fetch_instance import (
             all_skipped,
             collect_reports,
+            finished_reports,
             measure,
             submit_fetches,
             summarize,
@@ -72,8 +73,10 @@ class FetchBloggersOperator(BaseOperator):
         is_retry = instance.try_number > instance.max_tries - (self.retries or 0) + 1
         with ThreadPoolExecutor(get_settings().threads_per_instance) as executor:
             fetches = submit_fetches(executor, fetch_services(), instance_try(instance, is_retry=is_retry))
-            reports = collect_reports(fetches)
-        emit(measure(reports))
+            wait(fetches)
+        # The error of one fetch ends the instance: the attempts of the others count nevertheless.
+        emit(measure(finished_reports(fetches)))
+        reports = collect_reports(fetches)
         failed = [f"@{report.username}: {report.reason}" for report in reports if report.failed]
         if failed:
             raise AirflowException(

@@ -29,7 +29,14 @@ from blogger_tracking.orchestration.run_keys import instance_try
 from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
-from blogger_tracking.usecases.fetch_instance import all_skipped, collect_reports, measure, submit_fetches, summarize
+from blogger_tracking.usecases.fetch_instance import (
+    all_skipped,
+    collect_reports,
+    finished_reports,
+    measure,
+    submit_fetches,
+    summarize,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +79,9 @@ class FetchBloggersTrigger(BaseTrigger):
             cancelled.set()
             for fetch in fetches:
                 fetch.cancel()
+        # The error of one fetch ends the instance: the attempts of the others count nevertheless.
+        await asyncio.to_thread(emit, measure(finished_reports(fetches)))
         reports = collect_reports(fetches)
-        await asyncio.to_thread(emit, measure(reports))
         summary = {"return_value": summarize(reports)}
         if any(report.failed for report in reports):
             return TaskFailedEvent(xcoms=summary)

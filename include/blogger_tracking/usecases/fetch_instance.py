@@ -76,6 +76,11 @@ def collect_reports(fetches: Iterable[Future[FetchReport | None]]) -> list[Fetch
     return [report for report in reports if report is not None]
 
 
+def finished_reports(fetches: Iterable[Future[FetchReport | None]]) -> list[FetchReport]:
+    """Return the reports of those of these ended fetches that raised no error."""
+    return collect_reports(fetch for fetch in fetches if not fetch.cancelled() and fetch.exception() is None)
+
+
 def summarize(reports: Sequence[FetchReport]) -> dict[str, JsonValue]:
     """Return the counts of an instance as JSON, small enough for an XCom."""
     return {
