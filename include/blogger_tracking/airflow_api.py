@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -60,10 +61,11 @@ class AirflowApi:
     """One Airflow API server, with one service account. Thread-safe.
 
     A wrapper of Airflow's official client, which lacks the login: the access token is kept until Airflow rejects it,
-    and then renewed. At most CONCURRENT_REQUESTS run at once; further requests wait for up to `timeout_seconds`.
-    Requests are not retried and redirects are not followed, so that each request ends within about `timeout_seconds`
-    after its wait; the client's default is three retries. Responses are read here, because the client's model of a DAG
-    run rejects the whole response if any field has a value that the client's version does not know.
+    and then renewed. At most CONCURRENT_REQUESTS run at once; further requests wait for up to `timeout_seconds`,
+    as does a request for the login that another one has begun. Requests are not retried and redirects are not
+    followed, so that each request ends within about `timeout_seconds` after its wait; the client's default is three
+    retries. Responses are read here, because the client's model of a DAG run rejects the whole response if any field
+    has a value that the client's version does not know.
 
     `base_url` is the address without `/api/v2`. All methods raise AirflowApiError.
     """
@@ -75,6 +77,7 @@ class AirflowApi:
     _token: str | None = field(default=None, init=False, repr=False)
     _dag_runs: DagRunApi | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _login: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _slots: threading.Semaphore = field(
         default_factory=partial(threading.BoundedSemaphore, CONCURRENT_REQUESTS), init=False, repr=False
     )
@@ -187,13 +190,13 @@ class AirflowApi:
 
     def _current_token(self) -> str:
         client = self._client().api_client
-        with self._lock:
+        with self._wait_for(self._login):
             if self._token is None:
                 self._token = self._log_in(client)
             return self._token
 
     def _discard_token(self, token: str) -> None:
-        with self._lock:
+        with self._wait_for(self._login):
             if self._token == token:
                 self._token = None
 
@@ -212,15 +215,21 @@ class AirflowApi:
             raise AirflowApiError("Airflow's response to the login has no access token.") from None
 
     def _call(self, call: _Call, **options: object) -> tuple[int, bytes]:
-        if not self._slots.acquire(timeout=self.timeout_seconds):
+        with self._wait_for(self._slots):
+            return self._call_in_slot(call, **options)
+
+    @contextmanager
+    def _wait_for(self, held: threading.Lock | threading.Semaphore) -> Generator[None]:
+        """Hold a slot or the lock of the login, which other requests may hold until their time-out."""
+        if not held.acquire(timeout=self.timeout_seconds):
             raise AirflowApiError(
                 "Airflow's REST API has not answered the requests before this one. Initial fetches that were not "
                 "triggered stay pending. Check the load of the API server."
             )
         try:
-            return self._call_in_slot(call, **options)
+            yield
         finally:
-            self._slots.release()
+            held.release()
 
     def _call_in_slot(self, call: _Call, **options: object) -> tuple[int, bytes]:
         from airflow_client.client.exceptions import ApiException  # noqa: PLC0415 - a slow import

@@ -24,6 +24,7 @@ from blogger_tracking.usecases.plan_initial_fetch import plan_initial_fetch
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import plan
+from tests.support.silent_server import SilentServer
 
 
 @pytest.fixture
@@ -286,6 +287,19 @@ def test_a_request_waits_no_longer_than_the_timeout_for_the_requests_before_it(a
         errors = list(executor.map(error_of_a_request, range(32)))
     # The first requests time out, and so do those that got their places.
     assert sum("requests before this one" in error for error in errors) >= 32 - 2 * CONCURRENT_REQUESTS
+
+
+def test_a_request_waits_no_longer_than_the_timeout_for_the_login_of_another() -> None:
+    def error_of_a_request(api: AirflowApi) -> str:
+        with pytest.raises(AirflowApiError) as error:
+            api.run_state("d", "r")
+        return str(error.value)
+
+    with SilentServer() as silent, ThreadPoolExecutor(8) as executor:
+        api = AirflowApi(silent.url, LOGIN, PASSWORD, timeout_seconds=1)
+        errors = list(executor.map(error_of_a_request, [api] * 8))
+    # The first login times out, and so do those of requests that got the lock afterwards.
+    assert sum("requests before this one" in error for error in errors) >= 4
 
 
 def test_a_redirect_is_not_followed(airflow: AirflowStandIn, api: AirflowApi) -> None:
