@@ -15,7 +15,7 @@ from blogger_tracking.database.fetch_settlement import FetchOutcome
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.domain.ledger import FetchState
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.ledger_steps import claim, fetch_ids, plan, settle, videos
+from tests.support.ledger_steps import REMOVE_FETCHES, claim, fetch_ids, plan, settle, videos
 
 SEEN = {
     FetchState.PRIVATE: "private",
@@ -132,10 +132,7 @@ def test_the_history_is_removed_with_its_blogger_and_with_nothing_else(
     build: DatabaseBuilder, pool: ConnectionPool, blogger: UUID
 ) -> None:
     see(pool, FetchState.PRIVATE, FetchState.PRIVATE)
-    build.run("delete from fetch_allocations")
-    build.run("update fetches set conclusive_attempt_id = null, conclusive_state = null, current_attempt_id = null")
-    build.run("delete from fetch_attempts")
-    build.run("delete from fetches")
+    build.run(REMOVE_FETCHES)
     assert history(build) == ["private"]
     build.run("delete from tracked_accounts")
     build.run("delete from blogger_information where id = %(id)s", id=blogger)

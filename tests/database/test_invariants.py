@@ -15,7 +15,7 @@ from tests.support.database_builder import DatabaseBuilder
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, videos
 
 BREAKS = {
-    "lost": "delete from run_accounts",
+    "lost": "update runs set active_accounts = active_accounts + 1",
     "unfinished": "update fetches set state = 'running', lease_expires_at = now()",
     "duplicate_charges": "update fetch_allocations set charged = charged - 1",
     "over_limit": "update subscription_usage set opening = 1000000",

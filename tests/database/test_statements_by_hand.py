@@ -47,6 +47,8 @@ HARMLESS = (
 
 REFUSED = {
     "delete from subscription_usage": psycopg.errors.CheckViolation,
+    "delete from fetch_allocations": psycopg.errors.CheckViolation,
+    "delete from run_accounts": psycopg.errors.CheckViolation,
     "delete from blogger_information": psycopg.errors.ForeignKeyViolation,
     "delete from runs": psycopg.errors.ForeignKeyViolation,
     "delete from fetches": psycopg.errors.ForeignKeyViolation,

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
+from tests.support.ledger_steps import REMOVE_FETCHES, claim, fetch_ids, plan, succeed
 from tests.support.row_security import signed_in
 
 
@@ -72,7 +72,7 @@ def test_an_organization_that_a_fetch_skipped_does_not_read_its_statistics(
 @pytest.mark.parametrize(
     ("removal", "emptied"),
     [
-        ("delete from fetch_allocations", "fetch_allocations"),
+        (REMOVE_FETCHES, "fetch_allocations"),
         ("delete from tracked_accounts", "tracked_accounts"),
     ],
 )
@@ -84,6 +84,8 @@ def test_the_statistics_stay_readable_when_the_ledgers_rows_or_the_accounts_are_
     emptied: str,
 ) -> None:
     organizations, took_part = one_after_the_other
+    build.run("delete from thumbnail_queue")
+    build.run("delete from high_priority_queue")
     build.run(removal)
     assert build.rows(f"select from {emptied}") == []
     for organization in organizations:
@@ -94,7 +96,9 @@ def test_an_organization_can_be_deleted_with_everything_it_reads(
     build: DatabaseBuilder, one_after_the_other: tuple[tuple[UUID, UUID], dict[UUID, set[int]]]
 ) -> None:
     (early, late), _ = one_after_the_other
-    build.run("delete from fetch_allocations where organization_id = %(id)s", id=early)
+    build.run("delete from thumbnail_queue")
+    build.run("delete from high_priority_queue")
+    build.run(REMOVE_FETCHES)
     for organization in (early, late):
         build.run("delete from organizations where id = %(id)s", id=organization)
     assert build.rows("select from statistics_readers") == []

@@ -21,6 +21,13 @@ _numbers = itertools.count(1)
 HOUR = timedelta(hours=1)
 LEASE = timedelta(minutes=10)
 
+REMOVE_FETCHES = """
+with removed_allocations as (delete from blogger_tracking.fetch_allocations),
+removed_attempts as (delete from blogger_tracking.fetch_attempts)
+delete from blogger_tracking.fetches
+"""
+"""Statement that removes all fetches, as retention removes old ones."""
+
 
 def new_key() -> RunKey:
     """Return the key of a DAG run that was not planned yet."""

@@ -24,7 +24,7 @@ from blogger_tracking.usecases.fetch_blogger import FetchReport, FetchServices
 from blogger_tracking.usecases.fetch_instance import collect_reports, submit_fetches
 from devtools.platform_sandbox import SandboxServer
 from tests.support.database_builder import DatabaseBuilder
-from tests.support.ledger_steps import claim, claim_in_try, fetch_ids, new_key, plan, settle, succeed
+from tests.support.ledger_steps import REMOVE_FETCHES, claim, claim_in_try, fetch_ids, new_key, plan, settle, succeed
 
 BLOGGERS = 3
 SECOND = timedelta(seconds=1)
@@ -246,8 +246,7 @@ def test_an_instance_of_a_run_without_a_plan_is_an_error(services: FetchServices
 def test_an_instance_whose_bloggers_were_removed_since_planning_has_nothing_to_fetch(
     services: FetchServices, build: DatabaseBuilder, run: RunKey
 ) -> None:
-    build.run("delete from fetch_allocations")
-    build.run("delete from fetches")
+    build.run(REMOVE_FETCHES)
     build.run("update subscription_usage set reserved = 0")
 
     assert start(services, first_try(run)) == []

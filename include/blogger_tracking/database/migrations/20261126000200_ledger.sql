@@ -254,3 +254,29 @@ create trigger refuse_truncation before truncate on blogger_tracking.fetch_alloc
 for each statement execute function blogger_tracking.refuse_truncation();
 create trigger refuse_truncation before truncate on blogger_tracking.fetch_attempts
 for each statement execute function blogger_tracking.refuse_truncation();
+
+create function blogger_tracking.refuse_removed_allocations() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if exists (
+        select
+        from removed
+        join blogger_tracking.fetches on fetches.id = removed.fetch_id
+        join blogger_tracking.organizations on organizations.id = removed.organization_id
+    ) then
+        raise check_violation using
+            message = 'What an allocation charges or reserves is part of the usage of its organization.',
+            hint = 'To release reservations let the run end; to remove charges remove the organization or the blogger.';
+    end if;
+    return null;
+end
+$$;
+
+comment on function blogger_tracking.refuse_removed_allocations() is
+    'Reject the removal of allocations whose fetch and organization stay: the usage would no longer be their sum.';
+
+create trigger refuse_removed_allocations
+after delete on blogger_tracking.fetch_allocations
+referencing old table as removed
+for each statement execute function blogger_tracking.refuse_removed_allocations();
