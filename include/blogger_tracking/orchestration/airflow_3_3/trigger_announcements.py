@@ -30,11 +30,12 @@ def drop_trigger_announcements() -> None:
     The list itself is changed, because Airflow's logger may have been bound to that list before.
     """
     processors = structlog.get_config()["processors"]
-    if get_settings().drop_trigger_announcements and _drop_announcement not in processors:
-        processors.insert(0, _drop_announcement)
+    if get_settings().drop_trigger_announcements and drop_announcement not in processors:
+        processors.insert(0, drop_announcement)
 
 
-def _drop_announcement(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def drop_announcement(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Return the line, unless it is an announcement; one raises structlog.DropEvent."""
     del logger
     if method == "info" and ANNOUNCEMENT.match(str(event["event"])):
         raise structlog.DropEvent
