@@ -278,6 +278,34 @@ def test_a_fetch_is_empty_only_with_proof_and_conclusive_only_with_something_to_
     assert (report.reason is None) is (state in {FetchState.EMPTY, FetchState.SUCCEEDED})
 
 
+@pytest.mark.parametrize(
+    ("names", "username"),
+    [
+        pytest.param(["new.name", "new.name"], "new.name", id="one name"),
+        pytest.param(["new.name", "newer.name"], "Old.Name", id="two names"),
+        pytest.param(["old.name", "old.name"], "Old.Name", id="the name in other capitals"),
+    ],
+)
+def test_a_fetch_keeps_the_new_name_that_all_own_entries_have(
+    build: DatabaseBuilder,
+    sandbox: SandboxServer,
+    scripted: Callable[..., FetchServices],
+    names: list[str],
+    username: str,
+) -> None:
+    creator = creator_of(sandbox, Platform.TIKTOK)
+    blogger = track(build, creator)
+    build.run("update blogger_information set username = 'Old.Name' where id = %(id)s", id=blogger)
+    build.run("delete from account_state_changes")
+    page = listing("1", "2", "3")
+    authors = [*({"id": creator.external_id, "uniqueId": name} for name in names), {"id": "5", "uniqueId": "other"}]
+    page["itemList"] = [{"id": str(number), "author": author} for number, author in enumerate(authors)]
+    assert fetch_first(scripted(page)).state is FetchState.SUCCEEDED
+    assert build.value("select username from blogger_information") == username
+    renames = build.rows("select state, old_username, new_username from account_state_changes")
+    assert renames == ([] if username == "Old.Name" else [("renamed", "Old.Name", username)])
+
+
 @pytest.mark.parametrize(("length", "saved"), [(300, 2), (10_000, 1)])
 def test_a_video_with_an_id_that_no_index_holds_loses_no_other_video(
     build: DatabaseBuilder, sandbox: SandboxServer, scripted: Callable[..., FetchServices], length: int, saved: int

@@ -29,8 +29,9 @@ class FetchOutcome:
     """Outcome of an attempt.
 
     `videos` are newest first; `sec_id` is set if this attempt looked up the secUid, `posts_history` if it read an
-    Instagram account's posts completely; `requests` counts the requests to the platform by purpose. `reason` is for
-    operators and may quote the platform; without an `error` it describes a fault of the configuration.
+    Instagram account's posts completely, `username` if the list tells the account's name; `requests` counts the
+    requests to the platform by purpose. `reason` is for operators and may quote the platform; without an `error` it
+    describes a fault of the configuration.
     """
 
     state: FetchState
@@ -41,6 +42,7 @@ class FetchOutcome:
     reason: str | None = None
     sec_id: str | None = None
     posts_history: PostsHistory | None = None
+    username: str | None = None
     requests: Mapping[RequestUse, int] = field(default_factory=dict)
 
     @property
@@ -113,7 +115,7 @@ update blogger_tracking.tracked_accounts set last_scraped_at = now() where id = 
 
 # A state other than active is shown once two fetches in a row have seen it: one answer may be an error of the platform.
 # A fetch that lists videos proves at once that the account is active. Attempts of one fetch are one sighting.
-# The trigger `keep_account_state` writes the history.
+# A name in other capitals is no rename. The trigger `keep_account_state` writes the history.
 _MARK_BLOGGER = """
 update blogger_tracking.blogger_information
 set
@@ -132,6 +134,7 @@ set
         else now()
     end,
     sighted_fetch_id = case when seen.is_first then %(fetch_id)s::bigint end,
+    username = case when lower(username) <> lower(%(username)s::text) then %(username)s else username end,
     sec_id = coalesce(%(sec_id)s, sec_id),
     posts_read_at = coalesce(%(posts_read_at)s, posts_read_at),
     newest_posts_only_at = coalesce(%(newest_posts_only_at)s, newest_posts_only_at),
@@ -155,6 +158,7 @@ where blogger_information.id = seen.id
   and (
       account_state <> %(account_state)s::text
       or sighted_state is not null
+      or lower(username) <> lower(%(username)s::text)
       or sec_id is distinct from coalesce(%(sec_id)s, sec_id)
       or %(posts_read_at)s::timestamptz is not null
   )
@@ -314,6 +318,7 @@ def _mark_scraped(connection: Connection, claim: Claim, outcome: FetchOutcome) -
             "fetch_id": claim.fetch_id,
             "account_state": account_state,
             "state_reason": _STATE_REASONS[account_state],
+            "username": outcome.username,
             "sec_id": outcome.sec_id,
             "posts_read_at": outcome.posts_history.read_at if outcome.posts_history else None,
             "newest_posts_only_at": outcome.posts_history.newest_posts_only_at if outcome.posts_history else None,

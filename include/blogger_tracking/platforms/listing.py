@@ -65,7 +65,8 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
     that ended the paging early, INCOMPLETE_LIST if the list promised more videos than it delivered; the batch then has
     the videos of the pages before. A batch without videos and without `interrupted_by` proves that the account has no
     videos. `sec_id` is the account's secUid if the service had to look up the secUid (TikTok). `posts_history` is set
-    if the list of posts was read completely (Instagram).
+    if the list of posts was read completely (Instagram). `username` is the account's name, if all its entries have the
+    same one (TikTok).
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class VideoBatch(list[CommonVideo]):  # noqa: FURB189 - the contract promises a 
         self.interrupted_by = interrupted_by
         self.sec_id = sec_id
         self.posts_history = posts_history
+        self.username: str | None = None
 
     @property
     def only_non_videos(self) -> bool:

@@ -6,7 +6,7 @@ which, like the numeric id, does not change when the account is renamed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from blogger_tracking.domain.ledger import RequestUse
@@ -71,13 +71,21 @@ class TikTokService(PlatformService):
         page_limit = self._max_pages(target_count, max_pages, _PAGE_SIZE)
         sec_id = account.sec_id or self._look_up_sec_id(account)
         listed = account.model_copy(update={"sec_id": sec_id})
+        names: set[str] = set()
+
+        def read(body: Json) -> Page:
+            page = _read_page(body, listed)
+            names.update(_own_names(body, listed))
+            return page
 
         def read_page(cursor: str | None, number: int) -> Page:
             params = {"secUid": sec_id, "count": str(_REQUESTED_PER_PAGE), "cursor": cursor or _FIRST_CURSOR}
-            return self._http.get(Call("api/user/posts", params, number), lambda body: _read_page(body, listed))
+            return self._http.get(Call("api/user/posts", params, number), read)
 
         batch = collect(self.platform, read_page, target_count, page_limit, first_cursor=_FIRST_CURSOR)
         batch.sec_id = None if account.sec_id else sec_id
+        # After a rename some entries may still have the older name.
+        batch.username = names.pop() if len(names) == 1 else None
         if not batch and not batch.skipped and batch.interrupted_by is None:
             self._require_profile_without_videos(account)
         return batch
@@ -226,6 +234,14 @@ def _is_own(item: Json, account: Account) -> bool | None:
     )
     matches = [found == expected for found, expected in ids if found and expected]
     return any(matches) if matches else None
+
+
+def _own_names(body: Json, account: Account) -> Iterator[str]:
+    """Yield the account's username in each entry whose author has the account's id."""
+    for item in _items(_unwrap(body)):
+        name = as_name(first_of(get_path(item, "author"), ("uniqueId", "unique_id")))
+        if name and _is_own(item, account):
+            yield name
 
 
 def _statistics(item: Json, video_id: str) -> VideoStatistics:

@@ -178,6 +178,7 @@ def _request_batch(services: FetchServices, claim: Claim) -> FetchOutcome:
         reason=str(batch.interrupted_by) if batch.interrupted_by else None,
         sec_id=batch.sec_id,
         posts_history=batch.posts_history,
+        username=batch.username,
     )
 
 
