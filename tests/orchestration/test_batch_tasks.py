@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -23,10 +24,12 @@ from blogger_tracking.database.removals import withdraw_blogger
 from blogger_tracking.database.runs import InstanceFetch, InstanceTry, read_instance_fetches
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import batch_tasks, fetch_trigger
+from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.fetch_trigger import FetchBloggersTrigger
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases import fetch_instance
+from blogger_tracking.usecases.fetch_blogger import FetchReport
 from devtools.platform_sandbox import Fault, FaultKind, SandboxServer
 from tests.orchestration.conftest import Emitted, InstanceStandIn, run_trigger, track
 from tests.support.database_builder import DatabaseBuilder
@@ -239,6 +242,15 @@ def test_an_instance_of_which_one_fetch_raises_emits_the_metrics_of_the_others(
     else:
         assert isinstance(fetch(shared_instance), TaskFailedEvent)
     assert emitted.values["blogger_tracking.fetches", "TikTok", "succeeded"] == 2
+
+
+def test_asyncio_logs_no_second_error_for_a_fetch_that_raised(caplog: pytest.LogCaptureFixture) -> None:
+    fetch: Future[FetchReport | None] = Future()
+    fetch.set_exception(ValueError("refused"))
+    asyncio.run(fetch_trigger._wait_for_all([fetch], LogBuffer()))  # noqa: SLF001 - a whole trigger keeps its futures
+    del fetch
+    gc.collect()
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])

@@ -102,7 +102,11 @@ def _report(error: Exception) -> None:
 async def _wait_for_all(fetches: Iterable[Future[FetchReport | None]], log: LogBuffer) -> None:
     unfinished = set(map(asyncio.wrap_future, fetches))
     while unfinished:
-        _, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
+        ended, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
+        for fetch in ended:
+            # The caller takes the error from the fetch in its thread. asyncio logs one that nothing takes from here.
+            if not fetch.cancelled():
+                fetch.exception()
         await asyncio.sleep(EVENT_INTERVAL_SECONDS - time.monotonic() % EVENT_INTERVAL_SECONDS)
         # In a thread: a write blocks while the triggerer's pipe for logs is full, and must not block the event loop.
         await asyncio.to_thread(log.flush)
