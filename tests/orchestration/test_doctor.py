@@ -23,7 +23,7 @@ from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.doctor_output import DoctorOutput, environment_after, printed
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import Scripted, ScriptedServer
 
 DAG_IDS = (
     "blogger_batch_fetch",
@@ -307,6 +307,19 @@ def test_a_project_without_published_keys_needs_its_secret(deployment: Deploymen
 
 def test_unreachable_keys_are_a_fault(deployment: Deployment) -> None:
     deployment.connect("supabase_auth", conn_type="http", host="http://127.0.0.1:1/auth/v1")
+    assert deployment.examine().not_ok == ["supabase_auth"]
+
+
+@pytest.mark.parametrize(
+    "published",
+    [Scripted(drip_headers=True), Scripted(b" " * 1000, drip=True), Scripted(b"<html>"), Scripted({"keys": 7})],
+    ids=["dripping headers", "dripping body", "page", "no list"],
+)
+def test_published_keys_that_cannot_be_read_are_a_fault_within_the_timeout(
+    deployment: Deployment, issuer: ScriptedServer, published: Scripted
+) -> None:
+    deployment.set("BLOGGER_TRACKING_AUTH_TIMEOUT_SECONDS", "0.5")
+    issuer.play(published)
     assert deployment.examine().not_ok == ["supabase_auth"]
 
 

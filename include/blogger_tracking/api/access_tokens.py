@@ -60,6 +60,10 @@ class KeysUnavailableError(BloggerTrackingError):
     """The JWKS endpoint is unreachable, so tokens cannot be verified."""
 
 
+class _NoUsableKeyError(ValueError):
+    """A JWKS without any key that verifies tokens."""
+
+
 class SupabaseAuthConfig(BaseModel):
     """Issuer, audience and keys of the accepted tokens.
 
@@ -129,7 +133,7 @@ class _PublishedKeys(PyJWKClient):
             raise PyJWKClientConnectionError("The last request for the JWKS failed.")
         self._last_request_succeeded = False
         try:
-            data = self._read()
+            data = self.read()
         # A response from outside may make any parser raise anything.
         except Exception as error:
             self._next_request_at = time.monotonic() + self.cooldown_duration
@@ -144,15 +148,15 @@ class _PublishedKeys(PyJWKClient):
         self.were_read = self._last_request_succeeded = True
         return data
 
-    def _read(self) -> dict[str, Any]:
-        """Request the JWKS, and keep its usable keys in the cache."""
+    def read(self) -> dict[str, Any]:
+        """Request the JWKS, keep its usable keys in the cache and return them. May raise any exception."""
         data = json.loads(asyncio.run(self._request()))
         published = data.get("keys") if isinstance(data, dict) else None
         if not isinstance(published, list):
             raise ValueError("no list of keys")  # noqa: TRY004 - a malformed response is no error of a type in this code
         usable = {"keys": [key for key in published if _is_usable(key)]}
         if not usable["keys"]:
-            raise ValueError("no public key for signatures of the type EC or RSA")
+            raise _NoUsableKeyError("no public key for signatures of the type EC or RSA")
         if self.jwk_set_cache:
             self.jwk_set_cache.put(usable)
         self._last_successful_fetch = time.monotonic()
@@ -229,6 +233,18 @@ class _PublishedKeys(PyJWKClient):
     def are_current(self) -> bool:
         """True if the cached keys are within their lifespan, so that an unknown key id is not one of the project."""
         return self.jwk_set_cache is not None and self.jwk_set_cache.get() is not None
+
+
+def count_published_keys(config: SupabaseAuthConfig, timeout_seconds: float) -> int:
+    """Request the JWKS and return the number of its usable keys. Raises KeysUnavailableError if it cannot be read."""
+    keys = _PublishedKeys(config.key_set_url, lifespan=1, grace=0, cooldown=0, timeout=timeout_seconds)
+    try:
+        return len(keys.read()["keys"])
+    except _NoUsableKeyError:
+        return 0
+    # A response from outside may make any parser raise anything.
+    except Exception as error:
+        raise KeysUnavailableError(f"The published keys at {config.key_set_url} cannot be read.") from error
 
 
 class TokenVerifier:

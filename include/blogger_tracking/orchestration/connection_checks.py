@@ -9,15 +9,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import psycopg
-from jwt import PyJWKClient
-from jwt.exceptions import PyJWKClientConnectionError, PyJWTError
 from sentry_sdk.utils import BadDsn, Dsn
 
 from blogger_tracking.airflow_api import AirflowApi, AirflowApiError
+from blogger_tracking.api.access_tokens import KeysUnavailableError, SupabaseAuthConfig, count_published_keys
 from blogger_tracking.database.readiness import check_database, check_owner, count_active_accounts
 from blogger_tracking.domain.checks import Check, Remedy, export, fault, not_checked, ok, shell, to_do, warning
 from blogger_tracking.domain.errors import BloggerTrackingError
@@ -40,9 +39,6 @@ from blogger_tracking.orchestration.health_tasks import HEALTH_DAG_ID
 from blogger_tracking.orchestration.maintenance_tasks import MAINTENANCE_DAG_ID
 from blogger_tracking.orchestration.queue_tasks import THUMBNAIL_DAG_ID, VIDEO_BATCH_DAG_ID
 from blogger_tracking.settings import Settings
-
-if TYPE_CHECKING:
-    from blogger_tracking.api.access_tokens import SupabaseAuthConfig
 
 _EXAMPLES: Final[Mapping[str, str]] = {
     BLOGGER_DB: "postgresql://LOGIN:PASSWORD@HOST:5432/DATABASE?sslmode=require",
@@ -253,23 +249,19 @@ def check_supabase_auth(settings: Settings) -> Check:
 
 def _check_published_keys(config: SupabaseAuthConfig, settings: Settings) -> Check:
     try:
-        keys = PyJWKClient(config.key_set_url, timeout=settings.auth_timeout_seconds).get_signing_keys()
-    except PyJWTError as error:
-        return _without_keys(config, error)
-    return ok(SUPABASE_AUTH, f"Tokens are verified with {len(keys)} published keys.")
+        keys = count_published_keys(config, settings.auth_timeout_seconds)
+    except KeysUnavailableError as error:
+        return _without_keys(config, fault(SUPABASE_AUTH, str(error), set_connection(SUPABASE_AUTH)))
+    if keys:
+        return ok(SUPABASE_AUTH, f"Tokens are verified with {keys} published keys.")
+    finding = f"No keys are published at {config.key_set_url}: the project signs tokens with its JWT secret."
+    return _without_keys(config, fault(SUPABASE_AUTH, finding, export(_variable(SUPABASE_AUTH), _WITH_SECRET)))
 
 
-def _without_keys(config: SupabaseAuthConfig, error: PyJWTError) -> Check:
-    url = config.key_set_url
+def _without_keys(config: SupabaseAuthConfig, found: Check) -> Check:
     if config.may_lack_key_set:
         return ok(SUPABASE_AUTH, "Tokens that are signed with the project's JWT secret are accepted.")
-    if isinstance(error, PyJWKClientConnectionError):
-        return fault(SUPABASE_AUTH, f"The published keys at {url} cannot be read.", set_connection(SUPABASE_AUTH))
-    return fault(
-        SUPABASE_AUTH,
-        f"No keys are published at {url}: the project signs tokens with its JWT secret.",
-        export(_variable(SUPABASE_AUTH), _WITH_SECRET),
-    )
+    return found
 
 
 def check_sentry() -> Check:
