@@ -14,6 +14,7 @@ import pytest
 from psycopg import Connection
 
 from blogger_tracking.domain.models import Platform
+from blogger_tracking.orchestration.queue_watcher import EVENT_SECONDS, LOOK_SECONDS
 from devtools.local_stack.airflow_environment import METADATA_VARIABLE
 from devtools.local_stack.config import StackError
 from devtools.local_stack.stack import Stack
@@ -24,7 +25,8 @@ BATCH = "blogger_batch_fetch"
 MAINTENANCE = "maintenance"
 CONSUMER = "video_thumbnails"
 TIMEOUT_SECONDS = 240
-WATCH_SECONDS = 180
+WATCH_SECONDS = EVENT_SECONDS + LOOK_SECONDS + 60
+"""Longest time until a message starts a consumer: the watcher may have seen messages of the fetch at its last look."""
 
 
 @pytest.fixture
@@ -64,6 +66,7 @@ def wait_for_consumers(metadata: Connection) -> None:
     wait_until(none_is_active, timeout_seconds=TIMEOUT_SECONDS)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("fetched")
 @pytest.mark.parametrize("killed", [None, "triggerer"])
 def test_a_message_whose_delay_is_over_starts_a_consumer_and_an_empty_queue_none(
