@@ -17,6 +17,9 @@ import requests
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.triggers.base import TaskFailedEvent
+from psycopg import OperationalError
+from psycopg.errors import LockNotAvailable
+from psycopg_pool import PoolTimeout
 
 from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.domain.models import Platform
@@ -31,6 +34,7 @@ from blogger_tracking.orchestration import (
 from blogger_tracking.orchestration.airflow_3_3 import runs_ended_by_hand
 from blogger_tracking.orchestration.api_app import LazyApp, make_app
 from blogger_tracking.orchestration.batch_tasks import gate, plan_platform
+from blogger_tracking.orchestration.error_reporting import report_error, sentry_running
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.initial_fetch_tasks import (
     FetchInitialVideosOperator,
@@ -107,9 +111,11 @@ def unreachable(receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch) -> It
     clear_process_cache()
 
 
-def call(monkeypatch: pytest.MonkeyPatch, task_id: str, *, try_number: int = 1, max_tries: int = 0) -> object:
+def call(
+    monkeypatch: pytest.MonkeyPatch, task_id: str, *, run_id: str = "a_run", try_number: int = 1, max_tries: int = 0
+) -> object:
     """Call a task as a worker does, in one of its tries."""
-    instance = InstanceStandIn(task_id, try_number=try_number, max_tries=max_tries)
+    instance = InstanceStandIn(task_id, run_id=run_id, try_number=try_number, max_tries=max_tries)
     dag_run = SimpleNamespace(run_type="manual", conf={})
     context = {"ti": instance, "params": NO_RESTRICTION, "dag_run": dag_run}
     for module in (batch_tasks, initial_fetch_tasks, health_tasks, error_reporting):
@@ -149,16 +155,37 @@ def test_a_task_reports_the_error_of_its_last_try_and_sends_the_event_before_it_
 
 
 @pytest.mark.usefixtures("unreachable")
-def test_a_cause_that_fails_several_tasks_of_a_dag_is_one_issue(
+def test_a_cause_that_fails_several_tasks_of_a_run_is_one_event(
     receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for task_id in ("plan_tiktok", "gate"):
-        # Each task runs in a process of its own.
+    for run_id in ("a_run", "another_run"):
+        for task_id in ("plan_tiktok", "dispatch_initial_fetches", "gate"):
+            # Each task runs in a process of its own.
+            clear_process_cache()
+            with pytest.raises(DatabaseStateError):
+                call(monkeypatch, task_id, run_id=run_id)
         clear_process_cache()
-        with pytest.raises(DatabaseStateError):
-            call(monkeypatch, task_id)
-    assert receiver.messages() == ["The task plan_tiktok failed.", "The task gate failed."]
+        run_trigger(InstanceStandIn("fetch_tiktok", run_id=run_id))
+        flush_sentry()
+    assert receiver.messages() == ["The task plan_tiktok failed."] * 2
     assert len({tuple(event["fingerprint"]) for event in receiver.events()}) == 1
+
+
+def test_a_lost_database_is_one_cause_whenever_it_is_noticed(receiver: SentryReceiver) -> None:
+    lost = [
+        DatabaseStateError("No server answers."),
+        OperationalError("the connection is lost"),
+        PoolTimeout("No line"),
+    ]
+    for error in [*lost, LockNotAvailable("lock timeout")]:
+        clear_process_cache()
+        with sentry_running():
+            gate_task: Any = InstanceStandIn("gate")
+            report_error(gate_task, error, "The task %s failed.")
+    assert [event["exception"]["values"][-1]["type"] for event in receiver.events()] == [
+        "DatabaseStateError",
+        "LockNotAvailable",
+    ]
 
 
 @pytest.mark.usefixtures("unreachable")

@@ -28,8 +28,12 @@ class SentryReceiver(PostedBodies):
         return "\n".join(body.decode() for body in bodies)
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the received events of log records."""
-        return [json.loads(line) for line in self.text().splitlines() if '"logentry"' in line]
+        """Return the received events of log records, of each id the first one, as Sentry keeps them."""
+        received = [json.loads(line) for line in self.text().splitlines() if '"logentry"' in line]
+        kept: dict[str, dict[str, Any]] = {}
+        for event in received:
+            kept.setdefault(event["event_id"], event)
+        return list(kept.values())
 
     def messages(self) -> list[str]:
         """Return the messages of the events, without breadcrumbs."""

@@ -86,7 +86,8 @@ class BoundedPool(ConnectionPool):
         with self._deadlines_lock:
             for connection in [held for held, deadline in self._deadlines.items() if deadline < now]:
                 del self._deadlines[connection]
-                logger.error(
+                # The waiting thread gets the error, and reports it if no retry follows.
+                logger.warning(
                     "Closed a connection to the database that had no answer or was held for %.0f s. Nothing of its "
                     "transaction was saved; the work is tried again later.",
                     self._longest_seconds,

@@ -16,6 +16,8 @@ from airflow.sdk.exceptions import AirflowException
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
+    from blogger_tracking.orchestration.run_keys import TaskOfRun
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,15 +59,27 @@ def errors_reported() -> Generator[None]:
             raise
 
 
-def report_error(instance: RuntimeTaskInstanceProtocol, error: Exception, message: str) -> None:
-    """Log an error of a task instance as one event for Sentry. `message` has a `%s` for the id of the task."""
-    logger.error(
-        message,
-        instance.task_id,
-        exc_info=error,
-        # Without the task: an unreachable database fails all tasks of a run, and is one issue in Sentry.
-        extra={"fingerprint": (instance.dag_id, type(error).__qualname__)},
-    )
+def report_error(instance: TaskOfRun, error: Exception, message: str) -> None:
+    """Log an error of a task instance. `message` has a `%s` for the id of the task.
+
+    All errors of one run with the same cause are one event in Sentry, whatever the task and the host.
+    """
+    from blogger_tracking.orchestration.run_keys import run_key
+
+    cause = (instance.dag_id, _cause(error))
+    logger.error(message, instance.task_id, exc_info=error, extra={"fingerprint": cause, "run": run_key(instance)})
+
+
+def _cause(error: Exception) -> str:
+    import psycopg
+
+    from blogger_tracking.domain.errors import DatabaseStateError
+
+    # An unreachable database is noticed as one or the other, by when the connection ended. Without a SQL state, no
+    # statement is the cause.
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return DatabaseStateError.__qualname__
+    return type(error).__qualname__
 
 
 def _report_if_final(error: Exception) -> None:

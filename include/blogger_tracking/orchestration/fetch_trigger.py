@@ -25,7 +25,8 @@ from blogger_tracking.orchestration.airflow_3_3.log_buffer import LogBuffer
 from blogger_tracking.orchestration.airflow_3_3.metrics import emit
 from blogger_tracking.orchestration.airflow_3_3.trigger_announcements import drop_trigger_announcements
 from blogger_tracking.orchestration.connected_services import fetch_services
-from blogger_tracking.orchestration.run_keys import instance_try
+from blogger_tracking.orchestration.error_reporting import report_error
+from blogger_tracking.orchestration.run_keys import FetchInstance, instance_try
 from blogger_tracking.orchestration.sentry import ensure_sentry
 from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.fetch_blogger import FetchReport
@@ -40,6 +41,11 @@ from blogger_tracking.usecases.fetch_instance import (
 
 logger = logging.getLogger(__name__)
 
+_FAILED = (
+    "An instance of %s failed before all of its bloggers were fetched. Videos that were saved stay saved; the next "
+    "attempt fetches the remaining bloggers."
+)
+
 EVENT_INTERVAL_SECONDS = 0.5
 """Instances that end within the same interval send their events together, in one round of the triggerer's loop."""
 
@@ -47,8 +53,8 @@ EVENT_INTERVAL_SECONDS = 0.5
 class FetchBloggersTrigger(BaseTrigger):
     """Trigger that fetches the bloggers of a task instance in a bounded pool of threads, and ends the instance.
 
-    `run` catches every exception, logs the exception and yields a failure: after a trigger that raises, Airflow starts
-    a worker only to let the instance fail there.
+    `run` catches every exception, reports the exception and yields a failure: after a trigger that raises, Airflow
+    starts a worker only to let the instance fail there.
     """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -61,7 +67,7 @@ class FetchBloggersTrigger(BaseTrigger):
         try:
             yield await self._fetch()
         except Exception as error:  # noqa: BLE001 - the instance has to end, whatever the error is
-            await asyncio.to_thread(_report, error)
+            await asyncio.to_thread(_report, self.task_instance, error)
             yield TaskFailedEvent()
 
     async def _fetch(self) -> TriggerEvent:
@@ -90,13 +96,12 @@ class FetchBloggersTrigger(BaseTrigger):
         return TaskSuccessEvent(xcoms=summary)
 
 
-def _report(error: Exception) -> None:
+def _report(instance: FetchInstance | None, error: Exception) -> None:
     ensure_sentry()
-    logger.error(
-        "The instance failed before all of its bloggers were fetched. Videos that were saved stay saved; the next "
-        "attempt fetches the remaining bloggers.",
-        exc_info=error,
-    )
+    if instance is None:
+        logger.error(_FAILED, "an unknown task", exc_info=error)
+    else:
+        report_error(instance, error, _FAILED)
 
 
 async def _wait_for_all(fetches: Iterable[Future[FetchReport | None]], log: LogBuffer) -> None:

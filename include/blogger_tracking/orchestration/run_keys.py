@@ -17,11 +17,16 @@ class InstanceOfRun(Protocol):
     run_id: str
 
 
-class FetchInstance(InstanceOfRun, Protocol):
+class TaskOfRun(InstanceOfRun, Protocol):
+    """The attributes of a task instance that tell its run and its task."""
+
+    task_id: str
+
+
+class FetchInstance(TaskOfRun, Protocol):
     """The attributes of a task instance in a worker and in the triggerer that tell its try."""
 
     id: UUID
-    task_id: str
     map_index: int | None
 
 

@@ -10,9 +10,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import NAMESPACE_OID, uuid5
 
 import sentry_sdk
 from sentry_sdk.integrations.argv import ArgvIntegration
@@ -29,6 +30,8 @@ from blogger_tracking.settings import get_settings
 
 if TYPE_CHECKING:
     from sentry_sdk._types import Breadcrumb, BreadcrumbHint, Event, Hint
+
+    from blogger_tracking.database.runs import RunKey
 
 logger = logging.getLogger(__name__)
 
@@ -107,15 +110,19 @@ class _Repetitions:
         """Return the event, or None for a repetition. An alert is never one: alerts are sent once by their rule.
 
         The cause is the `fingerprint` of a log record that has one, by which Sentry groups the events, too; else the
-        text of the record without its arguments, and the type of the exception. The event is redacted.
+        text of the record without its arguments, and the type of the exception. A record with a `run` has a cause for
+        each run. The event is redacted.
         """
         record = hint.get("log_record")
         fingerprint = getattr(record, "fingerprint", None)
         if fingerprint:
             event["fingerprint"] = list(fingerprint)
+        run = getattr(record, "run", None)
+        if run and fingerprint:
+            event["event_id"] = _id_in_run(run, fingerprint)
         if isinstance(record, logging.LogRecord) and record.name != ALERTS_LOGGER:
             kind = record.exc_info[0] if record.exc_info else None
-            cause = (record.name, *(fingerprint or (str(record.msg), kind.__qualname__ if kind else "")))
+            cause = (record.name, *(fingerprint or (str(record.msg), kind.__qualname__ if kind else "")), str(run))
             now = time.monotonic()
             if now - self._sent_at.get(cause, float("-inf")) < REPEAT_SECONDS:
                 return None
@@ -123,6 +130,14 @@ class _Repetitions:
                 self._sent_at.clear()
             self._sent_at[cause] = now
         return _redact_event(event)
+
+
+def _id_in_run(run: RunKey, fingerprint: Iterable[str]) -> str:
+    """Return the id that the events of all processes have for one cause in one run, 32 hexadecimal digits.
+
+    Sentry drops an event with an id that it received within the last hour.
+    """
+    return uuid5(NAMESPACE_OID, repr((run, *fingerprint))).hex
 
 
 _TEXTS = ("logentry", "message", "extra", "tags", "contexts", "breadcrumbs")

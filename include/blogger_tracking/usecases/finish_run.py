@@ -42,7 +42,12 @@ def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> 
         _log_failures(connection, key, run_id)
         tallies = read_tallies(connection, run_id)
         for cause, problem in left_out_problems(tallies).items():
-            logger.error("%s: %s.", key.dag_run_id, problem, extra={"fingerprint": (key.dag_id, "left_out", *cause)})
+            logger.error(
+                "%s: %s.",
+                key.dag_run_id,
+                problem,
+                extra={"fingerprint": (key.dag_id, "left_out", *cause), "run": key},
+            )
         return run_problems(tallies, failed_share_limit)
 
 
@@ -73,7 +78,7 @@ def _log_failures(connection: Connection, key: RunKey, run_id: int) -> None:
             key.dag_run_id,
             failure.cause,
             failure.example,
-            extra={"fingerprint": (key.dag_id, failure.platform, failure.cause)},
+            extra={"fingerprint": (key.dag_id, failure.platform, failure.cause), "run": key},
         )
 
 
