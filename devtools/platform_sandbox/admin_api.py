@@ -15,6 +15,7 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "path": (str,),
     "creator": (str,),
     "page": (int,),
+    "key": (str,),
     "times": (int,),
     "seconds": (int, float),
 }

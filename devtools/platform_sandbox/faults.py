@@ -66,8 +66,9 @@ class Fault:
     """A fault and its conditions; a request has to meet every condition that is not None.
 
     `creator`: a username, id, `secUid` or playlist of the creator, or any value in the query. `path`: a part of the
-    path. `page`: number of the page, from 1. `times`: number of requests that the fault affects (None: all).
-    `seconds`: duration of a hang, or the `Retry-After` of a rate limit (None: a hang of 60 s, no `Retry-After`).
+    path. `page`: number of the page, from 1. `key`: the API key in the header. `times`: number of requests that the
+    fault affects (None: all). `seconds`: duration of a hang, or the `Retry-After` of a rate limit (None: a hang of
+    60 s, no `Retry-After`).
     """
 
     kind: FaultKind
@@ -75,6 +76,7 @@ class Fault:
     path: str | None = None
     creator: str | None = None
     page: int | None = None
+    key: str | None = None
     times: int | None = None
     seconds: float | None = None
 
@@ -84,6 +86,7 @@ class Fault:
             (self.platform is None or self.platform == target.platform)
             and (self.path is None or self.path in target.path)
             and (self.page is None or self.page == target.page)
+            and (self.key is None or self.key == target.key)
             and (self.creator is None or self.creator.removeprefix("@") in target.names)
         )
 
@@ -96,6 +99,7 @@ class FaultTarget:
     path: str
     page: int
     names: Collection[str]
+    key: str | None = None
 
 
 class FaultRegistry:

@@ -118,7 +118,7 @@ def _fault_target(api: PlatformApi, call: CallDescription, request: HttpRequest)
     names = {name for value in request.query.values() for name in value.split(",")}
     if call.creator:
         names |= {call.creator.username, call.creator.external_id, call.creator.sec_id or ""}
-    return FaultTarget(api.platform, request.path, call.page, names)
+    return FaultTarget(api.platform, request.path, call.page, names, request.headers.get(api.key_header))
 
 
 def _planned(response: HttpResponse, fault: Fault | None) -> PlannedResponse:

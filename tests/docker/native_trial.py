@@ -1,9 +1,10 @@
 """Trial of the Compose file without a container engine, run by test_native_trial.py in namespaces of its own.
 
 The services of the profile demo become healthy, a batch runs with two workers and two triggerers, one of each is killed
-in the middle, and a triggerer that hangs is ended and started again. Then the default profile is installed as in
-docs/deployment.md, with other passwords than before, in an empty database behind a transaction-mode pooler. The result
-is one line of JSON. TRIAL_BLOGGERS adds so many bloggers, to measure the runs.
+at work, and a triggerer that hangs is ended and started again. Then the default profile is installed as in
+docs/deployment.md, with other passwords than before, in an empty database behind a transaction-mode pooler, and every
+secret is rotated in the middle of a batch. The result is one line of JSON. TRIAL_BLOGGERS adds so many bloggers, to
+measure the runs.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 import psycopg
 import requests
+from psycopg import sql
 
 from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
@@ -34,8 +36,11 @@ from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.models import Platform
 from devtools.bench.bench_fleets import Fleets
 from devtools.local_stack.config import PROJECT_ROOT
-from devtools.platform_sandbox import Creator, World
-from tests.docker.transaction_pooler import start_pooler
+from devtools.platform_sandbox import Creator, FaultKind, World
+from devtools.platform_sandbox.sandbox_admin import SandboxAdmin
+from tests.docker.outside_services import OutsideServices
+from tests.docker.secret_rotation import Tokens, accepted_secrets, rotated, with_values
+from tests.docker.transaction_pooler import TransactionPooler
 from tests.support.compose_file import ComposeService, read_services
 from tests.support.containers import Containers
 
@@ -45,8 +50,12 @@ _START_SECONDS = 400
 _RUN_SECONDS = 600
 _AGE_FAILURES = "touch --date='10 minutes ago' /tmp/health-check-fails-*"
 _API = "http://localhost:8080"
+ORIGIN = "https://bloggers.example.org"
+"""Origin of the management UI of the default profile."""
+
 
 _ADDITIONS = 50
+_ROTATION_BLOGGERS = 45
 _ENDED = {"success", "failed"}
 _FETCHED = """
 select count(*)
@@ -55,6 +64,17 @@ join blogger_tracking.runs on runs.id = fetches.run_id
 where runs.dag_run_id = %s and fetches.conclusive_state is not null
 """
 _STATES = "select state, count(*) from blogger_tracking.fetches group by state"
+_BUSY = """
+select
+    (select hostname from task_instance where state = 'running' and hostname like 'worker-%' limit 1) as worker,
+    (
+        select job.hostname
+        from trigger
+        join job on job.id = trigger.triggerer_id
+        where job.hostname like 'triggerer-%'
+        limit 1
+    ) as triggerer
+"""
 _DATA = """
 select
     (select count(*) from blogger_tracking.videos) as videos,
@@ -76,6 +96,8 @@ class Trial:
         # The demo tracks some of the first creators.
         for platform in list(Platform) * 1_000:
             self._fleets.untracked(platform)
+        self._outside = OutsideServices()
+        self._sandbox = SandboxAdmin("http://sandbox:8100")
         self.result: dict[str, Any] = {}
         self._prepare(read_services(_COMPOSE_FILE, folder / "env", ["demo"]))
 
@@ -94,31 +116,100 @@ class Trial:
             self._start_default_profile()
             if self._bloggers:
                 self.result["seconds_with_one_of_each"] = self._undisturbed_batch()
-            # Last: the initial fetches go on for a while, and would be measured with what follows.
+            self.result["rotation"] = self._rotate_secrets()
+            # After the others: the initial fetches go on for a while, and would be measured with what follows.
             self.result["additions"] = self._fifty_additions()
+            self.result["signals"] = self._signals_of_a_suspension()
         finally:
             self._containers.stop_all()
 
     def _start_default_profile(self) -> None:
         """Follow the steps 7 to 10 of docs/deployment.md."""
         env_file = self._folder / "changed-env"
+        values = {"BLOGGER_TRACKING_ALLOWED_ORIGINS": f'["{ORIGIN}"]', **self._outside.before.values()}
+        env_file.write_text(with_values(env_file.read_text(), values))
         default, elsewhere = read_services(_COMPOSE_FILE, env_file), services_elsewhere(env_file)
         self._prepare({**elsewhere, **default})
         self.result["default_profile"] = sorted(default)
-        login = urlsplit(default["init"].environment["AIRFLOW_CONN_BLOGGER_DB"])
-        start_pooler({str(login.username): str(login.password)})
+        login = _pipeline_login(default)
+        self._pooler = TransactionPooler(login)
         self._containers.start_all(_START_SECONDS, only=elsewhere)
         with psycopg.connect(self._dsn, dbname="postgres", autocommit=True) as connection:
             connection.execute(f"create database {urlsplit(self._dsn).path.removeprefix('/')}".encode())
         self._containers.start_all(_START_SECONDS, only={"init", "airflow-logins", "postgres", "redis"})
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(_statement_of_step_8(str(login.password)))
+            connection.execute(_statement_of_step_8(login["pipeline_login"]))
         self.result["seconds_to_healthy_again"] = self._start()
         self._wait(lambda: self._knows_dags(self._token()), "the DAG files are parsed")
         self._containers.run_in("scheduler-1", ["python", "-m", "blogger_tracking.cli", "doctor"])
         # The output is in the file of the health checks, too.
         printed = re.findall(_CHECK, (self._folder / "scheduler-1.health.log").read_text(), re.MULTILINE)
         self.result["doctor"] = {name: status for status, name in printed}
+        headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+        answer = requests.options(f"{_API}/blogger/add", headers=headers, timeout=30)
+        self.result["allowed_origin"] = answer.headers.get("Access-Control-Allow-Origin")
+
+    def _rotate_secrets(self) -> dict[str, Any]:
+        """Rotate every secret of `.env` in the middle of a batch, as docs/deployment.md says."""
+        with connect(self._dsn) as connection:
+            self._fleets.track(connection, _ROTATION_BLOGGERS)
+        before, tokens = self._services, self._tokens()
+        dag_run = self._trigger(tokens.airflow)
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            self._wait(lambda: _fetched(connection, dag_run) >= 5, "five fetches have ended")
+            accepted_before = accepted_secrets(before, _API, tokens)
+            self._write_rotated_secrets(connection)
+            self.result["fetched_before_rotation"] = _fetched(connection, dag_run)
+            self.result["seconds_to_healthy_after_rotation"] = self._start()
+            self._revoke_keys(before)
+            fernet = self._containers.run_in("scheduler-1", ["airflow", "rotate-fernet-key"])
+            self._wait(lambda: self._run(self._token(), dag_run)["state"] in _ENDED, "the run has ended")
+            self._wait(lambda: _data(connection)["waiting"] == 0, "the queues are empty")
+            return {
+                "accepted_before": sorted(accepted_before),
+                "still_accepted": sorted(accepted_secrets(before, _API, tokens)),
+                "accepted_after": sorted(accepted_secrets(self._services, _API, self._tokens())),
+                "fernet": fernet,
+                "run_state": self._run(self._token(), dag_run)["state"],
+                "states": _states(connection),
+                "data": _data(connection),
+                "thumbnails": self._outside.storage.count(),
+                "violations": check_invariants(connection),
+            }
+
+    def _write_rotated_secrets(self, connection: psycopg.Connection) -> None:
+        """Change the passwords in the application's database, then `.env`, and kill all services of Compose."""
+        env_file = self._folder / "rotated-env"
+        changed = rotated((self._folder / "changed-env").read_text(encoding="utf-8"))
+        env_file.write_text(with_values(changed, self._outside.after.values()), encoding="utf-8")
+        services = self._services | read_services(_COMPOSE_FILE, env_file)
+        owner = urlsplit(services["init"].environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"])
+        passwords = _pipeline_login(services)
+        for login, password in {**passwords, str(owner.username): str(owner.password)}.items():
+            connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(login), password))
+        self._pooler.change_passwords(passwords)
+        self._containers.change(services)
+        self._read(services)
+
+    def _revoke_keys(self, before: dict[str, ComposeService]) -> None:
+        """Let the platforms and the object storage refuse the keys from before the rotation."""
+        platform = json.loads(before["init"].environment["AIRFLOW_CONN_TIKTOK_API"])
+        self._sandbox.inject({"kind": FaultKind.INVALID_CREDENTIALS, "key": platform["password"]})
+        self._outside.storage.revoke(self._outside.before.storage)
+
+    def _signals_of_a_suspension(self) -> dict[str, Any]:
+        """Let a platform refuse its key; return what arrives in Sentry and in the channel of the alerts, and where."""
+        self._sandbox.inject({"kind": FaultKind.INVALID_CREDENTIALS, "platform": Platform.YOUTUBE})
+        before, after = self._outside.before, self._outside.after
+        seen = len(before.sentry.events()), len(before.channel.bodies)
+        with connect(self._dsn) as connection:
+            organization = self._fleets.organization(connection, "Suspension")
+            owner = self._fleets.owner(connection, organization)
+        self._add(self._fleets.untracked(Platform.YOUTUBE), organization, self._member_token(owner))
+        self._wait(lambda: any("is suspended" in each for each in after.sentry.messages()), "an event in Sentry")
+        self._trigger(self._token(), "health_watch")
+        self._wait(lambda: any(b"is suspended" in body for body in after.channel.bodies), "an alert in the channel")
+        return {"with_old_secrets": [len(before.sentry.events()) - seen[0], len(before.channel.bodies) - seen[1]]}
 
     def _look_at_arguments(self) -> dict[str, Any]:
         """Return how many processes there are, and the programs that show a secret of `.env` in their arguments."""
@@ -145,6 +236,10 @@ class Trial:
 
     def _prepare(self, services: dict[str, ComposeService]) -> None:
         self._containers = Containers(services, self._folder)
+        self._read(services)
+
+    def _read(self, services: dict[str, ComposeService]) -> None:
+        self._services = services
         environment = services["init"].environment
         self._dsn = environment["AIRFLOW_CONN_BLOGGER_DB_ADMIN"]
         self._airflow_dsn = environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
@@ -201,22 +296,12 @@ class Trial:
         with connect(self._dsn) as connection:
             organization = self._fleets.organization(connection, "Additions")
             owner = self._fleets.owner(connection, organization)
-        headers = {"Authorization": f"Bearer {self._member_token(owner)}"}
+        member = self._member_token(owner)
         creators = [self._fleets.untracked(list(Platform)[number % 3]) for number in range(_ADDITIONS)]
-
-        def add(creator: Creator) -> tuple[int, str]:
-            body = {
-                "username": creator.username,
-                "platform": creator.platform,
-                "organizationId": str(organization),
-            }
-            answer = requests.post(f"{_API}/blogger/add", json=body, headers=headers, timeout=60)
-            return answer.status_code, answer.json().get("initialFetch", {}).get("dagRunId", "")
-
         token = self._token()
         seconds, connections = [], []
         with ThreadPoolExecutor(_ADDITIONS) as executor, psycopg.connect(self._airflow_dsn, autocommit=True) as airflow:
-            additions = [executor.submit(add, creator) for creator in creators]
+            additions = [executor.submit(self._add, creator, organization, member) for creator in creators]
             while not all(addition.done() for addition in additions):
                 seconds.append(self._seconds_of_route(token))
                 connections.append(int(fetch_value(airflow, "select count(*) from pg_stat_activity")))
@@ -228,11 +313,21 @@ class Trial:
             "most_connections": max(connections),
         }
 
+    def _add(self, creator: Creator, organization: UUID, token: str) -> tuple[int, str]:
+        """Add a blogger; return the status of the answer, and the run of the initial fetch."""
+        body = {"username": creator.username, "platform": creator.platform, "organizationId": str(organization)}
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.post(f"{_API}/blogger/add", json=body, headers=headers, timeout=60)
+        return answer.status_code, answer.json().get("initialFetch", {}).get("dagRunId", "")
+
     def _seconds_of_route(self, token: str) -> float:
         began = time.monotonic()
         answer = requests.get(f"{_API}/api/v2/dags", headers={"Authorization": f"Bearer {token}"}, timeout=60)
         answer.raise_for_status()
         return time.monotonic() - began
+
+    def _tokens(self) -> Tokens:
+        return Tokens(self._token(), self._member_token(uuid4()))
 
     def _member_token(self, user: UUID) -> str:
         claims = {
@@ -253,16 +348,22 @@ class Trial:
         self._track()
         token = self._token()
         dag_run = self._trigger(token)
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
+        with (
+            psycopg.connect(self._dsn, autocommit=True) as connection,
+            psycopg.connect(self._airflow_dsn, autocommit=True) as airflow,
+        ):
             self._wait(lambda: _fetched(connection, dag_run) >= 5, "five fetches have ended")
+            self._wait(lambda: all(_busy(airflow)), "a worker and a triggerer are at work")
+            killed = _busy(airflow)
+            self.result["killed"] = sorted(killed)
             self.result["fetched_before_kills"] = _fetched(connection, dag_run)
-            self._containers.running["triggerer-1"].kill()
-            self._containers.running["worker-1"].kill()
+            for name in killed:
+                self._containers.running[name].kill()
             self._wait(lambda: self._run(token, dag_run)["state"] in _ENDED, "the run has ended")
             self.result["run_state"] = self._run(token, dag_run)["state"]
             self.result["seconds_with_kills"] = self._seconds(token, dag_run)
             self._wait(lambda: _data(connection)["waiting"] == 0, "the queues are empty")
-            self._wait(lambda: all(map(self._containers.is_healthy, ("triggerer-1", "worker-1"))), "both are up again")
+            self._wait(lambda: all(map(self._containers.is_healthy, killed)), "both are up again")
             self.result["starts"] = {name: each.starts for name, each in self._containers.running.items()}
             self.result["states"] = _states(connection)
             self.result.update(_data(connection))
@@ -285,8 +386,8 @@ class Trial:
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
-    def _trigger(self, token: str) -> str:
-        url = f"{_API}/api/v2/dags/blogger_batch_fetch/dagRuns"
+    def _trigger(self, token: str, dag_id: str = "blogger_batch_fetch") -> str:
+        url = f"{_API}/api/v2/dags/{dag_id}/dagRuns"
         deadline = time.monotonic() + 120
         while True:
             answer = requests.post(
@@ -317,10 +418,22 @@ def services_elsewhere(env_file: Path) -> dict[str, ComposeService]:
     return {name: with_demo[name] for name in ("demo-database", "demo-logins", "sandbox")}
 
 
+def _pipeline_login(services: dict[str, ComposeService]) -> dict[str, str]:
+    """Return the password of the pipeline's login in the application's database, by its name."""
+    login = urlsplit(services["init"].environment["AIRFLOW_CONN_BLOGGER_DB"])
+    return {str(login.username): str(login.password)}
+
+
 def _statement_of_step_8(password: str) -> bytes:
     page = (PROJECT_ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
     [statement] = re.findall(r"^ *(create role pipeline_login .+;)$", page, re.MULTILINE)
     return str(statement).replace("PASSWORD", password).encode()
+
+
+def _busy(airflow: psycopg.Connection) -> tuple[str, ...]:
+    """Return the names of a worker that runs a task and of a triggerer that has a trigger; None if there is none."""
+    [names] = airflow.execute(_BUSY).fetchall()
+    return tuple(names)
 
 
 def _states(connection: psycopg.Connection) -> dict[str, int]:

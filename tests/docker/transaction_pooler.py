@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -32,20 +33,32 @@ max_client_conn = 500
 """
 
 
-def start_pooler(passwords: Mapping[str, str]) -> None:
-    """Start a pooler in front of the service `demo-database` for these logins. It ends with the namespace."""
-    # Not below pytest's folders, which only root may enter.
-    folder = Path(tempfile.mkdtemp(prefix="bt-pooler-"))
-    (folder / "pgbouncer.ini").write_text(_CONFIGURATION.format(address=ADDRESS, port=PORT, folder=folder))
-    (folder / "logins.txt").write_text("".join(f'"{login}" "{word}"\n' for login, word in passwords.items()))
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, _USER, _USER)
-    with (folder / "output").open("wb") as output:
-        subprocess.Popen(
-            [str(PROGRAM), "-q", str(folder / "pgbouncer.ini")],
-            user=_USER,
-            group=_USER,
-            extra_groups=[],
-            stdout=output,
-            stderr=output,
-        )
+class TransactionPooler:
+    """A pooler in front of the service `demo-database` for these logins. It ends with the namespace."""
+
+    def __init__(self, passwords: Mapping[str, str]) -> None:
+        # Not below pytest's folders, which only root may enter.
+        self._folder = Path(tempfile.mkdtemp(prefix="bt-pooler-"))
+        configuration = self._folder / "pgbouncer.ini"
+        configuration.write_text(_CONFIGURATION.format(address=ADDRESS, port=PORT, folder=self._folder))
+        self._write_logins(passwords)
+        for path in (self._folder, *self._folder.iterdir()):
+            os.chown(path, _USER, _USER)
+        with (self._folder / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(PROGRAM), "-q", str(configuration)],
+                user=_USER,
+                group=_USER,
+                extra_groups=[],
+                stdout=output,
+                stderr=output,
+            )
+
+    def change_passwords(self, passwords: Mapping[str, str]) -> None:
+        """Let new connections log in with these passwords. Connections that are open stay open."""
+        self._write_logins(passwords)
+        self._process.send_signal(signal.SIGHUP)
+
+    def _write_logins(self, passwords: Mapping[str, str]) -> None:
+        text = "".join(f'"{login}" "{word}"\n' for login, word in passwords.items())
+        (self._folder / "logins.txt").write_text(text)

@@ -129,6 +129,18 @@ class Containers:
                 raise ContainerError(self._reason([each.name for each in waiting]))
             time.sleep(_POLL_SECONDS)
 
+    def change(self, services: Mapping[str, ComposeService]) -> None:
+        """Take the services as they are now, and kill the containers of those that differ; `start_all` starts them.
+
+        The engine gives a container time to end before it kills it. The names of the services must not change.
+        """
+        for name, container in list(self.running.items()):
+            if container.service != services[container.service.name]:
+                if container.process.poll() is None:
+                    container.kill()
+                del self.running[name]
+        self._services = services
+
     def restart_ended(self) -> None:
         """Start again each ended container whose service restarts, as the engine does."""
         for container in self.running.values():

@@ -12,7 +12,8 @@ import requests
 from devtools.platform_sandbox import Creator, SandboxServer, uploads_playlist
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
-KEYS = {"X-Goog-Api-Key": "a-key", "x-rapidapi-key": "a-key", "x-access-key": "a-key"}
+KEY = "a-key"
+KEYS = {"X-Goog-Api-Key": KEY, "x-rapidapi-key": KEY, "x-access-key": KEY}
 _PARTS = "snippet,contentDetails,statistics,liveStreamingDetails,status"
 _TIMEOUT_SECONDS = 10
 

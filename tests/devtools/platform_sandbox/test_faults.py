@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from devtools.platform_sandbox import Fault, FaultKind, PlatformName
-from tests.support.sandbox_client import SandboxClient
+from tests.support.sandbox_client import KEY, SandboxClient
 
 
 def profile(client: SandboxClient, index: int = 0) -> requests.Response:
@@ -53,6 +53,13 @@ def test_a_fault_of_page_2_affects_the_second_page(fresh_sandbox: SandboxClient)
     creator = fresh_sandbox.server.world.creator("TikTok", 0)
     response = fresh_sandbox.tiktok("posts", secUid=creator.sec_id, cursor=cursor)
     assert (response.status_code, response.content) == (200, b"")
+
+
+def test_a_revoked_key_is_refused_and_another_one_is_not(fresh_sandbox: SandboxClient) -> None:
+    fresh_sandbox.server.add_fault(Fault(FaultKind.INVALID_CREDENTIALS, key="revoked"))
+    assert profile(fresh_sandbox).status_code == 200
+    fresh_sandbox.server.add_fault(Fault(FaultKind.INVALID_CREDENTIALS, key=KEY))
+    assert profile(fresh_sandbox).status_code == 403
 
 
 def test_a_rate_limit_has_retry_after_only_with_seconds(fresh_sandbox: SandboxClient) -> None:
