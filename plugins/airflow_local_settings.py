@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def task_instance_mutation_hook(task_instance: TaskInstance) -> None:
     """Label the instances of the batch run."""
-    from blogger_tracking.orchestration.airflow_3_3.instance_labels import (  # noqa: PLC0415 - see the module's docstring
+    from blogger_tracking.orchestration.airflow_3_3.instance_labels import (  # noqa: PLC0415 - every Airflow process imports this file
         label_instance,
     )
 

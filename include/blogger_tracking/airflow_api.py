@@ -170,8 +170,8 @@ class AirflowApi:
 
     def _client(self) -> DagRunApi:
         # Importing the client takes 0.7 s of CPU time (measured), which only processes that use the API should spend.
-        from airflow_client.client import ApiClient, Configuration  # noqa: PLC0415 - see above
-        from airflow_client.client.api.dag_run_api import DagRunApi  # noqa: PLC0415 - see above
+        from airflow_client.client import ApiClient, Configuration  # noqa: PLC0415 - a slow import
+        from airflow_client.client.api.dag_run_api import DagRunApi  # noqa: PLC0415 - a slow import
 
         with self._lock:
             if self._dag_runs is None:

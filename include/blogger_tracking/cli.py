@@ -137,7 +137,7 @@ def _database_error(name: str, command: _Command, error: psycopg.Error) -> str:
 def _database_opener(command: _Command) -> OpenConnection:
     # Importing Airflow writes a configuration file into AIRFLOW_HOME; importing this module for its other functions
     # must not do so.
-    from blogger_tracking.orchestration import connected_services  # noqa: PLC0415 - see above
+    from blogger_tracking.orchestration import connected_services  # noqa: PLC0415 - importing Airflow writes a file
 
     connection_id = connected_services.BLOGGER_DB_ADMIN if command.as_owner else connected_services.BLOGGER_DB
     return connected_services.database_opener(connection_id)
@@ -145,7 +145,7 @@ def _database_opener(command: _Command) -> OpenConnection:
 
 def doctor(console: Console) -> int:
     """Print every readiness check and return 1 if there is a fault. Nothing is changed."""
-    from blogger_tracking.orchestration.doctor import check_everything  # noqa: PLC0415 - see _database_opener
+    from blogger_tracking.orchestration.doctor import check_everything  # noqa: PLC0415 - importing Airflow writes a file
 
     return print_checks(check_everything(), console)
 

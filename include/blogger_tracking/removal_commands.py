@@ -78,7 +78,7 @@ def remove_named_blogger(connection: Connection, console: Console, *, platform: 
         console.print(f"There is no blogger {blogger} of {platform}. Nothing to remove.", highlight=False, markup=False)
         return 0
     # Importing Airflow writes a configuration file into AIRFLOW_HOME; only this command needs the storage.
-    from blogger_tracking.orchestration.thumbnail_store import thumbnail_store  # noqa: PLC0415 - see above
+    from blogger_tracking.orchestration.thumbnail_store import thumbnail_store  # noqa: PLC0415 - importing Airflow writes a file
 
     remove_blogger(connection, thumbnail_store(), found)
     _report(console, found)

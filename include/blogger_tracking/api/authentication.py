@@ -173,7 +173,7 @@ async def current_services(request: Request) -> ApiServices:
     return services
 
 
-async def current_user(request: Request) -> UUID:  # noqa: RUF029 - see above
+async def current_user(request: Request) -> UUID:  # noqa: RUF029 - FastAPI runs plain functions in Airflow's threads
     """Return the id of the authenticated user, as set by AuthenticatedRoute."""
     user_id: UUID = request.state.user_id
     return user_id

@@ -113,8 +113,8 @@ def connect(address: DatabaseAddress, *, answer_seconds: float | None = None) ->
     `database_timeout_seconds`. The first answer has the default in any case: a pooler that accepts logins by itself,
     and whose server does not answer, is noticed before a long statement begins.
 
-    Raises DatabaseStateError if the server cannot be reached or refuses the login, without any part of a password, and
-    where the caller waits for an answer that takes too long.
+    Raises DatabaseStateError, without any part of a password, if the server cannot be reached or refuses the login. A
+    statement on the connection raises DatabaseStateError if its answer takes too long.
     """
     if isinstance(address, str) and _URL.match(address) and address.count("@") > 1:
         # libpq would take a part of the password for the host, and quote that part in its errors.
@@ -235,7 +235,7 @@ def _connection_class(address: DatabaseAddress) -> type[Connection]:
 
     class PooledConnection(Connection):
         @classmethod
-        def connect(cls, conninfo: str = "", **options: Any) -> Connection:  # type: ignore[override] # noqa: ANN401
+        def connect(cls, conninfo: str = "", **options: Any) -> Connection:  # type: ignore[override] # noqa: ANN401 - the pool's options
             del conninfo  # Empty: the pool was created without a connection string.
             return _open(address, **options)
 

@@ -324,8 +324,10 @@ def claim_fetch(
     Earlier attempts of this fetch can no longer save. `lease` is the time after which the attempt is presumed dead;
     `executor` names the process that makes the attempt. `try_created_at` is the time at which Airflow created the try
     of the task instance: no attempt begins if the run has ended since, or if the platform has answered the fetch since.
-    None: the attempt belongs to no task instance. Raises
-    FetchRemovedError if the fetch is not in the ledger.
+    It is None for an attempt that belongs to no task instance.
+
+    Raises FetchRemovedError if the fetch is not in the ledger, and UniqueViolation if another run goes on beginning
+    fetches of the blogger meanwhile.
     """
     attempt = {"fetch_id": fetch_id, "lease": lease, "executor": executor, "try_created_at": try_created_at}
     for _ in range(_UNLOCKED_TRIES):

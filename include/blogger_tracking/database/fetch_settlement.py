@@ -214,7 +214,8 @@ def settle_fetch(connection: Connection, claim: Claim, outcome: FetchOutcome) ->
     One round trip; the videos are written before the usage of the organizations is locked, so that the fetches of one
     organization wait for each other only while the charges are written. All times are that of the transaction.
 
-    Raises StaleClaimError, having changed nothing, if a newer attempt has taken over the fetch.
+    Raises StaleClaimError, having changed nothing, if a newer attempt has taken over the fetch or the fetch was
+    released.
     """
     try:
         with pipelined_transaction(connection):

@@ -261,7 +261,10 @@ def count_outcomes(connection: Connection) -> list[ViewCounts]:
 
 
 def read_reported_rows(connection: Connection) -> Iterator[ReportedRow]:
-    """Yield the staged rows that are not taken as they are; copies of a video for further organizations are."""
+    """Yield the rows that were left out, merged or adjusted.
+
+    Copies of a video for further organizations are none of these.
+    """
     for view in COLUMNS:
         cursor = connection.cursor(row_factory=class_row(ReportedRow))
         yield from cursor.stream(_for_view(_REPORTED_ROWS, view), {"view": view})

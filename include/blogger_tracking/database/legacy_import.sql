@@ -108,7 +108,8 @@ set
     updated_at = clock_timestamp();
 
 -- section: tracked accounts
--- An account that follows another blogger in the earlier system now; see above for the statement of its own.
+-- An account that follows another blogger in the earlier system now. A statement of its own, because a change of the
+-- columns of a key locks the row against planning.
 update blogger_tracking.tracked_accounts as here
 set organization_id = staged.organization_id, blogger_id = staged.blogger_id
 from blogger_tracking.staged_tracked_accounts as staged

@@ -15,11 +15,11 @@ class ConfigurationError(BloggerTrackingError):
 
 
 class DatabaseStateError(BloggerTrackingError):
-    """A database that is not migrated, is newer than the code, or hides its rows from the pipeline's role."""
+    """A database that cannot be reached or gives no answer, refuses the login, or lacks what this code needs of it."""
 
 
 class StaleClaimError(BloggerTrackingError):
-    """An attempt that a newer attempt of the same fetch has replaced; the older attempt may save nothing."""
+    """An attempt that may save nothing any more: a newer attempt has replaced it, or its fetch was released."""
 
 
 class FetchRemovedError(BloggerTrackingError):
@@ -27,7 +27,7 @@ class FetchRemovedError(BloggerTrackingError):
 
 
 class UnplannedInstanceError(BloggerTrackingError):
-    """A task instance without a row in the ledger."""
+    """A task instance of a run that is not in the ledger."""
 
 
 class ThumbnailError(BloggerTrackingError):
@@ -43,4 +43,4 @@ class ThumbnailError(BloggerTrackingError):
 
 
 class StorageError(BloggerTrackingError):
-    """A failed write to object storage: a matter of the storage, which concerns every thumbnail."""
+    """A failed call of object storage: a matter of the storage, which concerns every thumbnail."""

@@ -53,7 +53,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class TimeBudget:
-    """Time that one run of a consumer may take, counted from the creation of the object."""
+    """Time that one run of a consumer or of a maintenance task may take, counted from the creation of the object."""
 
     seconds: float
     _started_at: float = field(default_factory=time.monotonic, init=False)

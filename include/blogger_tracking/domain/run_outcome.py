@@ -88,26 +88,26 @@ def left_out_problems(tallies: Mapping[str, PlatformTally]) -> dict[tuple[str, .
     Accounts that planning withheld are a problem only if nothing of the platform was fetched: a part of a fleet that
     the day's units do not cover waits for the next run.
     """
-    problems = {
-        _withheld_cause(
-            platform, tally.left_out
-        ): f"nothing of {platform} was fetched, because planning left out {tally.left_out.withheld} accounts "
-        f"({tally.left_out.reason}): remove the cause, then trigger a new run with platforms set to {platform}"
-        for platform, tally in tallies.items()
-        if tally.left_out.withheld and not tally.answered
-    }
+    problems: dict[tuple[str, ...], str] = {}
+    for platform, tally in tallies.items():
+        left_out = tally.left_out
+        if left_out.withheld and not tally.answered:
+            problems[_withheld_cause(platform, left_out)] = (
+                f"nothing of {platform} was fetched, because planning left out {left_out.withheld} accounts "
+                f"({left_out.reason}): remove the cause, then trigger a new run with platforms set to {platform}"
+            )
+        if left_out.held:
+            problems[platform, "held"] = (
+                f"{left_out.held} accounts of {platform} were left out for a run of the deployment "
+                f"{left_out.held_by}, of which no fetch begins: if its Airflow is gone, end the run with `end-runs "
+                f"--deployment {left_out.held_by}`, then trigger a new run"
+            )
     abandoned = sum(tally.left_out.abandoned for tally in tallies.values())
     if abandoned:
         problems["abandoned",] = (
             f"{abandoned} accounts were left out for another run that ended without fetching them: trigger a new run"
         )
-    return problems | {
-        (platform, "held"): f"{tally.left_out.held} accounts of {platform} were left out for a run of the deployment "
-        f"{tally.left_out.held_by}, of which no fetch begins: if its Airflow is gone, end the run with `end-runs "
-        f"--deployment {tally.left_out.held_by}`, then trigger a new run"
-        for platform, tally in tallies.items()
-        if tally.left_out.held
-    }
+    return problems
 
 
 def _withheld_cause(platform: str, left_out: LeftOut) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ HEALTH_DAG_ID = "health_watch"
 
 HEALTH_SCHEDULE = CronTriggerTimetable("*/10 * * * *", timezone="UTC")
 
-_EARLIEST_SLOT = timedelta(days=31)
+_LOOK_BACK = timedelta(days=31)
 """Longest interval between two scheduled runs whose lateness is noticed."""
 
 
@@ -65,7 +65,7 @@ def newest_slot(schedule: str, until: datetime) -> datetime | None:
 
     timetable = SchedulerTimetable(schedule, timezone="UTC")
     newest = None
-    restriction = TimeRestriction(earliest=coerce_datetime(until - _EARLIEST_SLOT), latest=None, catchup=True)
+    restriction = TimeRestriction(earliest=coerce_datetime(until - _LOOK_BACK), latest=None, catchup=True)
     found = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     while found and found.run_after <= until:
         newest = found.run_after
@@ -74,7 +74,10 @@ def newest_slot(schedule: str, until: datetime) -> datetime | None:
 
 
 def notify(context: Context, setting: NotifierSetting, news: AlertNews) -> None:
-    """Send news through a notifier, whose templates see the task's context and `alert`. Raises what it raises."""
+    """Send news through a notifier, whose templates see the task's context and `alert`.
+
+    Exceptions of the notifier propagate.
+    """
     from blogger_tracking.usecases.watch_health import describe
 
     alert = {
@@ -90,7 +93,10 @@ def notify(context: Context, setting: NotifierSetting, news: AlertNews) -> None:
 
 
 def create_notifier(setting: NotifierSetting) -> BaseNotifier:
-    """Return the notifier of a setting. Raises what its import and its constructor raise, and TypeError for others."""
+    """Return the notifier of a setting.
+
+    Raises TypeError for a class that is no notifier; exceptions of the import and of the constructor propagate.
+    """
     notifier = pkgutil.resolve_name(setting.classpath)(**setting.kwargs)
     if not isinstance(notifier, BaseNotifier):
         raise TypeError(f"{setting.classpath} is no Airflow notifier.")

@@ -51,7 +51,7 @@ class QueueWatcher(BaseEventTrigger):
                 next_event_at = now
             elif is_due and now >= next_event_at:
                 next_event_at = now + EVENT_SECONDS
-                yield TriggerEvent({"queue": self._queue.value})  # type: ignore[no-untyped-call] # as above
+                yield TriggerEvent({"queue": self._queue.value})  # type: ignore[no-untyped-call] # Airflow's signature has no types
             await asyncio.sleep(LOOK_SECONDS)
 
     def _is_due(self) -> bool | None:

@@ -38,7 +38,7 @@ class ObjectThumbnailStore:
         except FileNotFoundError:
             return
         except Exception as error:
-            # As above.
+            # The text of the error is left out, because it may contain secrets.
             raise StorageError(
                 f"{path} was not removed: {type(error).__name__}. Correct the Connection of the storage and run the "
                 "command again."
@@ -57,7 +57,7 @@ class ObjectThumbnailStore:
         except FileNotFoundError:
             return None
         except Exception as error:
-            # As above.
+            # The text of the error is left out, because it may contain secrets.
             raise StorageError(f"{path} was not read: {type(error).__name__}") from error
         return content
 
@@ -66,7 +66,7 @@ class ObjectThumbnailStore:
         try:
             call_storage(self._root, "exists")
         except Exception as error:
-            # As above: the libraries' errors have no common base, and their texts may contain secrets.
+            # The libraries' errors have no common base, and their texts may contain secrets.
             raise StorageError(f"{self._root} cannot be read: {type(error).__name__}") from error
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ class ThumbnailReader(Protocol):
 class PageServices:
     """Dependencies of the routes, shared by all requests of a process.
 
-    `airflow_api` and `thumbnails` create their service at the first call, because reading the page needs neither:
+    `airflow_api` and `thumbnails` create their service at the first call, because most routes need neither:
     both may raise ConfigurationError. `deployment` and `batch_dag_id` are those of this Airflow.
     """
 

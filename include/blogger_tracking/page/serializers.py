@@ -43,7 +43,7 @@ def overview(read: Overview, moment: datetime) -> schemas.Overview:
 
 
 def _invariants(check: InvariantCheck) -> schemas.Invariants:
-    """Return the invariants of this version: the sentences of others are unknown, until the next check removes them."""
+    """Return the last check, without invariants of another version, whose sentences are unknown."""
     checked = [invariant for invariant in INVARIANTS if invariant.name in check.violations]
     return schemas.Invariants(
         checked_at=check.checked_at,

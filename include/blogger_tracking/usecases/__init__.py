@@ -1,1 +1,1 @@
-"""Use cases: planning, fetching, finishing a run, initial fetches, adding a blogger, consuming the queues."""
+"""Use cases: the operations of the system, independent of the caller."""

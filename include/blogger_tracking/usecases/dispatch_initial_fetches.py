@@ -70,11 +70,10 @@ def dispatch_initial_fetch(
 ) -> DispatchOutcome | None:
     """Dispatch the pending initial fetch of a tracked account; return None if none is pending.
 
-    None is pending for a deleted account.
-    A queued or running DAG run keeps the initial fetch. If the previous run has ended, the next attempt is triggered,
-    for which `spend_attempt` is called. An initial fetch whose message would be invalid is closed with the reason: the
-    state is `ended`. If Airflow's API fails or the budget is spent, the initial fetch stays pending for the next batch
-    run, and the state is `waiting`.
+    For an account that was deleted none is pending. A queued or running DAG run keeps the initial fetch. If the
+    previous run has ended, the next attempt is triggered, for which `spend_attempt` is called. An initial fetch whose
+    message would be invalid is closed with the reason: the state is `ended`. If Airflow's API fails or the budget is
+    spent, the initial fetch stays pending for the next batch run, and the state is `waiting`.
     """
     try:
         return _dispatch(pool, airflow, tracking_id, spend_attempt)

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def finish_run(pool: ConnectionPool, key: RunKey, failed_share_limit: float) -> list[str]:
     """Finish a run, log its summary and failures, and return its problems; a run without problems is green.
 
-    Finishing a run again changes nothing. The problems may differ if instances were cleared in between.
+    Finishing a run again moves its end to the present. The problems may differ if instances were cleared in between.
     """
     with pool.connection() as connection:
         with bounded_transaction(connection):

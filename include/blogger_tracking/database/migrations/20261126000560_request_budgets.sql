@@ -11,9 +11,9 @@ create unlogged table blogger_tracking.request_budgets (
 );
 
 comment on table blogger_tracking.request_budgets is
-    'Recent uses of each budget of the HTTP API. Only members of an organization have rows. Deleting a row frees the budget.';
+    'Recent uses of each budget of the HTTP API. Holders are members, organizations, and people of Airflow who add bloggers on its page. Deleting a row frees the budget.';
 comment on column blogger_tracking.request_budgets.purpose is
     'Use that the budget bounds: requests to /blogger, look-ups at all platforms, or look-ups at YouTube.';
-comment on column blogger_tracking.request_budgets.holder_id is 'Id of the user or of the organization.';
+comment on column blogger_tracking.request_budgets.holder_id is 'Id of the user or the organization, or a UUID made of the name of a user of Airflow.';
 comment on column blogger_tracking.request_budgets.used_at is
     'Times of the newest uses in ascending order, at most as many as the budget has in its period.';

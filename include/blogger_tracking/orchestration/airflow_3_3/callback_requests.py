@@ -38,7 +38,7 @@ FLAGS = {
 @hookimpl
 def on_starting(component: object) -> None:
     """Add the check when a process of Airflow starts."""
-    from blogger_tracking.settings import get_settings  # noqa: PLC0415 - see the module's docstring
+    from blogger_tracking.settings import get_settings
 
     del component
     if get_settings().check_callback_requests:
@@ -47,7 +47,7 @@ def on_starting(component: object) -> None:
 
 def check_callback_requests() -> None:
     """Make `DatabaseCallbackSink.send` drop requests for callbacks that the task does not have."""
-    from airflow.callbacks.database_callback_sink import DatabaseCallbackSink  # noqa: PLC0415 - see the module's docstring
+    from airflow.callbacks.database_callback_sink import DatabaseCallbackSink
 
     write = DatabaseCallbackSink.send
     if hasattr(write, "checks_callbacks"):
@@ -59,11 +59,11 @@ def check_callback_requests() -> None:
             write(self, callback, **session)
 
     send.checks_callbacks = True  # type: ignore[attr-defined] # marks the function that is in place
-    DatabaseCallbackSink.send = send  # type: ignore[method-assign]
+    DatabaseCallbackSink.send = send  # type: ignore[method-assign] # replaces Airflow's method on purpose
 
 
 def _is_needed(callback: CallbackRequest, session: Session | None = None) -> bool:
-    from airflow.callbacks.callback_requests import TaskCallbackRequest  # noqa: PLC0415 - see the module's docstring
+    from airflow.callbacks.callback_requests import TaskCallbackRequest
 
     if not isinstance(callback, TaskCallbackRequest) or session is None:
         return True
@@ -76,6 +76,6 @@ def _is_needed(callback: CallbackRequest, session: Session | None = None) -> boo
 
 @cache
 def _dags() -> DBDagBag:
-    from airflow.models.dagbag import DBDagBag  # noqa: PLC0415 - see the module's docstring
+    from airflow.models.dagbag import DBDagBag
 
     return DBDagBag(load_op_links=False)

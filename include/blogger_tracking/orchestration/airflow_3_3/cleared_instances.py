@@ -30,8 +30,8 @@ TRIES = 3
 
 @hookimpl
 def on_starting(component: object) -> None:
-    """Repeat such transactions from the start of a process of Airflow on."""
-    from blogger_tracking.settings import get_settings  # noqa: PLC0415 - see the module's docstring
+    """Install the repetition when a process of Airflow starts."""
+    from blogger_tracking.settings import get_settings
 
     del component
     if get_settings().tolerate_cleared_instances:
@@ -40,7 +40,7 @@ def on_starting(component: object) -> None:
 
 def tolerate_cleared_instances() -> None:
     """Make `Trigger.submit_event` and `Trigger.submit_failure` repeat a transaction whose instance was cleared."""
-    from airflow.models.trigger import Trigger  # noqa: PLC0415 - see the module's docstring
+    from airflow.models.trigger import Trigger
 
     for name in ("submit_event", "submit_failure"):
         submit = getattr(Trigger, name)
@@ -49,7 +49,7 @@ def tolerate_cleared_instances() -> None:
 
 
 def _repeated(submit: Callable[..., None]) -> Callable[..., None]:
-    from sqlalchemy.orm.exc import StaleDataError  # noqa: PLC0415 - see the module's docstring
+    from sqlalchemy.orm.exc import StaleDataError
 
     @wraps(submit)
     def repeated(*arguments: object, **named: object) -> None:

@@ -42,7 +42,7 @@ def service_permissions() -> Iterator[tuple[str, str]]:
 
 
 def set_up_accounts(admin_password: str, service_password: str) -> None:
-    """Create both accounts as far as they are missing, set their passwords, and bring the role up to date."""
+    """Create the accounts that are missing, set both passwords, and give the role the permissions that it lacks."""
     from airflow.providers.fab.auth_manager.cli_commands.utils import (  # noqa: PLC0415 - builds Airflow's old web app
         get_application_builder,
     )

@@ -48,7 +48,7 @@ def label_instance(task_instance: TaskInstance) -> None:
         return
     label = _labels_of(run_key(task_instance)).get((task_instance.task_id, task_instance.map_index))
     if label:
-        task_instance._rendered_map_index = label  # noqa: SLF001 - see the module's docstring
+        task_instance._rendered_map_index = label  # noqa: SLF001 - the public attribute has no setter
 
 
 def clear_label_cache() -> None:

@@ -31,7 +31,7 @@ def emit(measurements: Iterable[Measurement]) -> None:
     try:
         for measurement in measurements:
             _emit(measurement)
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - a metric is not worth a fetch
         logger.warning("Metrics were not emitted: %s: %s", type(error).__name__, error)
 
 

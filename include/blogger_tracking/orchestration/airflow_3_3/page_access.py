@@ -1,8 +1,12 @@
 """Guards of the Bloggers page: Airflow's own dependencies for its login and its permissions.
 
-Verified in Airflow 3.3.2: `airflow.api_fastapi.core_api.security` is no public interface. `requires_access_dag` returns
-a function of the request and the user that raises HTTPException with 403, and `get_user` raises one with 401. Imported
-by the API server alone.
+Relies on: `requires_access_dag` returns a function of the request and the user that raises HTTPException with 403, and
+`get_user` raises one with 401. The module of both is no public interface.
+Verified against: Airflow 3.3.2, airflow/api_fastapi/core_api/security.py.
+Turned off by: nothing, because the page would be open to everyone.
+Test: tests/orchestration/airflow_3_3/test_page_access.py.
+
+The API server alone imports this module.
 """
 
 from __future__ import annotations

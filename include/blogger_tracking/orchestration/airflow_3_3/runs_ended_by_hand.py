@@ -1,7 +1,7 @@
 """The end of a run in the ledger as soon as somebody marks its DAG run in Airflow.
 
-Without it, the fetches of a run that was marked failed go on until the triggerer notices, and what it had planned stays
-reserved until the next planning.
+Without this module, the fetches of a run that was marked failed go on until the triggerer notices, and the run's
+reservations stay until the next planning.
 
 Relies on: the API server calls the listeners of a DAG run's end with a message that says that the state was set
 manually; the scheduler calls them with other messages, and must not wait for the application's database.
@@ -44,13 +44,13 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
 def _end(dag_run: DagRun, message: str) -> None:
     if MARKED_BY_HAND not in message:
         return
-    from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID  # noqa: PLC0415 - see the module's docstring
-    from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID  # noqa: PLC0415 - see the module's docstring
-    from blogger_tracking.orchestration.connected_services import database_pool  # noqa: PLC0415 - see the module's docstring
-    from blogger_tracking.orchestration.run_keys import run_key  # noqa: PLC0415 - see the module's docstring
-    from blogger_tracking.orchestration.sentry import ensure_sentry  # noqa: PLC0415 - see the module's docstring
-    from blogger_tracking.settings import get_settings  # noqa: PLC0415 - see the module's docstring
-    from blogger_tracking.usecases.end_runs import end_run  # noqa: PLC0415 - see the module's docstring
+    from blogger_tracking.domain.initial_fetch import INITIAL_FETCH_DAG_ID
+    from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
+    from blogger_tracking.orchestration.connected_services import database_pool
+    from blogger_tracking.orchestration.run_keys import run_key
+    from blogger_tracking.orchestration.sentry import ensure_sentry
+    from blogger_tracking.settings import get_settings
+    from blogger_tracking.usecases.end_runs import end_run
 
     if not get_settings().end_marked_runs or dag_run.dag_id not in {BATCH_DAG_ID, INITIAL_FETCH_DAG_ID}:
         return

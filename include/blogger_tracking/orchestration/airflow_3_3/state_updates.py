@@ -34,8 +34,8 @@ PREPARE = "_create_ti_state_update_query_and_update_state"
 
 
 def repeat_state_updates_in(app: ASGIApp) -> ASGIApp:
-    """Return the app of the API server unchanged, whose workers now repeat updates that lost their connection."""
-    from blogger_tracking.settings import get_settings  # noqa: PLC0415 - see the module's docstring
+    """Return the API server's app unchanged, and let workers repeat the updates whose connection was lost."""
+    from blogger_tracking.settings import get_settings
 
     if get_settings().repeat_state_updates:
         repeat_state_updates()
@@ -43,8 +43,8 @@ def repeat_state_updates_in(app: ASGIApp) -> ASGIApp:
 
 
 def repeat_state_updates() -> None:
-    """Make the preparation of an update end without an error if its connection was lost, so that the update fails."""
-    from airflow.api_fastapi.execution_api.routes import task_instances  # noqa: PLC0415 - see the module's docstring
+    """Wrap `PREPARE`: after a lost connection it returns the statement, which then fails, instead of raising itself."""
+    from airflow.api_fastapi.execution_api.routes import task_instances
 
     prepare = getattr(task_instances, PREPARE)
     if not hasattr(prepare, "tolerates_lost_connections"):
@@ -52,8 +52,8 @@ def repeat_state_updates() -> None:
 
 
 def _tolerant(prepare: Callable[..., Any]) -> Callable[..., Any]:
-    from airflow.utils.state import TaskInstanceState  # noqa: PLC0415 - see the module's docstring
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - see the module's docstring
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy.exc import DBAPIError
 
     @wraps(prepare)
     def tolerant(**named: Any) -> object:  # noqa: ANN401 - whatever Airflow's arguments are

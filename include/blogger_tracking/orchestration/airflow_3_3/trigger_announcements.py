@@ -35,7 +35,7 @@ def drop_trigger_announcements() -> None:
 
 
 def drop_announcement(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return the line, unless it is an announcement; one raises structlog.DropEvent."""
+    """Return the line. Raises structlog.DropEvent for an announcement."""
     del logger
     if method == "info" and ANNOUNCEMENT.match(str(event["event"])):
         raise structlog.DropEvent
