@@ -268,22 +268,39 @@ def test_300_bloggers_that_fail_for_the_same_cause_are_one_event_with_the_count(
     assert event["fingerprint"] == ["blogger_batch_fetch", "TikTok", "unavailable"]
 
 
-def test_a_suspended_platform_is_one_event_and_the_fetches_that_it_fails_are_none(
-    planned: int, receiver: SentryReceiver, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+def test_a_rejected_key_is_one_event_of_the_suspension_and_a_warning_of_the_gate(
+    planned: int,
+    receiver: SentryReceiver,
+    sandbox: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     sandbox.add_fault(Fault(FaultKind.INVALID_CREDENTIALS))
     with pytest.raises(AirflowException, match=rf"\d+ of {planned} bloggers failed"):
         execute(InstanceStandIn("fetch_tiktok"))
-    suspensions = [each for each in receiver.messages() if "is suspended until" in each]
-    assert len(suspensions) == len(receiver.messages()) == 1
     with pytest.raises(AirflowFailException):
         call(monkeypatch, "gate")
-    causes = {tuple(event["fingerprint"]) for event in receiver.events()}
-    assert causes == {
-        ("suspended", "TikTok", "invalid_credentials"),
-        ("blogger_batch_fetch", "TikTok", "invalid_credentials"),
-    }
-    assert len(receiver.events()) == 2
+    (failures,) = (record for record in caplog.records if "fetches of a_run failed" in record.getMessage())
+    assert failures.levelname == "WARNING"
+    assert failures.getMessage().startswith("TikTok: ")
+    assert "failed (invalid_credentials). For example: TikTok: invalid_credentials (" in failures.getMessage()
+    (event,) = receiver.events()
+    assert event["logentry"]["formatted"].startswith("TikTok is suspended until ")
+    assert event["fingerprint"] == ["suspended", "TikTok", "invalid_credentials"]
+
+
+def test_a_cause_that_suspended_the_platform_only_by_its_retry_after_stays_an_event_of_the_gate(
+    planned: int, receiver: SentryReceiver, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.add_fault(Fault(FaultKind.RATE_LIMIT, seconds=3600))
+    with pytest.raises(AirflowException, match=rf"\d+ of {planned} bloggers failed"):
+        execute(InstanceStandIn("fetch_tiktok"))
+    with pytest.raises(AirflowFailException):
+        call(monkeypatch, "gate")
+    assert [event["fingerprint"] for event in receiver.events()] == [
+        ["suspended", "TikTok", "rate_limited"],
+        ["blogger_batch_fetch", "TikTok", "rate_limited"],
+    ]
 
 
 def test_accounts_that_were_left_out_for_different_causes_are_an_event_for_each_cause(

@@ -121,6 +121,9 @@ HANDLING: dict[ErrorKind, ErrorHandling] = {
     ),
 }
 
+SUSPENDING_KINDS = frozenset(kind for kind, handling in HANDLING.items() if handling.suspends)
+"""Kinds of errors that suspend the platform, with or without a Retry-After."""
+
 
 class PlatformError(BloggerTrackingError):
     """A failed request to a platform, classified by `kind`.

@@ -18,6 +18,7 @@ from blogger_tracking.database.run_summaries import (
     read_tallies,
 )
 from blogger_tracking.database.runs import RunKey, find_run, release_stale_fetches
+from blogger_tracking.domain.platform_errors import SUSPENDING_KINDS
 from blogger_tracking.domain.run_outcome import left_out_problems, run_problems
 
 logger = logging.getLogger(__name__)
@@ -69,9 +70,11 @@ def _log_platforms(connection: Connection, run_id: int) -> None:
 
 
 def _log_failures(connection: Connection, key: RunKey, run_id: int) -> None:
-    # One ERROR record, and thus one event in Sentry, for each cause: fetches log their failures as warnings.
+    # One ERROR record, and thus one event in Sentry, for each cause: fetches log their failures as warnings. A cause
+    # that suspends the platform was an event when the suspension began.
     for failure in read_failures(connection, run_id):
-        logger.error(
+        logger.log(
+            logging.WARNING if failure.cause in SUSPENDING_KINDS else logging.ERROR,
             "%s: %s fetches of %s failed (%s). For example: %s",
             failure.platform,
             failure.fetches,
