@@ -18,8 +18,9 @@ Fetches the newest videos of every active tracked account and saves them, within
 **Fetch a blogger again**: *Clear* its instance. Nothing is charged twice.
 
 **Fetch only some bloggers**: *Trigger* with *organizations*, *platforms* or *bloggers*. A blogger that another run is
-fetching at that moment is skipped as `already_running`. A misspelt param ends the run before anything is planned, and
-so does a backfill: past slots would be charged for today's videos.
+fetching at that moment is skipped as `already_running`. A misspelt param ends the run before anything is planned.
+
+**A backfill** is refused before it has a run: past slots would be charged for today's videos.
 
 **Plan skipped accounts again**: trigger a new run. Planning the same run again returns the same plan.
 """
@@ -30,7 +31,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
-from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID, BATCH_PARAMS, gate, plan_platform
+from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID, BATCH_PARAMS, BATCH_RUN_TYPES, gate, plan_platform
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.initial_fetch_tasks import dispatch_initial_fetches
 from blogger_tracking.settings import get_settings
@@ -43,6 +44,7 @@ with DAG(
     # one before the deployment.
     schedule=CronTriggerTimetable(settings.schedule, timezone="UTC", run_immediately=timedelta()),
     catchup=False,
+    allowed_run_types=BATCH_RUN_TYPES,
     is_paused_upon_creation=False,
     max_active_runs=16,
     dagrun_timeout=timedelta(minutes=settings.run_timeout_minutes),

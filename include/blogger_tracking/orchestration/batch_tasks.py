@@ -12,6 +12,7 @@ from uuid import UUID
 
 from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.utils.types import DagRunType
 
 from blogger_tracking.domain.fan_out import fetch_task_id
 from blogger_tracking.domain.models import Platform
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
     from blogger_tracking.database.run_plans import RunScope
 
-_BACKFILL = "backfill"
+_BACKFILL = DagRunType.BACKFILL_JOB.value
 BATCH_DAG_ID = "blogger_batch_fetch"
+BATCH_RUN_TYPES = [run_type.value for run_type in DagRunType if run_type is not DagRunType.BACKFILL_JOB]
+"""Types of runs that Airflow may create: all but a backfill."""
 
 # The triggerer validates the params against their schemas for every task instance; the newest draft takes three times
 # as long as this one.
@@ -98,7 +101,9 @@ def gate() -> None:
 def require_plannable(dag_run: DagRunProtocol) -> None:
     """Raise AirflowFailException for a backfill, and for a conf with a key that is no param of the DAG.
 
-    Airflow checks the values of params, and ignores keys that it does not know.
+    Airflow checks the values of params, and ignores keys that it does not know. Airflow refuses a backfill by
+    `BATCH_RUN_TYPES` before the backfill has a run. The run of an older backfill, which Airflow accepted before the DAG
+    named its types of runs, ends here.
     """
     if dag_run.run_type == _BACKFILL:
         raise AirflowFailException(

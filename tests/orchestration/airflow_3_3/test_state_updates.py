@@ -21,8 +21,6 @@ from airflow.api_fastapi.execution_api.datamodels.taskinstance import (
     TISuccessStatePayload,
 )
 from airflow.api_fastapi.execution_api.routes import task_instances
-from airflow.models import import_all_models
-from airflow.models.base import Base
 from airflow.models.dag import DagModel
 from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
@@ -38,13 +36,11 @@ from starlette.applications import Starlette
 from blogger_tracking.orchestration.airflow_3_3 import state_updates
 from blogger_tracking.orchestration.airflow_3_3.state_updates import PREPARE
 from blogger_tracking.settings import get_settings
-from tests.support.database_server import DatabaseServer
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.execution_api.datamodels.taskinstance import TIStateUpdate
 
 PLUGIN = Path(__file__).parents[3] / "plugins" / "blogger_plugin.py"
-DATABASE = "airflow_state_updates"
 INSTANCE = UUID(int=7)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -90,19 +86,6 @@ ROWS = {
     },
 }
 """Columns of the rows that have no default."""
-
-
-@pytest.fixture(scope="module")
-def metadata(server: DatabaseServer) -> Iterator[str]:
-    """Yield the connection string of a database with Airflow's tables, without their foreign keys' checks."""
-    server.execute(f"create database {DATABASE}")
-    conninfo = server.conninfo(DATABASE)
-    import_all_models()  # type: ignore[no-untyped-call] # as Airflow declares it
-    engine = create_engine("postgresql+psycopg2://", connect_args=conninfo_to_dict(conninfo))
-    Base.metadata.create_all(engine)
-    engine.dispose()
-    yield conninfo
-    server.execute(f"drop database {DATABASE} with (force)")
 
 
 class MetadataDatabase:
