@@ -15,8 +15,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from blogger_tracking.database import migrate
 from blogger_tracking.database.connections import LONG_ANSWER_SECONDS, bounded_transaction, connect, open_pool
 from blogger_tracking.database.invariants import check_invariants
+from blogger_tracking.database.migrate import Migration, apply_migrations, known_migrations
 from blogger_tracking.domain.errors import BloggerTrackingError, DatabaseStateError
 from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
@@ -24,6 +26,7 @@ from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, plan, succeed
 from tests.support.pgbouncer import PgBouncer, needs_pgbouncer
 from tests.support.silent_proxy import SilentProxy
+from tests.support.waiting import wait_until
 
 TIMEOUT_SECONDS = 1.2
 """A session that is idle within a transaction is ended after a quarter, a lock is waited for half as long."""
@@ -236,6 +239,50 @@ def test_a_connection_for_long_statements_waits_for_its_first_answer_only_as_lon
         cut_at(proxy, b"select 1")
         done = in_background(lambda: work(address))
         assert isinstance(done.exception(PATIENCE_SECONDS), DatabaseStateError)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(b"pg_advisory_xact_lock", id="before the lock"),
+        pytest.param(b"to_regclass('blogger_tracking.schema_migrations')", id="with the lock"),
+        pytest.param(b"insert into blogger_tracking.schema_migrations", id="in the middle of a migration"),
+    ],
+)
+def test_a_migration_whose_line_is_cut_lets_the_next_one_migrate(
+    server: DatabaseServer,
+    database: str,
+    admin: psycopg.Connection,
+    folder: Path,
+    statement: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = Migration("29990101000000", "later", "create table blogger_tracking.later ()")
+    known = (*known_migrations(), later)
+    monkeypatch.setattr(migrate, "known_migrations", lambda: known)
+
+    def work(address: str) -> None:
+        with connect(address) as connection:
+            apply_migrations(connection)
+
+    with direct_line(server, folder) as (proxy, conninfo):
+        reached = cut_at(proxy, statement)
+        cut = in_background(lambda: work(make_conninfo(conninfo, user="postgres", dbname=database)))
+        assert reached.wait(PATIENCE_SECONDS)
+        wait_until(lambda: not has_other_transactions(admin), PATIENCE_SECONDS)
+        assert apply_migrations(admin) == [str(later)]
+        assert isinstance(cut.exception(PATIENCE_SECONDS), DatabaseStateError)
+
+
+def has_other_transactions(connection: psycopg.Connection) -> bool:
+    """Return True if another session of the database is in a transaction."""
+    others = """
+        select
+        from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+          and xact_start is not null
+    """
+    return bool(connection.execute(others).rowcount)
 
 
 def test_a_connection_that_the_server_ended_while_idle_is_replaced_before_it_is_used(

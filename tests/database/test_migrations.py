@@ -16,7 +16,9 @@ from psycopg_pool import ConnectionPool
 from blogger_tracking.database import migrate
 from blogger_tracking.database.connections import connect, open_pool
 from blogger_tracking.database.migrate import Migration, apply_migrations, known_migrations
+from blogger_tracking.database.uninstall import read_contents, uninstall
 from blogger_tracking.domain.errors import DatabaseStateError
+from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import plan
@@ -33,6 +35,15 @@ def empty(server: DatabaseServer) -> Iterator[Connection]:
     with connect(server.conninfo(name)) as connection:
         yield connection
     server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a statement of the pipeline take 1.2 seconds, and a transaction wait 0.6 seconds for a lock."""
+    monkeypatch.setenv("BLOGGER_TRACKING_DATABASE_TIMEOUT_SECONDS", "1.2")
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 def test_files_are_named_as_the_supabase_cli_names_them() -> None:
@@ -64,6 +75,52 @@ def test_a_failed_migration_is_rolled_back_and_the_ones_before_it_stay(
         apply_migrations(empty)
     tables = "select to_regclass('half'), to_regclass('blogger_tracking.organizations')"
     assert empty.execute(tables).fetchone() == (None, "blogger_tracking.organizations")
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param("lock table blogger_tracking.videos in access share mode", id="a table"),
+        pytest.param(
+            "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.migrations', 0))", id="another migration"
+        ),
+    ],
+)
+@pytest.mark.usefixtures("short_timeouts")
+def test_a_migration_gives_up_its_wait_for_a_lock_and_says_what_was_kept(
+    server: DatabaseServer, database: str, admin: Connection, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    later = Migration("29990101000000", "later", "alter table blogger_tracking.videos add column later integer")
+    known = (*known_migrations(), later)
+    monkeypatch.setattr(migrate, "known_migrations", lambda: known)
+    with psycopg.connect(server.conninfo(database)) as other:
+        other.execute(held.encode())
+        with pytest.raises(
+            DatabaseStateError, match=r"not granted within 0\.6 s.* the migrations before it stay applied.* again"
+        ):
+            apply_migrations(admin)
+    assert apply_migrations(admin) == [str(later)]
+
+
+@pytest.mark.usefixtures("short_timeouts")
+def test_the_removal_gives_up_its_wait_for_a_table_in_use_and_removes_nothing(
+    server: DatabaseServer, database: str, admin: Connection
+) -> None:
+    with psycopg.connect(server.conninfo(database)) as other:
+        other.execute("lock table blogger_tracking.videos in access share mode")
+        with pytest.raises(DatabaseStateError, match=r"not granted within 0\.6 s.* Nothing was removed"):
+            uninstall(admin)
+    assert read_contents(admin) is not None
+
+
+@pytest.mark.usefixtures("short_timeouts")
+def test_a_migration_may_take_longer_than_a_statement_of_the_pipeline(
+    admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Migration("29990101000000", "slow", "select pg_sleep(1.5)")
+    known = (*known_migrations(), slow)
+    monkeypatch.setattr(migrate, "known_migrations", lambda: known)
+    assert apply_migrations(admin) == [str(slow)]
 
 
 def test_a_database_newer_than_the_code_is_rejected(admin: Connection, pipeline_conninfo: str) -> None:

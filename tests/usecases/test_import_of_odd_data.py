@@ -23,6 +23,7 @@ from blogger_tracking.database.schema_checks import (
 )
 from blogger_tracking.domain.checks import Status
 from blogger_tracking.domain.errors import DatabaseStateError
+from blogger_tracking.settings import get_settings
 from blogger_tracking.usecases.import_legacy import check_legacy, import_legacy
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
@@ -35,6 +36,14 @@ from tests.support.pgbouncer import MISSING, PROGRAM, PgBouncer
 def invariants_hold(admin: Connection) -> Iterator[None]:
     yield
     assert not any(check_invariants(admin).values())
+
+
+@pytest.fixture
+def default_settings_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the settings of the test once its environment variables are gone."""
+    yield
+    monkeypatch.undo()
+    get_settings.cache_clear()
 
 
 @pytest.mark.usefixtures("tracker")
@@ -346,6 +355,44 @@ def test_a_connection_that_ends_stops_the_import_with_a_sentence_and_the_next_go
         with pytest.raises(DatabaseStateError, match=r"The import stopped at statistics, rows 8 to 14 .* was kept"):
             import_legacy(connection, end_connection, 7)
     assert counts(run_import(admin), "statistics").unchanged == 7
+
+
+def shorten_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the transactions that begin from now on wait 0.6 seconds for a lock."""
+    monkeypatch.setenv("BLOGGER_TRACKING_DATABASE_TIMEOUT_SECONDS", "1.2")
+    get_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("default_settings_afterwards")
+def test_an_import_gives_up_its_wait_for_a_table_in_use_and_the_next_goes_on(
+    admin: Connection, tracker: Tracker, server: DatabaseServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tracker)
+    with psycopg.connect(server.conninfo(database)) as other:
+
+        def use_table(line: str) -> None:
+            if line.startswith("statistics: 7 "):
+                other.execute("lock table blogger_tracking.video_statistics in share mode")
+                shorten_timeouts(monkeypatch)
+
+        with pytest.raises(
+            DatabaseStateError, match=r"not granted within 0\.6 s.* The rows imported before stay.* again"
+        ):
+            import_legacy(admin, use_table, 7)
+    assert counts(run_import(admin), "statistics").unchanged == 7
+
+
+@pytest.mark.usefixtures("tracker", "default_settings_afterwards")
+def test_an_import_gives_up_its_wait_for_another_that_reads_the_views(
+    admin: Connection, server: DatabaseServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_timeouts(monkeypatch)
+    with psycopg.connect(server.conninfo(database)) as other:
+        other.execute("select pg_advisory_xact_lock(hashtextextended('blogger_tracking.import', 0))")
+        with pytest.raises(DatabaseStateError, match=r"another migration or import .* Nothing was imported"):
+            import_legacy(admin, quiet)
+        with pytest.raises(DatabaseStateError, match=r"another migration or import .* Nothing was changed"):
+            check_legacy(admin)
 
 
 @pytest.mark.skipif(PROGRAM is None, reason=MISSING)

@@ -17,6 +17,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from blogger_tracking.database.legacy_views import find_problems
+from blogger_tracking.database.long_transactions import long_transaction
 from blogger_tracking.database.rows import fetch_one, fetch_values
 from blogger_tracking.database.sql_files import read_sql
 from blogger_tracking.domain.comparison import DATE_TOLERANCE, SMALLEST_COUNT_DIFFERENCE, Window
@@ -114,7 +115,7 @@ def comparing(connection: Connection) -> Generator[None]:
     Raises DatabaseStateError for a view that the database cannot read.
     """
     try:
-        with connection.transaction():
+        with long_transaction(connection, "Nothing was compared."):
             connection.execute("set transaction isolation level repeatable read, read only")
             connection.execute(_PREPARE)
             yield

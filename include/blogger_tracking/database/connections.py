@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg import Connection, Pipeline, sql
+from psycopg import Connection, Pipeline
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.bounded_answers import bound_answers
 from blogger_tracking.database.bounded_pool import BoundedPool
+from blogger_tracking.database.long_transactions import WAIT_LIMITS, limit_transaction
 from blogger_tracking.database.migrate import missing_versions, recorded_versions, unknown_versions
 from blogger_tracking.database.rows import fetch_value
 from blogger_tracking.domain.errors import DatabaseStateError
@@ -47,10 +48,8 @@ _CLIENT_GRACE = 1.25
 LONG_ANSWER_SECONDS = 4 * 3600.0
 """Longest wait for an answer to a statement that reads or writes whole tables: of migrations, imports and checks."""
 
-# Limits of a transaction, as shares of `database_timeout_seconds`. They are local to the transaction, because a
-# transaction-mode pooler keeps no setting of a session, and refuses most settings at the start of a session. A session
-# that holds locks and vanishes is ended before those who wait for its locks give up.
-_LIMITS = {"idle_in_transaction_session_timeout": 0.25, "lock_timeout": 0.5, "statement_timeout": 1.0}
+# Limits of a transaction, as shares of `database_timeout_seconds`.
+_LIMITS = {**WAIT_LIMITS, "statement_timeout": 1.0}
 
 # Within a pipeline a session that waits for its client does not count as idle: only the limit of the whole transaction
 # ends the session. Postgres has that limit from version 17 on.
@@ -146,7 +145,7 @@ def bounded_transaction(connection: Connection) -> Generator[None]:
     """
     with connection.transaction():
         with connection.pipeline():
-            _limit_transaction(connection, _LIMITS)
+            limit_transaction(connection, _LIMITS)
         yield
 
 
@@ -163,7 +162,7 @@ def pipelined_transaction(connection: Connection) -> Generator[Pipeline]:
     try:
         with connection.pipeline() as pipeline:
             connection.execute("begin isolation level read committed")
-            _limit_transaction(connection, _pipeline_limits(connection))
+            limit_transaction(connection, _pipeline_limits(connection))
             yield pipeline
             connection.execute("commit")
     except BaseException:
@@ -193,14 +192,6 @@ def sees_canary(connection: Connection) -> bool:
         return bool(fetch_value(connection, _CANARY) == 1)
     except psycopg.errors.InsufficientPrivilege:
         return False
-
-
-def _limit_transaction(connection: Connection, limits: Mapping[str, float]) -> None:
-    # `set local` and no query, after which the isolation level of the transaction could not be chosen any more.
-    seconds = get_settings().database_timeout_seconds
-    for name, share in limits.items():
-        milliseconds = round(seconds * share * 1000)
-        connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(milliseconds)))
 
 
 def _answer_seconds() -> float:

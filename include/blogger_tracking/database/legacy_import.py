@@ -21,6 +21,7 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from blogger_tracking.database.legacy_views import COLUMNS
+from blogger_tracking.database.long_transactions import long_transaction
 from blogger_tracking.database.rows import fetch_one, fetch_value, fetch_values
 from blogger_tracking.database.sql_files import read_sections, split_statements
 from blogger_tracking.domain.errors import DatabaseStateError
@@ -244,10 +245,10 @@ def require_own_rows(connection: Connection, import_id: UUID) -> None:
 def import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:
     """Bring over the rows with these numbers, in one transaction.
 
-    Raises DatabaseStateError if another import has replaced the staged rows.
+    Raises DatabaseStateError if another import has replaced the staged rows, or if a lock is not granted in time.
     """
     numbers = {"first": first, "last": last}
-    with connection.transaction():
+    with long_transaction(connection, "The rows imported before stay, and the next import takes the rest."):
         require_own_rows(connection, import_id)
         for statement in step.statements:
             connection.execute(statement, numbers)

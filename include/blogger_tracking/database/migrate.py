@@ -17,6 +17,7 @@ from importlib.resources.abc import Traversable
 import psycopg
 from psycopg import Connection
 
+from blogger_tracking.database.long_transactions import long_transaction
 from blogger_tracking.database.rows import fetch_value, fetch_values
 from blogger_tracking.domain.errors import DatabaseStateError
 
@@ -41,6 +42,8 @@ values ('{version}', '{name}', '{sha256}');
 """
 
 _LOCK_MIGRATIONS = "select pg_advisory_xact_lock(hashtextextended('blogger_tracking.migrations', 0))"
+
+_KEPT = "The transaction in progress was rolled back; the migrations before it stay applied."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,15 @@ def apply_migrations(connection: Connection) -> list[str]:
     The connection must be in autocommit mode and may create schemas and roles. With nothing to apply, nothing is
     changed.
 
-    Raises DatabaseStateError if the database has migrations that this code lacks, or if a migration fails; the
-    migrations before the failed one stay applied.
+    Raises DatabaseStateError if the database has migrations that this code lacks, or if a migration fails or waits for
+    a lock for too long; the migrations before the failed one stay applied.
     """
     applied: list[str] = []
-    with connection.transaction():
+    with long_transaction(connection, _KEPT):
         connection.execute(_LOCK_MIGRATIONS)
         _prepare(connection)
     for migration in known_migrations():
-        with connection.transaction():
+        with long_transaction(connection, _KEPT):
             connection.execute(_LOCK_MIGRATIONS)
             if migration.version in recorded_versions(connection):
                 continue
@@ -156,6 +159,9 @@ def _apply(connection: Connection, migration: Migration) -> None:
     try:
         connection.execute(migration.sql.encode())
         connection.execute(_RECORD, (migration.version, migration.name, migration.sha256))
+    except psycopg.errors.LockNotAvailable:
+        # Nothing is wrong with the migration: the transaction reports who may hold the lock.
+        raise
     except psycopg.Error as error:
         raise DatabaseStateError(
             f"Migration {migration} failed and was rolled back; the migrations before it stay applied. "

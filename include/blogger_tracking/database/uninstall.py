@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import Connection
 
+from blogger_tracking.database.long_transactions import long_transaction
 from blogger_tracking.database.rows import fetch_value, fetch_values
 from blogger_tracking.domain.errors import DatabaseStateError
 
@@ -141,10 +142,10 @@ def uninstall(connection: Connection) -> list[str]:
 
     A role stays if another database of the server uses the role, or if this login may not drop it. The connection must
     be in autocommit mode.
-    Raises DatabaseStateError as `require_removable` does, or for a login that does not own the schema; then nothing was
-    removed.
+    Raises DatabaseStateError as `require_removable` does, for a login that does not own the schema, or for tables that
+    are in use for too long; then nothing was removed.
     """
-    with _owner_required(), connection.transaction():
+    with _owner_required(), long_transaction(connection, "Nothing was removed."):
         require_removable(connection)
         connection.execute(_DROP_SCHEMA)
         if fetch_value(connection, _AUTH_IS_STAND_IN):

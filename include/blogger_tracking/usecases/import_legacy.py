@@ -27,6 +27,7 @@ from blogger_tracking.database.legacy_import import (
     stage,
 )
 from blogger_tracking.database.legacy_views import find_problems
+from blogger_tracking.database.long_transactions import long_transaction
 from blogger_tracking.database.statistics_partitions import create_partition
 from blogger_tracking.domain.errors import DatabaseStateError
 
@@ -54,7 +55,7 @@ def check_legacy(connection: Connection) -> ImportReport:
     _require_views(connection)
     with (
         _explained("The views legacy_… cannot be read. Nothing was changed.", "Correct the view that Postgres names"),
-        connection.transaction(force_rollback=True),
+        long_transaction(connection, "Nothing was changed.", force_rollback=True),
     ):
         stage(connection)
         return _read_report(connection)
@@ -74,7 +75,7 @@ def import_legacy(
     progress("Reading the views")
     with (
         _explained("The views legacy_… cannot be read. Nothing was imported.", "Correct the view that Postgres names"),
-        connection.transaction(),
+        long_transaction(connection, "Nothing was imported."),
     ):
         import_id = stage(connection)
         # In the same transaction: another import may replace the staged rows right after it.
@@ -87,7 +88,7 @@ def import_legacy(
             progress(f"{step.label}: {last:,} of {rows[step.view]:,} rows")
     with (
         _explained("Everything was imported, but there is no report.", "Import again for one"),
-        connection.transaction(),
+        long_transaction(connection, "Everything was imported, but there is no report."),
     ):
         require_own_rows(connection, import_id)
         report = _read_report(connection)
@@ -134,7 +135,7 @@ def _create_partitions(connection: Connection, import_id: UUID) -> None:
     The default partition takes the rows of a month whose partition cannot be created while the tables are in use.
     """
     with _explained("Nothing was imported.", "Remove the cause and import again. Postgres reports"):
-        with connection.transaction():
+        with long_transaction(connection, "Nothing was imported."):
             require_own_rows(connection, import_id)
             months = read_staged_months(connection)
         for month in months:
