@@ -112,20 +112,6 @@ def in_background(work: Callable[[], object]) -> Future[object]:
     return future
 
 
-def cut_at(proxy: SilentProxy, statement: bytes) -> threading.Event:
-    """Cut the line when the client sends a statement, which the server does not get; return an event of the cut."""
-    reached = threading.Event()
-
-    def is_cut(data: bytes) -> bool:
-        if statement not in data.lower() or reached.is_set():
-            return False
-        reached.set()
-        return True
-
-    proxy.is_cut = is_cut
-    return reached
-
-
 def go_on(work: Callable[[], object]) -> None:
     """Do work that waits for the locks of the lost session; like an instance in Airflow, it may fail once.
 
@@ -150,7 +136,7 @@ def test_a_line_cut_in_the_middle_of_planning_holds_up_other_work_for_a_bounded_
     build.track(build.organization())
     proxy, cut_pool = line
     # The lock of all usages is held by then.
-    reached = cut_at(proxy, b"insert into blogger_tracking.runs")
+    reached = proxy.cut_at(b"insert into blogger_tracking.runs")
     cut = in_background(lambda: plan(cut_pool))
     assert reached.wait(PATIENCE_SECONDS)
     go_on(lambda: succeed_first(others))
@@ -175,7 +161,7 @@ def test_a_line_cut_in_the_middle_of_claiming_lets_another_attempt_claim(
     build.track(build.organization())
     (fetch_id,) = fetch_ids(others, plan(others))
     proxy, cut_pool = line
-    reached = cut_at(proxy, statement)
+    reached = proxy.cut_at(statement)
     cut = in_background(lambda: claim(cut_pool, fetch_id))
     assert reached.wait(PATIENCE_SECONDS)
     go_on(lambda: succeed(others, claim(others, fetch_id), returned=5))
@@ -190,7 +176,7 @@ def test_a_line_cut_in_the_middle_of_saving_saves_all_or_nothing_and_the_next_at
     (fetch_id,) = fetch_ids(others, plan(others))
     proxy, cut_pool = line
     claimed = claim(cut_pool, fetch_id)
-    reached = cut_at(proxy, b"insert into blogger_tracking.video_statistics")
+    reached = proxy.cut_at(b"insert into blogger_tracking.video_statistics")
     cut = in_background(lambda: succeed(cut_pool, claimed, returned=5))
     assert reached.wait(PATIENCE_SECONDS)
     go_on(lambda: succeed(others, claim(others, fetch_id), returned=5))
@@ -204,7 +190,7 @@ def test_a_line_that_is_silent_after_the_login_opens_no_pool_and_ends_with_an_er
     server: DatabaseServer, database: str, folder: Path, statement: bytes
 ) -> None:
     with direct_line(server, folder) as (proxy, conninfo):
-        cut_at(proxy, statement)
+        proxy.cut_at(statement)
         opened = in_background(lambda: open_pool(make_conninfo(conninfo, user="pipeline_login", dbname=database)))
         # A cache of the process keeps this error for the threads that wait for the pool, too.
         assert isinstance(opened.exception(PATIENCE_SECONDS), DatabaseStateError)
@@ -220,7 +206,7 @@ def test_each_statement_of_a_connection_outside_a_pool_waits_for_a_bounded_time(
             connection.execute("select 2")
 
     with direct_line(server, folder) as (proxy, conninfo):
-        reached = cut_at(proxy, statement)
+        reached = proxy.cut_at(statement)
         done = in_background(lambda: work(conninfo))
         assert isinstance(done.exception(PATIENCE_SECONDS), DatabaseStateError)
         assert reached.is_set()
@@ -236,7 +222,7 @@ def test_a_connection_for_long_statements_waits_for_its_first_answer_only_as_lon
     with direct_line(server, folder) as (proxy, conninfo):
         address = make_conninfo(conninfo, user="pipeline_login", dbname=database)
         work(address)
-        cut_at(proxy, b"select 1")
+        proxy.cut_at(b"select 1")
         done = in_background(lambda: work(address))
         assert isinstance(done.exception(PATIENCE_SECONDS), DatabaseStateError)
 

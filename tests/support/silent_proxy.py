@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,22 @@ class SilentProxy(WireProxy):
         self.is_cut: Callable[[bytes], bool] = lambda _data: False
         self._silent: set[socket.socket] = set()
         self._held: list[socket.socket] = []
+
+    def cut_at(self, statement: bytes) -> threading.Event:
+        """Cut the first connection whose client sends a statement, in lower case; return an event of the cut.
+
+        The server does not get the statement.
+        """
+        reached = threading.Event()
+
+        def is_cut(data: bytes) -> bool:
+            if statement not in data.lower() or reached.is_set():
+                return False
+            reached.set()
+            return True
+
+        self.is_cut = is_cut
+        return reached
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from airflow.models.taskinstance import TaskInstance
@@ -19,6 +21,7 @@ from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import new_key, plan
+from tests.support.silent_proxy import SilentProxy
 
 
 def instance(dag_run_id: str, map_index: int = 0, dag_id: str = BATCH_DAG_ID) -> TaskInstance:
@@ -32,11 +35,28 @@ def instance(dag_run_id: str, map_index: int = 0, dag_id: str = BATCH_DAG_ID) ->
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch, server: DatabaseServer, database: str) -> Iterator[None]:
     """Point the Connection at the test's database."""
-    address = f"postgresql://pipeline_login@/{database}?host={str(server.socket.parent).replace('/', '%2F')}"
-    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", address)
+    set_connection(monkeypatch, server.socket.parent, database)
     labels.clear_label_cache()
     yield
     labels.clear_label_cache()
+
+
+@pytest.fixture
+def silent_proxy(monkeypatch: pytest.MonkeyPatch, server: DatabaseServer, database: str) -> Iterator[SilentProxy]:
+    """Point the Connection at a proxy in front of the test's database."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bt-") as folder,
+        SilentProxy(Path(folder), server.socket) as proxy,
+    ):
+        set_connection(monkeypatch, Path(folder), database)
+        labels.clear_label_cache()
+        yield proxy
+    labels.clear_label_cache()
+
+
+def set_connection(monkeypatch: pytest.MonkeyPatch, folder: Path, database: str) -> None:
+    address = f"postgresql://pipeline_login@/{database}?host={str(folder).replace('/', '%2F')}"
+    monkeypatch.setenv("AIRFLOW_CONN_BLOGGER_DB", address)
 
 
 def key_of(dag_run_id: str) -> RunKey:
@@ -88,6 +108,24 @@ def test_a_database_that_does_not_respond_delays_a_run_once_by_the_timeout(
     assert len(connections) == 1
     assert [each.rendered_map_index for each in created] == [str(index) for index in range(20)]
     labels.clear_label_cache()
+
+
+def test_a_database_that_is_silent_after_the_login_costs_one_run_its_labels_and_no_other_run(
+    silent_proxy: SilentProxy, build: DatabaseBuilder, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.track(build.organization())
+    dag_run_id = new_key().dag_run_id
+    plan(pool, key_of(dag_run_id))
+    cut = silent_proxy.cut_at(b"begin")
+    monkeypatch.setattr(labels, "QUERY_SECONDS", 0.3)
+    first = instance("silent")
+    labels.label_instance(first)
+    assert cut.wait(10)
+    monkeypatch.setattr(labels, "QUERY_SECONDS", 10)
+    second = instance(dag_run_id)
+    labels.label_instance(second)
+    assert first.rendered_map_index == "0"
+    assert str(second.rendered_map_index).startswith("TikTok")
 
 
 def test_a_missing_connection_raises_no_error_and_leaves_the_number_as_label(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from blogger_tracking.database.bounded_answers import bound_answers
 from blogger_tracking.database.runs import RunKey, find_run, read_instances
 from blogger_tracking.orchestration.batch_tasks import BATCH_DAG_ID
 from blogger_tracking.orchestration.connected_services import BLOGGER_DB, database_opener
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 QUERY_SECONDS = 2
-"""Seconds that the scheduler waits for the labels of a run; afterwards the instances get no labels."""
+"""Seconds that the scheduler waits for the labels of a run; afterwards the instances get no labels.
+
+The query's own thread waits as long for each answer of the database, so that a silent database does not keep the
+thread from the next run.
+"""
 
 CONNECT_SECONDS = 2
 """Connection time-out of the query, the shortest that libpq accepts. Only the query's own thread waits that long."""
@@ -74,6 +79,7 @@ def _labels_of(key: RunKey) -> dict[tuple[str, int], str]:
 def _read_labels(key: RunKey) -> dict[tuple[str, int], str]:
     open_connection = database_opener(BLOGGER_DB)
     with open_connection(connect_timeout=CONNECT_SECONDS, prepare_threshold=None) as connection:
+        bound_answers(connection, QUERY_SECONDS)
         connection.execute("select set_config('statement_timeout', %s, true)", (f"{QUERY_SECONDS}s",))
         run_id = find_run(connection, key)
         instances = [] if run_id is None else read_instances(connection, run_id)
