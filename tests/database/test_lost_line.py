@@ -185,6 +185,21 @@ def test_a_line_cut_in_the_middle_of_saving_saves_all_or_nothing_and_the_next_at
     assert not any(check_invariants(admin).values())
 
 
+def test_a_held_connection_that_is_already_closed_does_not_end_the_watch_over_the_others(
+    line: tuple[SilentProxy, ConnectionPool],
+) -> None:
+    def work() -> None:
+        with cut_pool.connection() as connection:
+            connection.execute("select 2")
+
+    proxy, cut_pool = line
+    cut_at(proxy, b"select 2")
+    with cut_pool.connection() as held:
+        held.close()
+        # Held later, so that the time of the closed connection is over first.
+        assert gives_up(in_background(work))
+
+
 @pytest.mark.parametrize("statement", [b"select 1", b"to_regnamespace"])
 def test_a_line_that_is_silent_after_the_login_opens_no_pool_and_ends_with_an_error_that_threads_share(
     server: DatabaseServer, database: str, folder: Path, statement: bytes

@@ -15,6 +15,7 @@ import time
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -88,9 +89,8 @@ class BoundedPool(ConnectionPool):
                 del self._deadlines[connection]
                 # The waiting thread gets the error, and reports it if no retry follows.
                 logger.warning(
-                    "Closed a connection to the database that had no answer or was held for %.0f s. Nothing of its "
-                    "transaction was saved; the work is tried again later.",
-                    self._longest_seconds,
+                    "Closed a connection to the database that had no answer or was held for too long. Nothing of its "
+                    "transaction was saved; the work is tried again later."
                 )
                 _shut_down(connection)
 
@@ -100,6 +100,6 @@ def _shut_down(connection: Connection) -> None:
     try:
         with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
             duplicate.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        # The connection was closed meanwhile.
+    except (OSError, psycopg.Error):
+        # The connection was closed meanwhile. psycopg reports that with an error of its own.
         return
