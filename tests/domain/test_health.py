@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -154,6 +154,12 @@ def test_a_condition_holds_beyond_its_threshold_and_not_before(
     (alert,) = find_alerts(sick, LIMITS)
     assert (alert.name, alert.message) == (name, message)
     assert find_alerts(healthy, LIMITS) == []
+
+
+def test_a_time_of_a_session_in_another_zone_is_told_in_utc() -> None:
+    since = datetime(2026, 5, 5, 8, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    (alert,) = find_alerts(replace(HEALTHY, queues=[queue(since)]), LIMITS)
+    assert alert.message == "7 messages wait in thumbnail_queue, the oldest since 2026-05-05 03:00 UTC."
 
 
 def test_every_condition_is_in_these_examples() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from blogger_tracking.domain.models import Platform
@@ -236,7 +236,8 @@ def _low_units(health: Health, limits: Thresholds) -> Iterator[Alert]:
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    # A time that Postgres returns is in the zone of its session.
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _duration(duration: timedelta) -> str:
