@@ -157,6 +157,19 @@ def test_every_suspension_is_an_event_also_the_second_within_the_hour(started: S
     assert {tuple(event["fingerprint"]) for event in started.events()} == {("suspended", "TikTok")}
 
 
+def test_an_alert_without_a_rule_of_its_own_is_one_event_in_an_hour(
+    started: SentryReceiver, later: SimpleNamespace
+) -> None:
+    for media_id in range(300):
+        alerts.warning("Skipped the video %s.", media_id)
+    flush_sentry()
+    assert started.messages() == ["Skipped the video 0."]
+    later.now += 3600
+    alerts.warning("Skipped the video %s.", "later")
+    flush_sentry()
+    assert started.messages()[1:] == ["Skipped the video later."]
+
+
 def test_local_variables_command_lines_and_addresses_of_requests_are_never_sent(
     started: SentryReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,7 +107,9 @@ class _Repetitions:
         self._sent_at: dict[tuple[str, ...], float] = {}
 
     def drop(self, event: Event, hint: Hint) -> Event | None:
-        """Return the event, or None for a repetition. An alert is never one: alerts are sent once by their rule.
+        """Return the event, or None for a repetition.
+
+        An alert with a fingerprint is never a repetition: the code that logs such an alert does so once by a rule.
 
         The cause is the `fingerprint` of a log record that has one, by which Sentry groups the events, too; else the
         text of the record without its arguments, and the type of the exception. A record with a `run` has a cause for
@@ -120,7 +122,7 @@ class _Repetitions:
         run = getattr(record, "run", None)
         if run and fingerprint:
             event["event_id"] = _id_in_run(run, fingerprint)
-        if isinstance(record, logging.LogRecord) and record.name != ALERTS_LOGGER:
+        if isinstance(record, logging.LogRecord) and not (fingerprint and record.name == ALERTS_LOGGER):
             kind = record.exc_info[0] if record.exc_info else None
             cause = (record.name, *(fingerprint or (str(record.msg), kind.__qualname__ if kind else "")), str(run))
             now = time.monotonic()
