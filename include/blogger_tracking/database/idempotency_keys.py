@@ -17,8 +17,14 @@ from blogger_tracking.domain.request_errors import InProgressError, KeyReusedErr
 KEPT_FOR = timedelta(hours=24)
 """Lifetime of a key, as promised in the contract of the HTTP API."""
 
-ABANDONED_AFTER = timedelta(minutes=2)
-"""Age of a request in progress whose process is presumed dead; a repetition may then take its place."""
+ABANDONED_AFTER = timedelta(minutes=15)
+"""Age of a request in progress whose process is presumed dead; a repetition may then take its place.
+
+Longer than the slowest addition that is still at work, so that a repetition does not pay for a second look-up. With the
+default settings, a request to a platform takes at most 3 tries of 15 s to connect and 15 s to respond, and 2 waits for
+a Retry-After of 60 s: 210 s. A look-up on YouTube may need two such requests: 7 minutes. The rest is for the turn in
+the rate limit, the database and the calls of Airflow's REST API.
+"""
 
 
 @dataclass(frozen=True, slots=True)
