@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from urllib3.exceptions import HTTPError
 
+from blogger_tracking.bounded_responses import bound_responses
 from blogger_tracking.domain.errors import BloggerTrackingError
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class AirflowApi:
     """One Airflow API server, with one service account. Thread-safe.
 
     A wrapper of Airflow's official client, which lacks the login: the access token is kept until Airflow rejects it,
-    and then renewed. At most CONCURRENT_REQUESTS run at once; further requests wait for up to `timeout_seconds`,
-    as does a request for the login that another one has begun. Requests are not retried and redirects are not
-    followed, so that each request ends within about `timeout_seconds` after its wait; the client's default is three
-    retries. Responses are read here, because the client's model of a DAG run rejects the whole response if any field
-    has a value that the client's version does not know.
+    and then renewed. At most CONCURRENT_REQUESTS run at once; further requests wait for up to `timeout_seconds`, as
+    does a request for the login that another one has begun. Requests are not retried and redirects are not followed,
+    and the connection and the whole response share one timeout, so that each request ends within about
+    `timeout_seconds` after its wait; the client's default is three retries. Responses are read here, because the
+    client's model of a DAG run rejects the whole response if any field has a value that the client's version does not
+    know.
 
     `base_url` is the address without `/api/v2`. All methods raise AirflowApiError.
     """
@@ -176,7 +178,9 @@ class AirflowApi:
         with self._lock:
             if self._dag_runs is None:
                 configuration = Configuration(host=self.base_url.rstrip("/"), retries=False)
-                self._dag_runs = DagRunApi(ApiClient(configuration))
+                client = ApiClient(configuration)
+                bound_responses(client.rest_client.pool_manager)
+                self._dag_runs = DagRunApi(client)
             return self._dag_runs
 
     def _send(self, call: _Call, *arguments: object) -> tuple[int, bytes]:

@@ -19,6 +19,7 @@ from blogger_tracking.settings import get_settings
 from tests.orchestration.conftest import Emitted, InstanceStandIn
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.posted_bodies import PostedBodies
+from tests.support.scripted_server import Scripted, ScriptedServer
 from tests.support.silent_server import SilentServer
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -131,6 +132,17 @@ def test_the_error_of_a_webhook_names_the_connection_and_not_its_address(
     assert "very-secret" not in str(refused.value)
     assert secret not in str(unreachable.value)
     assert unreachable.value.__suppress_context__, "Sentry would send the text of the suppressed exception"
+
+
+def test_a_webhook_whose_headers_drip_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_notifier, "TIMEOUT_SECONDS", 0.3)
+    with ScriptedServer() as server:
+        server.play(Scripted(drip_headers=True))
+        fields = {"conn_type": "http", "host": f"{server.url}/hook"}
+        monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(fields))
+        with pytest.raises(ConfigurationError, match="ReadTimeout"):
+            WebhookNotifier(text="any").notify({})
+        assert len(server.asked) == 1
 
 
 def test_a_webhook_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

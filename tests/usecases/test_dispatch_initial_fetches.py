@@ -24,6 +24,7 @@ from blogger_tracking.usecases.plan_initial_fetch import plan_initial_fetch
 from tests.support.airflow_stand_in import LOGIN, PASSWORD, AirflowStandIn
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import plan
+from tests.support.scripted_server import Scripted, ScriptedServer
 from tests.support.silent_server import SilentServer
 
 
@@ -327,3 +328,17 @@ def test_a_request_to_a_server_that_does_not_respond_times_out() -> None:
             api.trigger("d", "r", {})
         assert 0.5 <= time.monotonic() - started < 3
     assert str(port) not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "dripping",
+    [Scripted(drip_headers=True), Scripted(b" " * 1000, status=201, drip=True)],
+    ids=["headers", "body"],
+)
+def test_the_timeout_bounds_the_whole_response_of_airflow_not_each_byte(dripping: Scripted) -> None:
+    with ScriptedServer() as server:
+        server.play(dripping)
+        api = AirflowApi(server.url, LOGIN, PASSWORD, timeout_seconds=0.3)
+        with pytest.raises(AirflowApiError, match=r"cannot be reached \(ReadTimeoutError\)"):
+            api.run_state("d", "r")
+        assert len(server.asked) == 1

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import requests
 from airflow.sdk import BaseNotifier, Context
 
+from blogger_tracking.bounded_responses import BoundedAdapter
 from blogger_tracking.domain.errors import ConfigurationError
 from blogger_tracking.orchestration.connected_services import get_connection
 from blogger_tracking.redaction import remember_secrets_in
 
 TIMEOUT_SECONDS = 10
+"""Time for the connection, and again for the status and the headers of the response."""
 
 
 class WebhookNotifier(BaseNotifier):
@@ -36,14 +38,17 @@ class WebhookNotifier(BaseNotifier):
         headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
         try:
             # No body is read, not even that of a redirect: it could be endless.
-            with requests.post(
-                connection.host or "",
-                json={"text": self.text},
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                _bounded_session() as session,
+                session.post(
+                    connection.host or "",
+                    json={"text": self.text},
+                    headers=headers,
+                    timeout=TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 status = response.status_code
         except requests.RequestException as error:
             raise self._failure(type(error).__name__) from None
@@ -55,3 +60,10 @@ class WebhookNotifier(BaseNotifier):
             f"The webhook of the Connection {self.conn_id} did not accept the alert: {reason}. Correct the URL (host) "
             "or the token (password) of the Connection."
         )
+
+
+def _bounded_session() -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", BoundedAdapter())
+    session.mount("http://", BoundedAdapter())
+    return session

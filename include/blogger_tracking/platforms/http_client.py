@@ -20,12 +20,12 @@ import requests
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from blogger_tracking.bounded_responses import BoundedAdapter
 from blogger_tracking.domain.clock import Clock
 from blogger_tracking.domain.ledger import RequestUse
 from blogger_tracking.domain.models import Platform, storable
 from blogger_tracking.domain.platform_errors import ErrorKind, PlatformError
 from blogger_tracking.domain.youtube_quota import next_quota_reset
-from blogger_tracking.platforms.bounded_responses import BoundedAdapter
 from blogger_tracking.platforms.config import PlatformConfig
 from blogger_tracking.platforms.error_rules import ResponseSummary, classify, summarize_response, summarize_text
 from blogger_tracking.platforms.json_values import Json, MalformedResponseError

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from _typeshed import WriteableBuffer
-    from urllib3 import ProxyManager
+    from urllib3 import PoolManager, ProxyManager
 
 
 class _BoundedReader(RawIOBase):
@@ -72,18 +72,21 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
+def bound_responses(manager: PoolManager) -> None:
+    """Let the timeout of each request of the manager limit the response as a whole. The manager is unused as yet."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
 class BoundedAdapter(HTTPAdapter):
     """Adapter of requests whose timeout limits each response as a whole, through a proxy, too."""
-
-    _POOLS: ClassVar = {"http": _Pool, "https": _TLSPool}
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: object) -> None:  # noqa: FBT001, FBT002 - the signature of requests
         """Create the pools of direct connections."""
         super().init_poolmanager(connections, maxsize, block, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._POOLS
+        bound_responses(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: object) -> ProxyManager:
         """Return the pools of connections through a proxy."""
         manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = self._POOLS
+        bound_responses(manager)
         return manager
