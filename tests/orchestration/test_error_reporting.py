@@ -7,6 +7,7 @@ so the tests of workers never flush.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +26,7 @@ from blogger_tracking.domain.errors import DatabaseStateError
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.orchestration import (
     batch_tasks,
+    connected_services,
     error_reporting,
     health_tasks,
     initial_fetch_tasks,
@@ -34,7 +36,7 @@ from blogger_tracking.orchestration import (
 from blogger_tracking.orchestration.airflow_3_3 import runs_ended_by_hand
 from blogger_tracking.orchestration.api_app import LazyApp, make_app
 from blogger_tracking.orchestration.batch_tasks import gate, plan_platform
-from blogger_tracking.orchestration.error_reporting import report_error, sentry_running
+from blogger_tracking.orchestration.error_reporting import errors_reported, report_error, sentry_running
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.initial_fetch_tasks import (
     FetchInitialVideosOperator,
@@ -152,6 +154,38 @@ def test_a_task_reports_the_error_of_its_last_try_and_sends_the_event_before_it_
     assert event["exception"]["values"][-1]["type"] == "DatabaseStateError"
     assert event["fingerprint"] == ["blogger_batch_fetch", "DatabaseStateError"]
     assert "very-secret" not in receiver.text()
+
+
+@pytest.fixture
+def fail_later(receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Hide the Connection `sentry` until this function is called, which raises the error of a task."""
+    del receiver
+    connection = os.environ["AIRFLOW_CONN_SENTRY"]
+    monkeypatch.delenv("AIRFLOW_CONN_SENTRY")
+
+    def fail_later() -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_SENTRY", connection)
+        raise DatabaseStateError("No server answers.")
+
+    return fail_later
+
+
+def test_a_task_that_could_not_read_the_connection_at_its_start_reports_its_error(
+    receiver: SentryReceiver, fail_later: Callable[[], None]
+) -> None:
+    with pytest.raises(DatabaseStateError):
+        errors_reported()(fail_later)()
+    assert receiver.messages() == ["The task any failed."]
+
+
+def test_a_callback_that_could_not_read_the_connection_at_its_start_reports_its_error(
+    receiver: SentryReceiver, fail_later: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(connected_services, "database_pool", fail_later)
+        with pytest.raises(DatabaseStateError):
+            release_failed_initial_fetch(initial_fetch_context())
+    assert len(receiver.messages()) == 1
 
 
 @pytest.mark.usefixtures("unreachable")

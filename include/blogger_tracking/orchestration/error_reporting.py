@@ -70,6 +70,17 @@ def report_error(instance: TaskOfRun, error: Exception, message: str) -> None:
     logger.error(message, instance.task_id, exc_info=error, extra={"fingerprint": cause, "run": run_key(instance)})
 
 
+def report_last_error(instance: TaskOfRun, error: Exception, message: str) -> None:
+    """Log an error of a task instance, as `report_error` does, in a worker's process that ends with the error.
+
+    Sentry is started first if its Connection could not be read when the task began: no later call would start Sentry.
+    """
+    from blogger_tracking.orchestration.sentry import ensure_sentry
+
+    ensure_sentry(at_once=True)
+    report_error(instance, error, message)
+
+
 def _cause(error: Exception) -> str:
     import psycopg
 
@@ -85,4 +96,4 @@ def _cause(error: Exception) -> str:
 def _report_if_final(error: Exception) -> None:
     instance: RuntimeTaskInstanceProtocol = get_current_context()["ti"]
     if instance.try_number > instance.max_tries:
-        report_error(instance, error, "The task %s failed.")
+        report_last_error(instance, error, "The task %s failed.")

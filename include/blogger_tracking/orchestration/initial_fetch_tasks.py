@@ -20,7 +20,7 @@ from blogger_tracking.domain.initial_fetch import (
 )
 from blogger_tracking.orchestration.batch_tasks import run_scope
 from blogger_tracking.orchestration.dead_runs import end_dead_runs_of
-from blogger_tracking.orchestration.error_reporting import errors_reported, report_error, sentry_running
+from blogger_tracking.orchestration.error_reporting import errors_reported, report_last_error, sentry_running
 from blogger_tracking.orchestration.fetch_operator import FetchBloggersOperator
 from blogger_tracking.orchestration.task_defaults import RESTART_TOLERANCE
 
@@ -83,7 +83,7 @@ def release_failed_initial_fetch(context: Context) -> None:
     try:
         end_run(database_pool(), run_key(instance))
     except Exception as error:
-        report_error(
+        report_last_error(
             instance,
             error,
             "The initial fetch of the failed task %s was not released. The next health watch releases it.",

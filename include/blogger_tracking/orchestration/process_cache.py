@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from blogger_tracking.domain.errors import BloggerTrackingError
 
@@ -44,23 +44,34 @@ def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
     return cached
 
 
-def until_true(interval_seconds: float) -> Callable[[Callable[[], bool]], Callable[[], None]]:
+class TriedUntilTrue(Protocol):
+    """A function decorated with `until_true`."""
+
+    def __call__(self, *, at_once: bool = False) -> None:
+        """Try the function if a try is due; with `at_once` also within the interval."""
+
+
+def until_true(interval_seconds: float) -> Callable[[Callable[[], bool]], TriedUntilTrue]:
     """Return a decorator for a function that is tried until the function returns True, and never again afterwards.
 
-    After a try without success, calls within the interval do nothing. Concurrent calls wait for the try in progress.
+    After a try without success, calls within the interval do nothing, except those with `at_once`. Concurrent calls
+    wait for the try in progress.
     """
 
-    def decorate(attempt: Callable[[], bool]) -> Callable[[], None]:
+    def decorate(attempt: Callable[[], bool]) -> TriedUntilTrue:
         lock = threading.Lock()
         due = [float("-inf")]
         _clear_functions.append(lambda: due.__setitem__(0, float("-inf")))
 
+        def is_due(*, at_once: bool) -> bool:
+            return due[0] < float("inf") if at_once else time.monotonic() >= due[0]
+
         @wraps(attempt)
-        def attempt_if_due() -> None:
-            if time.monotonic() < due[0]:
+        def attempt_if_due(*, at_once: bool = False) -> None:
+            if not is_due(at_once=at_once):
                 return
             with lock:
-                if time.monotonic() >= due[0]:
+                if is_due(at_once=at_once):
                     due[0] = float("inf") if attempt() else time.monotonic() + interval_seconds
 
         return attempt_if_due
