@@ -9,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.airflow_api import CONCURRENT_REQUESTS, AirflowApi, AirflowApiError, DagRunState
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import RunKey
 from blogger_tracking.domain.initial_fetch import InitialFetchMessage, InitialFetchState
+from blogger_tracking.domain.models import Platform
+from blogger_tracking.domain.request_errors import LookUpBudgetSpentError
 from blogger_tracking.usecases.dispatch_initial_fetches import (
     DispatchOutcome,
     dispatch_initial_fetch,
@@ -90,6 +93,49 @@ def test_after_an_ended_run_the_next_attempt_is_triggered(
         InitialFetchState.STARTED, dag_run_id(tracked, 2)
     )
     assert set(airflow.states) == {dag_run_id(tracked), dag_run_id(tracked, 2)}
+
+
+def test_of_two_concurrent_callers_the_one_that_begins_the_next_attempt_pays_for_it(
+    build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
+) -> None:
+    tracked = pending_account(build)
+    dispatch_initial_fetch(pool, api, tracked.tracking_id)
+    airflow.states[dag_run_id(tracked)] = "failed"
+    payments: list[Platform] = []
+    outcomes: list[DispatchOutcome | None] = []
+
+    def dispatch(caller: AirflowApi) -> None:
+        def pay(_connection: Connection, platform: Platform) -> None:
+            payments.append(platform)
+
+        outcomes.append(dispatch_initial_fetch(pool, caller, tracked.tracking_id, pay))
+
+    class Overtaken(AirflowApi):
+        def run_state(self, dag_id: str, dag_run_id: str) -> DagRunState | None:
+            state = super().run_state(dag_id, dag_run_id)
+            if not outcomes:
+                dispatch(api)
+            return state
+
+    dispatch(Overtaken(airflow.url, LOGIN, PASSWORD, timeout_seconds=5))
+    assert outcomes == [DispatchOutcome(InitialFetchState.STARTED, dag_run_id(tracked, 2))] * 2
+    assert len(payments) == 1
+
+
+def test_without_a_look_up_left_no_further_attempt_begins(
+    build: DatabaseBuilder, pool: ConnectionPool, airflow: AirflowStandIn, api: AirflowApi
+) -> None:
+    tracked = pending_account(build)
+    dispatch_initial_fetch(pool, api, tracked.tracking_id)
+    airflow.states[dag_run_id(tracked)] = "failed"
+
+    def refuse(_connection: Connection, _platform: Platform) -> None:
+        raise LookUpBudgetSpentError("This person", "look-ups", 60)
+
+    outcome = dispatch_initial_fetch(pool, api, tracked.tracking_id, refuse)
+    assert outcome is not None
+    assert (outcome.state, outcome.dag_run_id) == (InitialFetchState.WAITING, dag_run_id(tracked))
+    assert set(airflow.states) == {dag_run_id(tracked)}
 
 
 @pytest.mark.parametrize(("state", "attempt"), [("running", None), ("failed", 2), (None, 2)])

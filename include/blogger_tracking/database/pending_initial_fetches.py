@@ -269,13 +269,14 @@ def read_initial_fetch_dispatch(connection: Connection, tracking_id: UUID) -> In
     return fetch_optional(connection, InitialFetchDispatch, _DISPATCH, {"tracking_id": tracking_id})
 
 
-def begin_next_attempt(connection: Connection, dispatch: InitialFetchDispatch) -> None:
+def begin_next_attempt(connection: Connection, dispatch: InitialFetchDispatch) -> bool:
     """Begin the next attempt of a pending initial fetch whose run is over.
 
-    Changes nothing if a concurrent caller has begun that attempt already.
+    Return False, and change nothing, if a concurrent caller has begun that attempt, or assigned or closed the initial
+    fetch.
     """
     parameters = {"tracking_id": dispatch.tracking_id, "attempt": dispatch.attempt, "owner_id": dispatch.owner_id}
-    connection.execute(_NEXT_ATTEMPT, parameters)
+    return connection.execute(_NEXT_ATTEMPT, parameters).rowcount > 0
 
 
 def close_initial_fetch(connection: Connection, dispatch: InitialFetchDispatch, reason: str) -> bool:

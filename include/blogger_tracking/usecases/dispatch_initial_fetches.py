@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool
 from pydantic import ValidationError
 
 from blogger_tracking.airflow_api import AirflowApi, AirflowApiError
+from blogger_tracking.database.connections import bounded_transaction
 from blogger_tracking.database.pending_initial_fetches import (
     InitialFetchDispatch,
     begin_next_attempt,
@@ -71,9 +72,10 @@ def dispatch_initial_fetch(
     """Dispatch the pending initial fetch of a tracked account; return None if none is pending.
 
     For an account that was deleted none is pending. A queued or running DAG run keeps the initial fetch. If the
-    previous run has ended, the next attempt is triggered, for which `spend_attempt` is called. An initial fetch whose
-    message would be invalid is closed with the reason: the state is `ended`. If Airflow's API fails or the budget is
-    spent, the initial fetch stays pending for the next batch run, and the state is `waiting`.
+    previous run has ended, the next attempt is triggered, for which `spend_attempt` is called unless a concurrent
+    caller has begun that attempt. An initial fetch whose message would be invalid is closed with the reason: the state
+    is `ended`. If Airflow's API fails or the budget is spent, the initial fetch stays pending for the next batch run,
+    and the state is `waiting`.
     """
     try:
         return _dispatch(pool, airflow, tracking_id, spend_attempt)
@@ -124,13 +126,20 @@ def _dispatch(
         with pool.connection() as connection:
             if message is None and close_initial_fetch(connection, dispatch, _NO_MESSAGE):
                 return DispatchOutcome(InitialFetchState.ENDED, dispatch.dag_run_id, _NO_MESSAGE)
-            if spend_attempt is not None:
-                spend_attempt(connection, Platform(dispatch.platform))
-            begin_next_attempt(connection, dispatch)
+            _begin_next_attempt(connection, dispatch, spend_attempt)
     raise AirflowApiError(
         f"The DAG runs of {_MAX_ATTEMPTS} attempts at an initial fetch had all ended already. "
         "The initial fetch stays pending."
     )
+
+
+def _begin_next_attempt(
+    connection: Connection, dispatch: InitialFetchDispatch, spend_attempt: SpendAttempt | None
+) -> None:
+    """Begin the next attempt unless a concurrent caller has; only the caller that begins the attempt pays for it."""
+    with bounded_transaction(connection):
+        if begin_next_attempt(connection, dispatch) and spend_attempt is not None:
+            spend_attempt(connection, Platform(dispatch.platform))
 
 
 def _grantable(connection: Connection, scope: RunScope) -> list[UUID]:
