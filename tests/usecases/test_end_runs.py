@@ -101,6 +101,22 @@ def test_the_runs_of_a_deployment_that_is_gone_are_ended_together(build: Databas
     assert build.value("select min(reserved) from subscription_usage") == 0
 
 
+def test_the_number_of_released_fetches_is_that_of_the_ended_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
+    expired = [RunKey(deployment, "blogger_batch_fetch", "a run") for deployment in ("gone", "elsewhere")]
+    for key in expired:
+        build.track(build.organization())
+        plan(pool, key)
+    build.track(build.organization())
+    key = new_key()
+    plan(pool, key)
+    build.run("update runs set expires_at = clock_timestamp() where deployment <> %(own)s", own=DEPLOYMENT)
+
+    assert end_run(pool, key) == 1
+    with pool.connection() as connection:
+        assert end_runs_of_deployment(connection, "gone") == {expired[0]: 1}
+    assert end_run(pool, expired[1]) == 1
+
+
 def test_airflow_is_asked_once_for_each_dag_while_all_runs_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:
     asked: list[tuple[str, int]] = []
 

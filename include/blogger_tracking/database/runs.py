@@ -111,6 +111,7 @@ select
 from blogger_tracking.fetches
 join blogger_tracking.runs on runs.id = fetches.run_id
 where fetches.state in ('planned', 'running')
+  and (%(run_id)s::bigint is null or fetches.run_id = %(run_id)s)
   and (
       (fetches.state = 'running' and fetches.lease_expires_at <= %(moment)s)
       or (runs.ended_at <= %(moment)s and (fetches.state = 'planned' or fetches.claimed_at < runs.ended_at))
@@ -246,12 +247,12 @@ def finish_run(connection: Connection, run_id: int, moment: datetime, *, is_dead
     connection.execute(_FINISH_RUN, {"run_id": run_id, "moment": moment, "is_dead": is_dead})
 
 
-def release_stale_fetches(connection: Connection, moment: datetime) -> int:
+def release_stale_fetches(connection: Connection, moment: datetime, run_id: int | None = None) -> int:
     """Release the fetches that ended runs and crashed attempts left unfinished; return the number of these fetches.
 
-    The caller must hold the lock of `serialize_planning`.
+    With a `run_id` only the fetches of that run. The caller must hold the lock of `serialize_planning`.
     """
-    stale = connection.execute(_STALE_FETCHES, {"moment": moment}).fetchall()
+    stale = connection.execute(_STALE_FETCHES, {"moment": moment, "run_id": run_id}).fetchall()
     _release(connection, stale, moment)
     return len(stale)
 

@@ -64,7 +64,7 @@ def _end_run(connection: Connection, key: RunKey, *, is_dead: bool = False) -> i
         if run_id is None:
             return 0
         finish_run(connection, run_id, moment, is_dead=is_dead)
-        return release_stale_fetches(connection, moment)
+        return release_stale_fetches(connection, moment, run_id)
 
 
 def _running(runs: Sequence[RunKey], count_running: CountRunning) -> set[RunKey]:
