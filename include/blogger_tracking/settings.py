@@ -178,6 +178,19 @@ class Settings(BaseSettings):
     queue_poll_seconds: float = Field(
         default=2, gt=0, description="Polling interval of a consumer while fetches are in progress, in seconds."
     )
+    queue_look_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="Time between two looks of the watcher in the triggerer at a queue, in seconds. A message starts a "
+        "consumer at most this long after its retry delay, unless the queue had other due messages at the look before: "
+        "then queue_event_seconds apply.",
+    )
+    queue_event_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="Time after which the watcher starts one more consumer of a queue that always has due messages, in "
+        "seconds.",
+    )
     statistics_messages: int = Field(
         default=64, ge=1, description="Maximum number of video batches that a consumer takes at once."
     )

@@ -12,6 +12,9 @@ from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
 from tests.support.running_stack import running_stack
 
+QUEUE_LOOK_SECONDS = 3
+QUEUE_EVENT_SECONDS = 10
+
 
 def wait_for_dags(stack: Stack) -> None:
     """Return once every DAG can be triggered."""
@@ -34,6 +37,8 @@ def stack() -> Iterator[Stack]:
         environment={
             "BLOGGER_TRACKING_FETCH_RETRY_DELAY_SECONDS": "1",
             "BLOGGER_TRACKING_INITIAL_FETCH_RETRY_DELAY_SECONDS": "1",
+            "BLOGGER_TRACKING_QUEUE_LOOK_SECONDS": str(QUEUE_LOOK_SECONDS),
+            "BLOGGER_TRACKING_QUEUE_EVENT_SECONDS": str(QUEUE_EVENT_SECONDS),
         },
     ) as running:
         wait_for_dags(running)

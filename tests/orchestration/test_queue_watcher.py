@@ -11,20 +11,25 @@ from airflow.triggers.base import TriggerEvent
 
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue
-from blogger_tracking.orchestration import queue_watcher
 from blogger_tracking.orchestration.connected_services import database_pool
 from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.orchestration.queue_watcher import QueueWatcher
+from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.queue_steps import queue_thumbnails, queue_videos
 
-pytestmark = pytest.mark.usefixtures("connections")
-
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_watcher, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(queue_watcher, "EVENT_SECONDS", 0.05)
+def quick(connections: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a watcher look often; `connections` clears the cache of the settings afterwards."""
+    del connections
+    set_seconds(monkeypatch, look=0.01, event=0.05)
+
+
+def set_seconds(monkeypatch: pytest.MonkeyPatch, *, look: float, event: float) -> None:
+    monkeypatch.setenv("BLOGGER_TRACKING_QUEUE_LOOK_SECONDS", str(look))
+    monkeypatch.setenv("BLOGGER_TRACKING_QUEUE_EVENT_SECONDS", str(event))
+    get_settings.cache_clear()
 
 
 def watch(queue: Queue, seconds: float = 0.5) -> list[TriggerEvent]:
@@ -59,7 +64,7 @@ def test_due_messages_have_an_event_again_and_again(build: DatabaseBuilder) -> N
 def test_messages_that_become_due_after_an_empty_look_have_an_event_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As those do that a killed consumer had taken: they are invisible for a while, soon after an event."""
     looks = iter([True, True, False, True, *[False] * 1000])
-    monkeypatch.setattr(queue_watcher, "EVENT_SECONDS", 1000.0)
+    set_seconds(monkeypatch, look=0.01, event=1000)
     monkeypatch.setattr(QueueWatcher, "_is_due", lambda _: next(looks))
     assert len(watch(Queue.THUMBNAILS)) == 2
 

@@ -18,15 +18,9 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from blogger_tracking.domain.queues import Queue
+from blogger_tracking.settings import get_settings
 
 logger = logging.getLogger(__name__)
-
-LOOK_SECONDS = 60.0
-"""Time between two looks at a queue. A message starts a consumer at most this long after its retry delay, unless the
-queue had other due messages at the look before: then EVENT_SECONDS apply."""
-
-EVENT_SECONDS = 300.0
-"""Time between two events of a queue that always has due messages: it gets one more consumer every five minutes."""
 
 
 class QueueWatcher(BaseEventTrigger):
@@ -42,6 +36,7 @@ class QueueWatcher(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield events without end; an error of the database is logged, and the next look is made as usual."""
+        settings = get_settings()
         next_event_at = 0.0
         while True:
             is_due = await asyncio.get_running_loop().run_in_executor(_threads(), self._is_due)
@@ -50,9 +45,9 @@ class QueueWatcher(BaseEventTrigger):
                 # No consumer was started for the messages that become due after this look.
                 next_event_at = now
             elif is_due and now >= next_event_at:
-                next_event_at = now + EVENT_SECONDS
+                next_event_at = now + settings.queue_event_seconds
                 yield TriggerEvent({"queue": self._queue.value})  # type: ignore[no-untyped-call] # Airflow's signature has no types
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(settings.queue_look_seconds)
 
     def _is_due(self) -> bool | None:
         """Return True if messages are due, None if the database cannot be asked."""
@@ -65,11 +60,11 @@ class QueueWatcher(BaseEventTrigger):
                 return has_due_messages(connection, self._queue, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - a watcher that raises would end, and Airflow does not restart it
             logger.warning(
-                "The queue %s cannot be looked at: %s. The next look is in %.0f seconds; the consumer also starts "
+                "The queue %s cannot be looked at: %s. The next look is in %g seconds; the consumer also starts "
                 "every hour.",
                 self._queue,
                 error,
-                LOOK_SECONDS,
+                get_settings().queue_look_seconds,
             )
             return None
 
