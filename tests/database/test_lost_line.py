@@ -193,7 +193,7 @@ def test_a_held_connection_that_is_already_closed_does_not_end_the_watch_over_th
             connection.execute("select 2")
 
     proxy, cut_pool = line
-    cut_at(proxy, b"select 2")
+    proxy.cut_at(b"select 2")
     with cut_pool.connection() as held:
         held.close()
         # Held later, so that the time of the closed connection is over first.
@@ -267,7 +267,7 @@ def test_a_migration_whose_line_is_cut_lets_the_next_one_migrate(
             apply_migrations(connection)
 
     with direct_line(server, folder) as (proxy, conninfo):
-        reached = cut_at(proxy, statement)
+        reached = proxy.cut_at(statement)
         cut = in_background(lambda: work(make_conninfo(conninfo, user="postgres", dbname=database)))
         assert reached.wait(PATIENCE_SECONDS)
         wait_until(lambda: not has_other_transactions(admin), PATIENCE_SECONDS)
