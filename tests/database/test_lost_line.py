@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -19,7 +20,9 @@ from blogger_tracking.database import migrate
 from blogger_tracking.database.connections import LONG_ANSWER_SECONDS, bounded_transaction, connect, open_pool
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.migrate import Migration, apply_migrations, known_migrations
+from blogger_tracking.database.rate_limits import reserve_slots
 from blogger_tracking.domain.errors import BloggerTrackingError, DatabaseStateError
+from blogger_tracking.domain.models import Platform
 from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
@@ -240,6 +243,16 @@ def test_a_connection_for_long_statements_waits_for_its_first_answer_only_as_lon
         proxy.cut_at(b"select 1")
         done = in_background(lambda: work(address))
         assert isinstance(done.exception(PATIENCE_SECONDS), DatabaseStateError)
+
+
+def test_a_statement_outside_of_a_transaction_is_given_up_by_its_process_and_may_still_be_executed(
+    admin: psycopg.Connection, others: ConnectionPool
+) -> None:
+    with admin.transaction():
+        admin.execute("lock table rate_limits in exclusive mode")
+        done = in_background(lambda: reserve_slots(others, Platform.TIKTOK, timedelta(seconds=1)))
+        assert gives_up(done)
+    wait_until(lambda: bool(admin.execute("select from rate_limits").rowcount), PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(
