@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,13 @@ import sentry_sdk
 
 from blogger_tracking.domain.alerts import alerts
 from blogger_tracking.orchestration import connected_services, process_cache, sentry
+from blogger_tracking.orchestration.error_reporting import sentry_running
 from blogger_tracking.orchestration.process_cache import clear_process_cache
-from blogger_tracking.orchestration.sentry import ensure_sentry, flush_sentry, start_sentry
+from blogger_tracking.orchestration.sentry import FLUSH_SECONDS, ensure_sentry, flush_sentry, start_sentry
 from blogger_tracking.redaction import forget_secrets
 from tests.support.scripted_server import Scripted, ScriptedServer
 from tests.support.sentry_receiver import SentryReceiver
+from tests.support.silent_server import SilentServer
 
 logger = logging.getLogger("blogger_tracking.any")
 
@@ -127,6 +130,20 @@ def test_a_password_that_is_no_dsn_does_not_end_a_fetch_and_is_not_logged(
     assert "is not a DSN" in caplog.text
     assert "very-secret" not in caplog.text
     assert not sentry_sdk.get_client().is_active()
+
+
+def test_an_endpoint_that_accepts_and_never_answers_delays_a_task_by_no_more_than_the_stated_time(
+    receiver: SentryReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SilentServer() as silent:
+        set_connection(monkeypatch, receiver.dsn.replace(str(receiver.port), silent.url.rpartition(":")[2]))
+        begin = time.monotonic()
+        with sentry_running():
+            logger.error("not answered")
+        seconds = time.monotonic() - begin
+        assert silent.connections == 1
+    # More than the stated time, because the machine may be busy; the SDK gives up its request after 30 s.
+    assert seconds < 3 * FLUSH_SECONDS
 
 
 def test_one_process_sends_one_event_for_each_cause_in_an_hour(started: SentryReceiver, later: SimpleNamespace) -> None:
