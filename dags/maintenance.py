@@ -8,7 +8,8 @@ settings of the group *Retention* allow. Each task logs and returns the numbers 
 1. **prepare_partitions**: creates the partitions of `video_statistics` for the next three months, and moves rows that
    the default partition has of other months into partitions of their own.
 2. **remove_old_statistics**: drops the months that are over for all platforms, which is instant, and removes old
-   statistics of single platforms. By default statistics are kept for ever.
+   statistics of single platforms, with the rows of `statistics_readers` for them. By default statistics are kept for
+   ever.
 3. **remove_old_messages**: removes finished and parked queue messages, and idempotency keys that have expired.
 4. **remove_old_runs**: removes old runs from the ledger, with their fetches, allocations, attempts and decisions. Their
    charges stay part of the period's usage.

@@ -17,8 +17,8 @@ with links as (
     from unnest(%(organization_ids)s::uuid[]) as linked (organization_id)
 ),
 readers as (
-    insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
-    values (%(fetch_id)s, %(reader_id)s)
+    insert into blogger_tracking.statistics_readers (fetch_id, organization_id, platform, fetched_on)
+    select id, %(reader_id)s, platform, fetched_on from blogger_tracking.fetches where id = %(fetch_id)s
 )
 insert into blogger_tracking.video_statistics (video_id, fetch_id, fetched_on, captured_at, views)
 values (%(video_id)s, %(fetch_id)s, (now() at time zone 'utc')::date, now(), 1)

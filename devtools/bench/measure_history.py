@@ -81,10 +81,12 @@ cross join generate_series(1, %(accounts)s) as number
 
 # As the removal of old runs leaves them: an organization still reads the statistics of its fetches.
 _INSERT_READERS = """
-insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
+insert into blogger_tracking.statistics_readers (fetch_id, organization_id, platform, fetched_on)
 select
     (run - 1) * %(accounts)s + number,
-    md5('organization ' || (1 + (number - 1) / %(per_organization)s))::uuid
+    md5('organization ' || (1 + (number - 1) / %(per_organization)s))::uuid,
+    (array['TikTok', 'Instagram', 'YouTube'])[1 + mod(number, 3)],
+    (now() - (%(days)s * %(runs_per_day)s - run) * interval '1 day' / %(runs_per_day)s)::date
 from generate_series(1, %(days)s * %(runs_per_day)s) as run
 cross join generate_series(1, %(accounts)s) as number
 """

@@ -113,11 +113,24 @@ from blogger_tracking.organizations
 
 _INSERT_ALLOCATIONS = """
 insert into blogger_tracking.fetch_allocations (
-    fetch_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, reserved, charged, decision
+    fetch_id,
+    organization_id,
+    platform,
+    fetched_on,
+    tracked_account_id,
+    period_start,
+    period_end,
+    asked,
+    granted,
+    reserved,
+    charged,
+    decision
 )
 select
     fetches.id,
     tracked_accounts.organization_id,
+    fetches.platform,
+    fetches.fetched_on,
     tracked_accounts.id,
     '2020-01-01',
     '2100-01-01',

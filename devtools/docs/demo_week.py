@@ -49,7 +49,10 @@ _DATE_BACK = (
     """,
     """
     update blogger_tracking.fetch_allocations
-    set last_attempt_at = last_attempt_at - %(age)s, charged_at = charged_at - %(age)s
+    set
+        fetched_on = fetches.fetched_on,
+        last_attempt_at = last_attempt_at - %(age)s,
+        charged_at = charged_at - %(age)s
     from blogger_tracking.fetches
     join blogger_tracking.runs on runs.id = fetches.run_id
     where fetches.id = fetch_allocations.fetch_id and runs.dag_run_id = %(dag_run_id)s

@@ -150,7 +150,12 @@ def test_the_pipeline_may_update_one_column_of_rows_that_it_only_locks(build: Da
           )
         """
     )
-    assert sorted(columns) == [("organizations", "created_at"), ("run_accounts", "reason"), ("youtube_units", "units")]
+    assert sorted(columns) == [
+        ("organizations", "created_at"),
+        ("run_accounts", "reason"),
+        ("statistics_readers", "fetched_on"),
+        ("youtube_units", "units"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowStandIn]:
 @pytest.mark.usefixtures("connections", "build")
 def test_every_task_of_the_database_returns_its_counts() -> None:
     assert prepare_partitions.function() == {"created": 0, "postponed": 0}
-    assert remove_old_statistics.function() == {"months": 0, "postponed": 0, "rows": 0}
+    assert remove_old_statistics.function() == {"months": 0, "postponed": 0, "rows": 0, "readers": 0}
     assert remove_old_messages.function() == {"high_priority_queue": 0, "thumbnail_queue": 0, "idempotency_keys": 0}
     assert remove_old_runs.function() == {"fetches": 0, "run_accounts": 0, "youtube_units": 0, "runs": 0}
 

@@ -35,6 +35,7 @@ from blogger_tracking.usecases.maintain_database import (
 from tests.support import maintenance_process
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, succeed
+from tests.support.row_security import signed_in
 from tests.support.waiting import wait_until
 
 SETTINGS = Settings()
@@ -295,10 +296,43 @@ def test_statistics_of_one_platform_go_and_those_of_the_others_stay_for_ever(
         for age in ages:
             statistics_on(build, today - timedelta(days=age), platform)
     removed = remove_old_statistics(pool, Settings(youtube_statistics_days=30), today)
-    assert removed == {"months": 0, "postponed": 0, "rows": 3}
+    assert removed == {"months": 0, "postponed": 0, "rows": 3, "readers": 0}
     assert days(build, Platform.YOUTUBE) == [today - timedelta(days=age) for age in (30, 29, 0)]
     for platform in (Platform.TIKTOK, Platform.INSTAGRAM):
         assert days(build, platform) == [today - timedelta(days=age) for age in reversed(ages)]
+
+
+def test_readers_of_removed_statistics_go_and_members_read_exactly_the_statistics_that_are_left(
+    build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
+) -> None:
+    today = NOW.date()
+    old, young = today - timedelta(days=40), today - timedelta(days=20)
+    organizations = [run(build, pool, runs=2).organization_id for _ in range(2)]
+    for day, which in ((old, "min"), (young, "max")):
+        for table, column in (("fetches", "id"), ("fetch_allocations", "fetch_id"), ("video_statistics", "fetch_id")):
+            build.run(
+                f"""
+                update {table} set fetched_on = %(day)s
+                where {column} in (select {which}(id) from fetches group by blogger_id)
+                """,  # noqa: S608 - names of this test
+                day=day.isoformat(),
+            )
+    took_part = build.rows("select fetch_id, organization_id from fetch_allocations")
+    remove_old_messages(pool, SETTINGS, LATER)
+    remove_old_runs(pool, SETTINGS, LATER)
+    readers = "select platform, fetched_on, count(*) from statistics_readers group by 1, 2 order by 1, 2"
+    kept = [(platform, day, 2) for platform in sorted(Platform) for day in (old, young)]
+    assert build.rows(readers) == kept
+
+    limits = Settings(tiktok_statistics_days=30)
+    assert remove_old_statistics(pool, limits, today) == {"months": 0, "postponed": 0, "rows": 20, "readers": 2}
+    assert remove_old_statistics(pool, limits, today) == {"months": 0, "postponed": 0, "rows": 0, "readers": 0}
+    assert build.rows(readers) == [each for each in kept if each != (Platform.TIKTOK, old, 2)]
+    left = build.rows("select fetch_id, count(*) from video_statistics group by 1 order by 1")
+    for organization in organizations:
+        with signed_in(admin, build.member(organization)) as member:
+            seen = member.execute("select fetch_id, count(*) from video_statistics group by 1 order by 1").fetchall()
+        assert seen == [(fetch_id, rows) for fetch_id, rows in left if (fetch_id, organization) in took_part]
 
 
 def test_a_month_that_is_over_for_all_platforms_is_dropped_and_its_neighbour_stays(
@@ -312,7 +346,7 @@ def test_a_month_that_is_over_for_all_platforms_is_dropped_and_its_neighbour_sta
             create_partition(connection, month_of(day))
         statistics_on(build, day, Platform.TIKTOK)
     today = date(2024, 3, 2)
-    assert remove_old_statistics(pool, MONTH_LIMITS, today) == {"months": 1, "postponed": 0, "rows": 0}
+    assert remove_old_statistics(pool, MONTH_LIMITS, today) == {"months": 1, "postponed": 0, "rows": 0, "readers": 0}
     assert days(build, Platform.TIKTOK) == [second]
     assert remove_old_statistics(pool, MONTH_LIMITS, today + timedelta(days=1))["rows"] == 1
     with pool.connection() as connection:
@@ -412,11 +446,15 @@ def test_statistics_that_another_transaction_has_locked_are_left_to_the_next_mai
     build: DatabaseBuilder, pool: ConnectionPool, admin: Connection
 ) -> None:
     run(build, pool)
+    maintain(pool, LATER)
     limits = Settings(tiktok_statistics_days=1)
     with admin.transaction():
         admin.execute("select from video_statistics for update")
-        assert remove_old_statistics(pool, limits, LATER.date())["rows"] == 0
-    assert remove_old_statistics(pool, limits, LATER.date())["rows"] > 0
+        admin.execute("select from statistics_readers for update")
+        removed = remove_old_statistics(pool, limits, LATER.date())
+        assert (removed["rows"], removed["readers"]) == (0, 0)
+    removed = remove_old_statistics(pool, limits, LATER.date())
+    assert (removed["rows"], removed["readers"]) == (10, 1)
     assert days(build, Platform.TIKTOK) == []
 
 

@@ -410,8 +410,8 @@ from (
 group by ranked.fetch_id, (ranked.rank - 1) / 50;
 
 -- The organizations that had videos of a blogger in the earlier system read the statistics of its imported fetches.
-insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
-select fetches.id, owners.organization_id
+insert into blogger_tracking.statistics_readers (fetch_id, organization_id, platform, fetched_on)
+select fetches.id, owners.organization_id, fetches.platform, fetches.fetched_on
 from (
     select distinct
         videos.blogger_id,

@@ -125,11 +125,23 @@ from unnest(
 
 _INSERT_ALLOCATIONS = """
 insert into blogger_tracking.fetch_allocations (
-    fetch_id, organization_id, tracked_account_id, period_start, period_end, asked, granted, reserved, decision
+    fetch_id,
+    organization_id,
+    platform,
+    fetched_on,
+    tracked_account_id,
+    period_start,
+    period_end,
+    asked,
+    granted,
+    reserved,
+    decision
 )
 select
     fetches.id,
     planned.organization_id,
+    fetches.platform,
+    fetches.fetched_on,
     planned.tracked_account_id,
     planned.period_start,
     planned.period_end,

@@ -1,9 +1,10 @@
-"""Statements on `video_statistics`: one row per video and fetch."""
+"""Statements on `video_statistics`, one row per video and fetch, and on `statistics_readers`, their readers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from psycopg import Connection
 
@@ -62,6 +63,18 @@ removed as (
 select (select count(*) from removed) as count, (select max(chunk.id) from chunk) as last_id
 """
 
+_REMOVE_READERS = """
+delete from blogger_tracking.statistics_readers
+where ctid = any(array(
+    select ctid
+    from blogger_tracking.statistics_readers
+    where platform = %(platform)s and fetched_on < %(cutoff)s
+    order by fetched_on
+    limit %(limit)s
+    for update skip locked
+))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RemovedStatistics:
@@ -109,3 +122,13 @@ def remove_statistics(
     }
     with bounded_transaction(connection):
         return fetch_one(connection, RemovedStatistics, _REMOVE, parameters)
+
+
+def remove_readers(connection: Connection, platform: Platform, cutoff: date, limit: int) -> int:
+    """Remove up to `limit` readers of a platform's statistics with a `fetched_on` before `cutoff`; return their number.
+
+    Uses one transaction, and passes over rows that another transaction has locked.
+    """
+    with bounded_transaction(connection):
+        parameters = {"platform": platform, "cutoff": cutoff, "limit": limit}
+        return connection.execute(_REMOVE_READERS, parameters).rowcount

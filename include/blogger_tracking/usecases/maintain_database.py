@@ -32,7 +32,7 @@ from blogger_tracking.database.statistics_partitions import (
     read_default_months,
     read_partition_months,
 )
-from blogger_tracking.database.video_statistics import remove_statistics
+from blogger_tracking.database.video_statistics import remove_readers, remove_statistics
 from blogger_tracking.database.youtube_units import remove_units
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.domain.queues import Queue, TimeBudget
@@ -80,9 +80,12 @@ def prepare_partitions(pool: ConnectionPool, today: date) -> dict[str, int]:
 def remove_old_statistics(
     pool: ConnectionPool, settings: Settings, today: date, seconds: float = SECONDS_PER_TASK
 ) -> dict[str, int]:
-    """Drop the months that are over for all platforms, and remove old rows of the platforms with a limit."""
+    """Drop the months that are over for all platforms, and remove old rows of the platforms with a limit.
+
+    The readers of old statistics go last: statistics that a step passed over are readable by no member any more.
+    """
     time_budget = TimeBudget(seconds)
-    counts: Counter[str] = Counter(months=0, postponed=0, rows=0)
+    counts: Counter[str] = Counter(months=0, postponed=0, rows=0, readers=0)
     cutoffs = statistics_cutoffs(_statistics_days(settings), today)
     with pool.connection() as connection:
         for platform, cutoff in cutoffs.items():
@@ -94,6 +97,9 @@ def remove_old_statistics(
         months = sorted({*read_partition_months(connection), *read_default_months(connection)})
     for old in old_statistics(months, cutoffs):
         counts["rows"] += _remove_statistics(pool, old, time_budget)
+    for platform, cutoff in cutoffs.items():
+        remove = partial(remove_readers, platform=platform, cutoff=cutoff)
+        counts["readers"] += _in_steps(pool, remove, time_budget)
     return _report("Old statistics", counts)
 
 

@@ -100,6 +100,8 @@ create index fetches_by_blogger on blogger_tracking.fetches (blogger_id, id);
 create table blogger_tracking.fetch_allocations (
     fetch_id bigint not null references blogger_tracking.fetches (id),
     organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
+    platform text not null check (platform in ('TikTok', 'Instagram', 'YouTube')),
+    fetched_on date not null,
     tracked_account_id uuid not null,
     period_start timestamptz not null,
     period_end timestamptz not null,
@@ -120,6 +122,9 @@ create table blogger_tracking.fetch_allocations (
 );
 
 comment on table blogger_tracking.fetch_allocations is 'One organization''s part in a fetch, in videos.';
+comment on column blogger_tracking.fetch_allocations.platform is
+    'fetches.platform, kept here because the fetch is removed in the same statement as its allocations.';
+comment on column blogger_tracking.fetch_allocations.fetched_on is 'fetches.fetched_on, kept here as platform is.';
 comment on column blogger_tracking.fetch_allocations.tracked_account_id is
     'tracked_accounts.id. Not a foreign key: charges and links stay when the account is deleted.';
 comment on column blogger_tracking.fetch_allocations.period_start is

@@ -3,6 +3,8 @@
 create table blogger_tracking.statistics_readers (
     fetch_id bigint not null,
     organization_id uuid not null references blogger_tracking.organizations (id) on delete cascade,
+    platform text not null check (platform in ('TikTok', 'Instagram', 'YouTube')),
+    fetched_on date not null,
     primary key (fetch_id, organization_id)
 );
 
@@ -10,12 +12,19 @@ comment on table blogger_tracking.statistics_readers is
     'Organizations that took part in a fetch whose allocations the ledger does not have: imported, or removed since.';
 comment on column blogger_tracking.statistics_readers.fetch_id is
     'video_statistics.fetch_id. Not a foreign key: the fetch may have been removed.';
+comment on column blogger_tracking.statistics_readers.platform is
+    'Platform of the fetch. With fetched_on: retention removes the row with the statistics of that platform and day.';
+comment on column blogger_tracking.statistics_readers.fetched_on is 'video_statistics.fetched_on of the fetch.';
 
 create index statistics_readers_by_organization on blogger_tracking.statistics_readers (organization_id);
+create index statistics_readers_by_day on blogger_tracking.statistics_readers (platform, fetched_on);
 
 alter table blogger_tracking.statistics_readers enable row level security;
 revoke all on blogger_tracking.statistics_readers from public, anon, authenticated;
 grant select on blogger_tracking.statistics_readers to authenticated;
+grant select, delete on blogger_tracking.statistics_readers to blogger_pipeline;
+-- Locking a row needs the privilege to update a column of it. No statement updates this column.
+grant update (fetched_on) on blogger_tracking.statistics_readers to blogger_pipeline;
 
 create policy pipeline on blogger_tracking.statistics_readers to blogger_pipeline using (true) with check (true);
 
@@ -27,8 +36,8 @@ language plpgsql security definer set search_path = ''
 as $$
 begin
     -- An organization that is being deleted has no members who could read.
-    insert into blogger_tracking.statistics_readers (fetch_id, organization_id)
-    select removed.fetch_id, removed.organization_id
+    insert into blogger_tracking.statistics_readers (fetch_id, organization_id, platform, fetched_on)
+    select removed.fetch_id, removed.organization_id, removed.platform, removed.fetched_on
     from removed
     join blogger_tracking.organizations on organizations.id = removed.organization_id
     where removed.charged > 0
