@@ -44,6 +44,19 @@ def test_an_organization_without_a_current_subscription_is_found_after_an_import
     assert [row[0] for row in admin.execute(query.encode())] == [without, lapsed]
 
 
+def test_the_section_on_retention_names_every_table(admin: psycopg.Connection) -> None:
+    (section,) = re.findall(r"^## Retention\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+    named = {name for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    tables = admin.execute(
+        """
+        select relname
+        from pg_class
+        where relnamespace = 'blogger_tracking'::regnamespace and relkind in ('r', 'p') and not relispartition
+        """
+    ).fetchall()
+    assert {table for (table,) in tables} - named == set()
+
+
 @pytest.mark.parametrize("reason", SkipReason)
 def test_every_reason_to_skip_an_account_is_explained(reason: SkipReason) -> None:
     assert f"`{reason}`" in PAGE
