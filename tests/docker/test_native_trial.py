@@ -21,6 +21,7 @@ from tests.docker import transaction_pooler
 from tests.docker.native_trial import ORIGIN
 from tests.docker.secret_rotation import with_values
 from tests.support.containers import missing_programs
+from tests.support.required_programs import skip_unless_required
 
 TRIGGERERS = 3
 """Number of triggerers of the default profile in the trial."""
@@ -42,9 +43,7 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(env_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if os.geteuid() != 0 or missing_programs():
-        reason = f"needs root, and the programs {', '.join(missing_programs())}"
-        # `.ci/run` installs the programs: a skipped trial would go unnoticed there.
-        (pytest.fail if "TEST_TRIAL_REQUIRED" in os.environ else pytest.skip)(reason)
+        skip_unless_required(f"needs root, and the programs {', '.join(missing_programs())}")
     folder = tmp_path_factory.mktemp("containers")
     # The messages that a killed worker had taken wait for another consumer for less than fifteen minutes.
     text = with_values(

@@ -18,6 +18,7 @@ import requests
 import yaml
 
 from devtools.local_stack.config import PROJECT_ROOT
+from tests.support.required_programs import skip_unless_required
 from tests.support.statsd_exporter import StatsdExporter
 from tests.support.statsd_listener import StatsdListener
 from tests.support.waiting import wait_until
@@ -25,7 +26,6 @@ from tests.support.waiting import wait_until
 FOLDER = PROJECT_ROOT / "docs" / "grafana"
 PANELS = json.loads((FOLDER / "metrics.json").read_text(encoding="utf-8"))["panels"]
 EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
-PROGRAM = shutil.which("prometheus")
 
 EMITTED = """
 from blogger_tracking.domain.metrics import *
@@ -43,9 +43,14 @@ for metric in METRICS:
 
 Query = Callable[[str], list[float]]
 
-pytestmark = pytest.mark.skipif(
-    PROGRAM is None, reason="Prometheus is not installed; on Debian: apt install prometheus"
-)
+
+@pytest.fixture(scope="module")
+def prometheus() -> str:
+    """Return the path of Prometheus."""
+    program = shutil.which("prometheus")
+    if program is None:
+        skip_unless_required("Prometheus is not installed; on Debian: apt install prometheus")
+    return program
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +65,13 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def query(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
+def query(prometheus: str, lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
     """A function that evaluates an expression, once Prometheus has read the metrics and their growth."""
     mappings = yaml.safe_load((FOLDER / "statsd-mapping.yml").read_text(encoding="utf-8"))["mappings"]
     with StatsdExporter(mappings) as exporter:
         exporter.feed(lines)
         folder = tmp_path_factory.mktemp("prometheus")
-        process, url = start_prometheus(folder, exporter.address)
+        process, url = start_prometheus(prometheus, folder, exporter.address)
 
         def evaluate(expression: str) -> list[float]:
             answer = requests.get(f"{url}/api/v1/query", params={"query": expression}, timeout=10).json()
@@ -91,7 +96,7 @@ def query(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterato
             process.wait()
 
 
-def start_prometheus(folder: Path, target: str) -> tuple[subprocess.Popen[bytes], str]:
+def start_prometheus(program: str, folder: Path, target: str) -> tuple[subprocess.Popen[bytes], str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     scrape = {"job_name": "airflow", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
@@ -102,7 +107,7 @@ def start_prometheus(folder: Path, target: str) -> tuple[subprocess.Popen[bytes]
         f"--web.listen-address={address}",
         "--log.level=error",
     ]
-    return subprocess.Popen([str(PROGRAM), *arguments]), f"http://{address}"
+    return subprocess.Popen([program, *arguments]), f"http://{address}"
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
