@@ -31,13 +31,14 @@ def video(build: DatabaseBuilder, blogger: UUID, published_at: datetime | None, 
     return number
 
 
-def capture(build: DatabaseBuilder, video_id: int, moment: datetime, views: int) -> None:
+def capture(build: DatabaseBuilder, video_id: int, moment: datetime, views: int, fetch_id: int = 1) -> None:
     build.run(
         """
         insert into video_statistics (video_id, fetch_id, fetched_on, captured_at, views)
-        values (%(video)s, 1, (%(moment)s at time zone 'UTC')::date, %(moment)s, %(views)s)
+        values (%(video)s, %(fetch)s, (%(moment)s at time zone 'UTC')::date, %(moment)s, %(views)s)
         """,
         video=video_id,
+        fetch=fetch_id,
         moment=moment,
         views=views,
     )
@@ -66,3 +67,15 @@ def test_the_first_day_begins_at_midnight_utc_in_every_time_zone(build: Database
             connection.execute("select set_config('timezone', %s, true)", [zone])
             totals = read_day_totals(connection, [blogger], first_day.date())[blogger]
         assert [total.views for total in totals] == [101, 111], zone
+
+
+def test_a_day_ends_with_its_last_capture_and_not_with_the_largest_id_of_a_fetch(
+    build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    blogger = build.blogger()
+    seen = video(build, blogger, TODAY, TODAY)
+    capture(build, seen, TODAY + DAY / 2, 100, fetch_id=1)
+    capture(build, seen, TODAY, 10, fetch_id=2)
+    with pool.connection() as connection:
+        (total,) = read_day_totals(connection, [blogger], TODAY.date())[blogger]
+    assert total.views == 100

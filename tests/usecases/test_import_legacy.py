@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
+from blogger_tracking.database.blogger_histories import list_videos
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.legacy_views import COLUMNS, TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations
@@ -411,6 +412,28 @@ def test_a_batch_on_the_imported_database_is_green(
     before = contents(admin)
     run_import(admin)
     assert contents(admin) == before
+
+
+def test_an_older_capture_that_is_imported_after_a_fetch_leaves_the_newest_numbers_as_they_are(
+    admin: Connection, build: DatabaseBuilder, tracker: Tracker, services: FetchServices, sandbox: SandboxServer
+) -> None:
+    creator = next(iter(sandbox.world.creators(Platform.TIKTOK, kind=CreatorKind.NORMAL)))
+    blogger = build.creator(creator)
+    build.track(build.organization(daily=1), blogger)
+    (fetch_id,) = fetch_ids(services.pool, plan(services.pool))
+    fetch_blogger(services, fetch_id)
+    _, (fetched,) = list_videos(admin, blogger, 1)
+    assert fetched.captured_at is not None
+    account = tracker.creator(network="tiktok", network_id=creator.external_id, handle=creator.username)
+    clip = tracker.clip(account, network_id=build.value("select external_video_id from videos"))
+    before = fetched.captured_at.astimezone(UTC)
+    for earlier in (timedelta(seconds=1), timedelta(days=1)):
+        tracker.count(clip, before - earlier, views=1)
+
+    run_import(admin)
+
+    assert build.value("select count(*) from video_statistics where fetch_id > %(live)s", live=fetch_id) == 2
+    assert list_videos(admin, blogger, 1) == (1, [fetched])
 
 
 def test_the_report_is_written_row_by_row(admin: Connection, tracker: Tracker, tmp_path: Path) -> None:

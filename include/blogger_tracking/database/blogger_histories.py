@@ -122,7 +122,8 @@ order by organizations.name, tracked_accounts.id
 
 _COUNT_VIDEOS = "select count(*) from blogger_tracking.videos where blogger_id = %(blogger_id)s"
 
-# Fetches with larger ids are later. The order is that of the index videos_by_blogger.
+# The newest statistics need not have the largest fetch_id: an import inserts fetches of the past. The order of the
+# videos is that of the index videos_by_blogger, and the order of the statistics begins as the primary key does.
 _VIDEOS = """
 select
     page.id,
@@ -148,7 +149,7 @@ left join lateral (
     select views, likes, comments, reposts, captured_at
     from blogger_tracking.video_statistics
     where video_statistics.video_id = page.id
-    order by fetch_id desc
+    order by fetched_on desc, captured_at desc, fetch_id desc
     limit 1
 ) as newest on true
 order by page.published_at desc nulls last, page.id

@@ -58,6 +58,7 @@ numbers as (
         newest.video_id,
         newest.was_known,
         statistics.fetched_on,
+        statistics.captured_at,
         statistics.fetch_id,
         counted.metric,
         counted.number
@@ -71,7 +72,7 @@ numbers as (
 changes as (
     select
         numbers.*,
-        lag(number) over (partition by video_id, metric order by fetched_on, fetch_id) as previous
+        lag(number) over (partition by video_id, metric order by fetched_on, captured_at, fetch_id) as previous
     from numbers
 )
 select

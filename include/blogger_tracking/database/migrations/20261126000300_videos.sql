@@ -61,13 +61,14 @@ create table blogger_tracking.video_statistics (
     likes bigint check (likes >= 0),
     comments bigint check (comments >= 0),
     reposts bigint check (reposts >= 0),
-    primary key (video_id, fetch_id, fetched_on)
+    -- In this order, so that the newest row of a video is found without reading all of its rows.
+    primary key (video_id, fetched_on, fetch_id)
 ) partition by range (fetched_on);
 
 comment on table blogger_tracking.video_statistics is
     'Statistics, one row per video and fetch. A null number: the platform hides or lacks the number. Partitioned by month.';
 comment on column blogger_tracking.video_statistics.fetch_id is
-    'Fetch that the numbers belong to; later fetches have larger ids. Retention may have removed the fetch.';
+    'Fetch that the numbers belong to. An import gives fetches of the past larger ids than earlier fetches here have. Retention may have removed the fetch.';
 comment on column blogger_tracking.video_statistics.fetched_on is
     'fetches.fetched_on of the fetch, by whose month the table is partitioned.';
 comment on column blogger_tracking.video_statistics.captured_at is
