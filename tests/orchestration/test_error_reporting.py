@@ -19,7 +19,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.triggers.base import TaskFailedEvent
 from psycopg import OperationalError
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg_pool import PoolTimeout
 
 from blogger_tracking.domain.errors import DatabaseStateError
@@ -61,6 +61,7 @@ NO_RESTRICTION = {"organizations": None, "platforms": None, "bloggers": None}
 
 TASKS: dict[str, Callable[[], object]] = {
     "plan_tiktok": lambda: plan_platform.function(Platform.TIKTOK.value),
+    "fetch_tiktok": lambda: execute(InstanceStandIn("fetch_tiktok")),
     "gate": gate.function,
     "dispatch_initial_fetches": dispatch_initial_fetches.function,
     "refresh_statistics": refresh_statistics.function,
@@ -73,10 +74,11 @@ TASKS: dict[str, Callable[[], object]] = {
     "remove_old_runs": maintenance_tasks.remove_old_runs.function,
     "check_ledger": maintenance_tasks.check_ledger.function,
 }
-"""The tasks outside the fan-out, as a worker calls them."""
+"""The tasks, as a worker calls them."""
 
 
-def initial_fetch_context() -> Context:
+def initial_fetch_context(**fields: str) -> Context:
+    """Return the context of an initial fetch whose message has these fields."""
     conf = {
         "type": "blogger_initial_fetch",
         "bloggerId": str(uuid4()),
@@ -89,8 +91,9 @@ def initial_fetch_context() -> Context:
         "requestId": "request-1",
         "videoStatus": "tracking",
         "timestamp": "2026-05-05T12:00:00+00:00",
+        **fields,
     }
-    return cast("Context", {"ti": InstanceStandIn("fetch"), "dag_run": SimpleNamespace(conf=conf)})
+    return cast("Context", {"ti": InstanceStandIn("fetch", -1), "dag_run": SimpleNamespace(conf=conf)})
 
 
 @pytest.fixture
@@ -220,6 +223,24 @@ def test_a_lost_database_is_one_cause_whenever_it_is_noticed(receiver: SentryRec
         "DatabaseStateError",
         "LockNotAvailable",
     ]
+
+
+def test_an_error_within_an_initial_fetch_is_reported_once(
+    build: DatabaseBuilder, receiver: SentryReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization = build.organization()
+    tracked = build.track(organization, pending_initial_fetch=True)
+    context = initial_fetch_context(
+        bloggerId=str(tracked.blogger_id),
+        externalId=build.value("select external_id from blogger_information"),
+        organizationId=str(organization),
+        userId=str(build.member(organization)),
+    )
+    build.run("revoke insert on fetch_attempts from blogger_pipeline")
+    with pytest.raises(InsufficientPrivilege):
+        FetchInitialVideosOperator(task_id="fetch").execute(context)
+    assert len(receiver.events()) == 1
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
 @pytest.mark.usefixtures("unreachable")

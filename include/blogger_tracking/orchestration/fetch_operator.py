@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from blogger_tracking.orchestration.airflow_3_3.start_from_trigger import FETCH_TRIGGER, starts_in_triggerer
-from blogger_tracking.orchestration.error_reporting import sentry_running
+from blogger_tracking.orchestration.error_reporting import errors_reported
 
 REASONS_SHOWN = 5
 """Maximum number of failed bloggers that the exception of an instance names; the log names all."""
@@ -47,12 +47,15 @@ class FetchBloggersOperator(BaseOperator):
         self.instance_label = instance_label
         self.start_from_trigger = deferrable if start_from_trigger is None else start_from_trigger
 
-    @sentry_running()
+    @errors_reported()
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch in this worker, several bloggers at once, and return the summary.
 
         Raises AirflowException if any blogger failed, AirflowSkipException if no fetch was allowed to begin.
         """
+        return self._fetch(context)
+
+    def _fetch(self, context: Context) -> dict[str, Any]:
         from concurrent.futures import ThreadPoolExecutor, wait
 
         from blogger_tracking.orchestration.airflow_3_3.metrics import emit

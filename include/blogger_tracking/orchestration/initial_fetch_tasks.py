@@ -64,7 +64,7 @@ class FetchInitialVideosOperator(FetchBloggersOperator):
         if reason:
             raise AirflowSkipException(f"Nothing was fetched: {reason}")
         try:
-            summary = super().execute(context)
+            summary = self._fetch(context)
         except AirflowSkipException:
             end_run(database_pool(), key)
             raise
