@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 COLLECTION_THRESHOLDS = (20_000, 20, 20)
@@ -44,7 +44,8 @@ class Settings(BaseSettings):
     deployment: str = Field(
         default="default",
         min_length=1,
-        description="Name of this Airflow in the ledger, which tells several Airflows on one database apart.",
+        description="Name of this Airflow in the ledger, which tells several Airflows on one database apart: any but "
+        "imported, the name of the runs of imported statistics.",
     )
     schedule: str = Field(default="0 0,12 * * *", description="Cron expression of the batch run, in UTC.")
     run_timeout_minutes: int = Field(
@@ -428,6 +429,13 @@ class Settings(BaseSettings):
     tune_garbage_collection: bool = Field(
         default=True, description="Raise the thresholds of Python's garbage collection in Airflow's processes."
     )
+
+    @field_validator("deployment")
+    @classmethod
+    def _require_own_name(cls, deployment: str) -> str:
+        if deployment == "imported":
+            raise ValueError("the name imported is that of the runs of imported statistics, choose another one")
+        return deployment
 
 
 @cache
