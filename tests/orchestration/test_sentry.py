@@ -22,7 +22,7 @@ from blogger_tracking.orchestration.process_cache import clear_process_cache
 from blogger_tracking.orchestration.sentry import FLUSH_SECONDS, ensure_sentry, flush_sentry, start_sentry
 from blogger_tracking.redaction import forget_secrets
 from tests.support.scripted_server import Scripted, ScriptedServer
-from tests.support.sentry_receiver import SentryReceiver
+from tests.support.sentry_receiver import DSN_KEY, SentryReceiver
 from tests.support.silent_server import SilentServer
 
 logger = logging.getLogger("blogger_tracking.any")
@@ -65,6 +65,14 @@ def test_an_alert_is_sent_and_an_ordinary_warning_is_not(started: SentryReceiver
     alerts.warning("%s is suspended", "TikTok")
     flush_sentry()
     assert started.messages() == ["TikTok is suspended"]
+
+
+def test_an_event_is_posted_to_the_project_of_the_dsn_with_its_key(started: SentryReceiver) -> None:
+    logger.error("sent")
+    flush_sentry()
+    (request,) = started.requests
+    assert request.path == "/api/1/envelope/"
+    assert f"sentry_key={DSN_KEY}" in request.headers["X-Sentry-Auth"].replace(",", " ").split()
 
 
 def test_an_alert_is_sent_once_however_often_sentry_is_started(started: SentryReceiver) -> None:

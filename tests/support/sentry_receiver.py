@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import json
 from typing import Any
 
 import sentry_sdk
+from sentry_sdk.envelope import Envelope
 
 from blogger_tracking.domain.alerts import alerts
 from tests.support.posted_bodies import PostedBodies
 
-_KEY = "0123456789abcdef0123456789abcdef"
-_GZIP = b"\x1f\x8b"
+DSN_KEY = "0123456789abcdef0123456789abcdef"
 
 
 class SentryReceiver(PostedBodies):
@@ -20,24 +19,30 @@ class SentryReceiver(PostedBodies):
 
     @property
     def dsn(self) -> str:
-        return f"http://{_KEY}@127.0.0.1:{self.port}/1"
+        return f"http://{DSN_KEY}@127.0.0.1:{self.port}/1"
 
     def text(self) -> str:
         """Return everything that was received until now."""
-        bodies = (gzip.decompress(body) if body.startswith(_GZIP) else body for body in self.bodies)
-        return "\n".join(body.decode() for body in bodies)
+        return b"\n".join(self._envelopes()).decode()
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the received events of log records, of each id the first one, as Sentry keeps them."""
-        received = [json.loads(line) for line in self.text().splitlines() if '"logentry"' in line]
+        """Return the received events, of each id the first one, as Sentry keeps them."""
         kept: dict[str, dict[str, Any]] = {}
-        for event in received:
-            kept.setdefault(event["event_id"], event)
+        for envelope in map(Envelope.deserialize, self._envelopes()):
+            event: Any = envelope.get_event()
+            if event:
+                kept.setdefault(event["event_id"], event)
         return list(kept.values())
 
     def messages(self) -> list[str]:
         """Return the messages of the events, without breadcrumbs."""
         return [event["logentry"]["formatted"] for event in self.events()]
+
+    def _envelopes(self) -> list[bytes]:
+        return [
+            gzip.decompress(request.body) if request.headers["Content-Encoding"] == "gzip" else request.body
+            for request in self.requests
+        ]
 
     def __exit__(self, *exception: object) -> None:
         """End the server, and the client that this process has."""
