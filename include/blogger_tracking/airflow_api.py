@@ -259,9 +259,16 @@ def _parsed(body: bytes) -> dict[str, Any]:
         ) from None
 
 
+_REMEDIES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "Check the login and the permissions of the Connection airflow_api.",
+    HTTPStatus.FORBIDDEN: "Check the login and the permissions of the Connection airflow_api.",
+    HTTPStatus.NOT_FOUND: "Check that Airflow has the DAG, and the host of the Connection airflow_api.",
+}
+
+
 def _require_status(status: int, expected: HTTPStatus) -> None:
     if status != expected:
         raise AirflowApiError(
             f"Airflow's REST API returned {status} instead of {expected.value}. Initial fetches that were not "
-            "triggered stay pending. Check the login and the permissions of the Connection airflow_api."
+            f"triggered stay pending. {_REMEDIES.get(status, 'Look at the log of the API server.')}"
         )

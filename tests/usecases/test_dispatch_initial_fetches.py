@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 from psycopg import Connection
@@ -290,6 +291,23 @@ def test_the_error_of_a_rejected_login_does_not_contain_the_password(airflow: Ai
     with pytest.raises(AirflowApiError, match="401") as refused:
         api.run_state("d", "r")
     assert "wr0ng-passw0rd" not in f"{refused.value} {api!r}"
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (HTTPStatus.FORBIDDEN, "Check the login and the permissions of the Connection airflow_api."),
+        (HTTPStatus.NOT_FOUND, "Check that Airflow has the DAG, and the host of the Connection airflow_api."),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "Look at the log of the API server."),
+        (HTTPStatus.INTERNAL_SERVER_ERROR, "Look at the log of the API server."),
+    ],
+)
+def test_the_error_of_a_refused_trigger_names_what_to_check(status: HTTPStatus, remedy: str) -> None:
+    with ScriptedServer() as host:
+        host.play(Scripted({"access_token": "token"}, HTTPStatus.CREATED), Scripted({}, status))
+        api = AirflowApi(host.url, LOGIN, PASSWORD, timeout_seconds=5)
+        with pytest.raises(AirflowApiError, match=f"returned {status.value} .*{remedy}"):
+            api.trigger("d", "r", {})
 
 
 def test_the_state_of_a_run_id_with_reserved_characters_is_read(airflow: AirflowStandIn, api: AirflowApi) -> None:
