@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import logging
 import threading
@@ -300,6 +301,24 @@ def test_a_blogger_who_is_removed_before_the_claim_does_not_fail_the_instance_of
     assert (ended["bloggers"], ended["states"]) == (1, {"succeeded": 1})
 
 
+def test_the_triggerer_tells_why_an_instance_has_nothing_to_fetch(
+    build: DatabaseBuilder,
+    admin: Connection,
+    sandbox: SandboxServer,
+    organization: UUID,
+    plan: Callable[..., list[str]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    track(build, sandbox, organization, Platform.TIKTOK)
+    plan(Platform.TIKTOK)
+    blogger = build.value("select id from blogger_information")
+    withdraw_blogger(admin, blogger)
+    remove_fetches_of_blogger(admin, blogger, limit=10)
+    caplog.set_level(logging.INFO)
+    assert isinstance(run_trigger(InstanceStandIn("fetch_tiktok")), TaskSuccessEvent)
+    assert "Nothing is left to fetch: the bloggers were removed." in caplog.messages
+
+
 @pytest.mark.parametrize("fetch", [execute, run_trigger], ids=["in a worker", "in the triggerer"])
 def test_an_instance_whose_claims_are_all_refused_is_skipped(
     build: DatabaseBuilder, sandbox: SandboxServer, organization: UUID, plan: Callable[..., list[str]], fetch: Call
@@ -373,6 +392,70 @@ def test_a_cancelled_trigger_begins_no_fetch_that_waits_for_a_thread_and_tells_t
     assert [cancelled.is_set() for cancelled in told] == [True]
     go_on.set()
     executor.shutdown()
+
+
+def test_the_lines_of_a_fetch_that_goes_on_after_its_trigger_was_cancelled_are_written(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started, waited_for, go_on = threading.Event(), threading.Event(), threading.Event()
+    executor = ThreadPoolExecutor(1)
+    wait_for_all = fetch_trigger._wait_for_all  # noqa: SLF001 - the moment at which the trigger waits
+
+    def fetch() -> None:
+        started.set()
+        go_on.wait()
+        logging.getLogger("fetch").info("Saved after all.")
+
+    async def wait(fetches: list[Future[FetchReport | None]], log: LogBuffer) -> None:
+        waited_for.set()
+        await wait_for_all(fetches, log)
+
+    async def run_and_cancel() -> None:
+        running = asyncio.create_task(first_event())
+        await asyncio.to_thread(waited_for.wait)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    def submit(_instance: object, _cancelled: threading.Event) -> list[Future[None]]:
+        fetches = [executor.submit(contextvars.copy_context().run, fetch)]
+        started.wait()
+        return fetches
+
+    monkeypatch.setattr(fetch_trigger, "_submit", submit)
+    monkeypatch.setattr(fetch_trigger, "_wait_for_all", wait)
+    caplog.set_level(logging.INFO)
+    asyncio.run(run_and_cancel())
+    go_on.set()
+    executor.shutdown()
+    assert "Saved after all." in caplog.messages
+
+
+def test_the_lines_of_a_fetch_that_ended_just_before_its_trigger_was_cancelled_are_written(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = threading.Event()
+
+    async def never_flush(_fetches: object, _log: LogBuffer) -> None:
+        ended.set()
+        await asyncio.Event().wait()
+
+    async def run_and_cancel() -> None:
+        running = asyncio.create_task(first_event())
+        await asyncio.to_thread(ended.wait)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    def submit(_instance: object, _cancelled: threading.Event) -> list[Future[None]]:
+        logging.getLogger("fetch").info("Saved in time.")
+        return []
+
+    monkeypatch.setattr(fetch_trigger, "_submit", submit)
+    monkeypatch.setattr(fetch_trigger, "_wait_for_all", never_flush)
+    caplog.set_level(logging.INFO)
+    asyncio.run(run_and_cancel())
+    assert "Saved in time." in caplog.messages
 
 
 def test_a_trigger_that_is_cancelled_while_it_submits_begins_no_fetch(monkeypatch: pytest.MonkeyPatch) -> None:

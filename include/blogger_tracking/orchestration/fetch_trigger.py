@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from threading import Event
 from typing import Any
 
@@ -79,12 +80,18 @@ class FetchBloggersTrigger(BaseTrigger):
         fetches: list[Future[FetchReport | None]] = []
         try:
             fetches = await asyncio.wrap_future(submitting)
+            for fetch in fetches:
+                flush = partial(_flush_if_cancelled, log, cancelled)
+                fetch.add_done_callback(partial(contextvars.copy_context().run, flush))
             await _wait_for_all(fetches, log)
         finally:
             # A trigger is cancelled when its instance is ended or started elsewhere: what waits must not begin here.
             cancelled.set()
             for fetch in fetches:
                 fetch.cancel()
+            # What is buffered yet. In a thread, as below; a trigger that was cancelled does not wait for the write.
+            flushing = asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, log.flush)
+        await flushing
         # The error of one fetch ends the instance: the attempts of the others count nevertheless.
         await asyncio.to_thread(emit, measure(finished_reports(fetches)))
         reports = collect_reports(fetches)
@@ -115,6 +122,13 @@ async def _wait_for_all(fetches: Iterable[Future[FetchReport | None]], log: LogB
         await asyncio.sleep(EVENT_INTERVAL_SECONDS - time.monotonic() % EVENT_INTERVAL_SECONDS)
         # In a thread: a write blocks while the triggerer's pipe for logs is full, and must not block the event loop.
         await asyncio.to_thread(log.flush)
+
+
+def _flush_if_cancelled(log: LogBuffer, cancelled: Event, fetch: Future[FetchReport | None]) -> None:
+    """Write the lines of a fetch that was under way when its trigger was cancelled: nothing else writes them."""
+    # A fetch that never began is cancelled on the event loop, which the write could block.
+    if cancelled.is_set() and not fetch.cancelled():
+        log.flush()
 
 
 def _submit(instance: InstanceTry, cancelled: Event) -> list[Future[FetchReport | None]]:
