@@ -403,6 +403,29 @@ def test_a_month_that_takes_too_long_to_move_is_postponed_and_told(
     assert prepare_partitions(pool, date(2040, 1, 15)) == {"created": 1, "postponed": 0}
 
 
+def test_a_month_that_takes_too_long_to_drop_is_postponed_without_a_word_about_moved_rows(
+    build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(build, pool)
+    with pool.connection() as connection:
+        create_partition(connection, month_of(date(2024, 1, 31)))
+    build.run(
+        """
+        create function refuse() returns event_trigger language plpgsql as $$
+        begin
+            raise exception 'refused' using errcode = 'query_canceled';
+        end
+        $$
+        """
+    )
+    build.run("create event trigger refuse on sql_drop execute function refuse()")
+    assert remove_old_statistics(pool, MONTH_LIMITS, date(2024, 3, 2)) == {"months": 0, "postponed": 1, "rows": 0}
+    (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert "partition for 2024-01-01 was not changed" in error
+    assert "The month's rows are kept." in error
+    assert "default partition" not in error
+
+
 def test_the_months_ahead_have_partitions_before_rows_of_earlier_months_are_moved(
     build: DatabaseBuilder, pool: ConnectionPool
 ) -> None:

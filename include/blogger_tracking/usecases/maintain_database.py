@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
@@ -61,6 +62,32 @@ SECONDS_PER_TASK = 1_800.0
 """Time after which a use case begins no further step; the next maintenance continues."""
 
 
+@dataclass(frozen=True, slots=True)
+class _PartitionChange:
+    """A change of a partition, the name of its count, and sentences about the rows if the change is postponed."""
+
+    execute: Callable[[Connection, Month], bool]
+    count: str
+    while_in_use: str
+    after_time_out: str
+
+
+_CREATION = _PartitionChange(
+    create_partition,
+    "created",
+    while_in_use="Rows of a month without a partition go to the default partition.",
+    after_time_out="The default partition probably has too many rows of the month. They are kept there, and "
+    "docs/operations.md has the statement that moves them without a time-out.",
+)
+
+_REMOVAL = _PartitionChange(
+    drop_partition,
+    "months",
+    while_in_use="The month's rows are kept.",
+    after_time_out="The month's rows are kept.",
+)
+
+
 def prepare_partitions(pool: ConnectionPool, today: date) -> dict[str, int]:
     """Create the partitions of video_statistics for the months ahead, and for those that the default partition has.
 
@@ -69,11 +96,11 @@ def prepare_partitions(pool: ConnectionPool, today: date) -> dict[str, int]:
     """
     counts: Counter[str] = Counter(created=0, postponed=0)
     for month in months_ahead(today):
-        counts.update(_change_partition(pool, create_partition, month, "created"))
+        counts.update(_change_partition(pool, _CREATION, month))
     with pool.connection() as connection:
         waiting = read_default_months(connection)
     for month in sorted({*waiting} - {*months_ahead(today)}):
-        counts.update(_change_partition(pool, create_partition, month, "created"))
+        counts.update(_change_partition(pool, _CREATION, month))
     return _report("Partitions of video_statistics", counts)
 
 
@@ -92,7 +119,7 @@ def remove_old_statistics(
             mark_removed(connection, platform, datetime.combine(cutoff, time_of_day(), UTC))
         months = read_partition_months(connection)
     for month in droppable_months(months, cutoffs):
-        counts.update(_change_partition(pool, drop_partition, month, "months"))
+        counts.update(_change_partition(pool, _REMOVAL, month))
     with pool.connection() as connection:
         months = sorted({*read_partition_months(connection), *read_default_months(connection)})
     for old in old_statistics(months, cutoffs):
@@ -156,25 +183,23 @@ def check_ledger(connection: Connection, now: datetime) -> dict[str, int]:
     return _report("Violations of the invariants", Counter(violations))
 
 
-def _change_partition(
-    pool: ConnectionPool, change: Callable[[Connection, Month], bool], month: Month, count: str
-) -> Counter[str]:
+def _change_partition(pool: ConnectionPool, change: _PartitionChange, month: Month) -> Counter[str]:
     """Create or drop a partition, and return what to count; the next maintenance does so if the table is in use."""
     try:
         with pool.connection() as connection:
-            return Counter({count: change(connection, month)})
+            return Counter({change.count: change.execute(connection, month)})
     except LockNotAvailable:
         logger.warning(
-            "The partition for %s was not changed, because the tables are in use. Rows of a month without a partition "
-            "go to the default partition. The next maintenance tries again.",
+            "The partition for %s was not changed, because the tables are in use. %s The next maintenance tries again.",
             month.first_day,
+            change.while_in_use,
         )
     except QueryCanceled:
         logger.error(  # noqa: TRY400 - the text has the cause, and no traceback is needed
-            "The partition for %s was not changed, because that takes longer than database_timeout_seconds, probably "
-            "because the default partition has too many rows of the month. They are kept there. The next maintenance "
-            "tries again; docs/operations.md has the statement that moves them without a time-out.",
+            "The partition for %s was not changed, because that takes longer than database_timeout_seconds. %s The "
+            "next maintenance tries again.",
             month.first_day,
+            change.after_time_out,
         )
     return Counter(postponed=1)
 
