@@ -17,6 +17,7 @@ from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.rows import fetch_value
 from devtools.bench.airflow_callbacks import has_waiting_callbacks
 from devtools.bench.bench_fleets import Fleets
+from devtools.bench.conditions import Sizes
 from devtools.bench.measurement import Usage, UsageMeter
 from devtools.bench.ui_probe import UiProbe
 from devtools.local_stack.airflow_environment import METADATA_VARIABLE
@@ -29,8 +30,6 @@ QUEUE_DAGS = ("youtube_video_batch", "video_thumbnails")
 _RUN_SECONDS = 4 * 3600.0
 _DRAIN_SECONDS = 900.0
 _POLL_SECONDS = 0.5
-_RUN_POLL_SECONDS = 5.0
-_WARM_UP_BLOGGERS = 9
 
 _COUNT_FETCHED = """
 select count(*) from blogger_tracking.fetches
@@ -67,11 +66,12 @@ class BatchRun:
 class BatchBench:
     """Measures batch runs on one running stack, each with a fleet of its own."""
 
-    def __init__(self, stack: Stack, fleets: Fleets, progress: Progress) -> None:
+    def __init__(self, stack: Stack, fleets: Fleets, progress: Progress, run_poll_seconds: float) -> None:
         self._stack = stack
         self._client = stack.client()
         self._fleets = fleets
         self._progress = progress
+        self._run_poll_seconds = run_poll_seconds
 
     def run(self, bloggers: int, *, watch_ui: bool = False) -> BatchRun:
         """Measure one run. Raises StackError unless the run succeeds."""
@@ -105,7 +105,7 @@ class BatchBench:
             self._fleets.track(connection, bloggers)
 
     def _wait_for_success(self, dag_run_id: str) -> datetime:
-        run = self._client.wait_for_run(BATCH_DAG, dag_run_id, _RUN_SECONDS, _RUN_POLL_SECONDS)
+        run = self._client.wait_for_run(BATCH_DAG, dag_run_id, _RUN_SECONDS, self._run_poll_seconds)
         if run.state != DagRunState.SUCCESS or run.end_date is None:
             raise StackError(
                 f"{dag_run_id} ended as {run.state.value}, so its figures were not kept. "
@@ -146,9 +146,9 @@ def _seconds(triggered: datetime, ended: datetime) -> float:
 
 @contextmanager
 def batch_bench(
-    config: StackConfig, fleets: Fleets, progress: Progress, *, queues: bool = False
+    config: StackConfig, sizes: Sizes, fleets: Fleets, progress: Progress, *, queues: bool = False
 ) -> Generator[BatchBench]:
-    """Start a stack and run a small batch first, because the first run of a stack is slower than later runs.
+    """Start a stack, and run the batch with the fleet that warms the stack up.
 
     Unless `queues` is True, the consumers of the queues are paused, so that the consumers use no CPU time.
     """
@@ -157,6 +157,7 @@ def batch_bench(
             wait_for_dag(stack.client(), dag_id)
             stack.client().pause(dag_id)
         wait_for_dag(stack.client(), BATCH_DAG)
-        bench = BatchBench(stack, fleets, progress)
-        bench.run(_WARM_UP_BLOGGERS)
+        bench = BatchBench(stack, fleets, progress, sizes.run_poll_seconds)
+        if sizes.warm_up_fleet:
+            bench.run(sizes.warm_up_fleet)
         yield bench

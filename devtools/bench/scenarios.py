@@ -187,7 +187,7 @@ def line(bench: Bench) -> dict[str, Any]:
 def batch(bench: Bench) -> dict[str, Any]:
     """Measure the batch as shipped, by the number of bloggers; Airflow's UI is probed during the largest run."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
+    with batch_bench(bench.conditions.stack(), sizes, bench.fleets, bench.progress) as runs:
         return {
             str(bloggers): batch_figures(
                 median_run(partial(runs.run, bloggers, watch_ui=bloggers == max(sizes.fleets)), sizes.runs)
@@ -199,7 +199,7 @@ def batch(bench: Bench) -> dict[str, Any]:
 def queues(bench: Bench) -> dict[str, Any]:
     """Measure the batch as shipped while the consumers of the queues run as well."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress, queues=True) as runs:
+    with batch_bench(bench.conditions.stack(), sizes, bench.fleets, bench.progress, queues=True) as runs:
         run = median_run(partial(runs.run, sizes.workers_fleet), sizes.runs)
         return {str(sizes.workers_fleet): batch_figures(run)}
 
@@ -208,7 +208,7 @@ def shared(bench: Bench) -> dict[str, Any]:
     """Measure the batch with many bloggers in an instance, by the number of bloggers."""
     sizes = bench.conditions.sizes
     config = bench.conditions.stack(environment={"BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE": str(SHARED_BLOGGERS)})
-    with batch_bench(config, bench.fleets, bench.progress) as runs:
+    with batch_bench(config, sizes, bench.fleets, bench.progress) as runs:
         run = median_run(partial(runs.run, sizes.shared_fleet), sizes.runs)
         return {str(sizes.shared_fleet): batch_figures(run)}
 
@@ -216,7 +216,7 @@ def shared(bench: Bench) -> dict[str, Any]:
 def killed(bench: Bench) -> dict[str, Any]:
     """Measure the batch as shipped with its triggerer killed in the middle."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
+    with batch_bench(bench.conditions.stack(), sizes, bench.fleets, bench.progress) as runs:
         run = median_run(partial(runs.run_killed, sizes.workers_fleet), sizes.runs)
         return {str(sizes.workers_fleet): batch_figures(run)}
 
@@ -226,7 +226,7 @@ def workers(bench: Bench) -> dict[str, Any]:
     sizes = bench.conditions.sizes
     measured = {}
     for parallelism in sizes.parallelism:
-        with batch_bench(bench.conditions.workers_stack(parallelism), bench.fleets, bench.progress) as runs:
+        with batch_bench(bench.conditions.workers_stack(parallelism), sizes, bench.fleets, bench.progress) as runs:
             run = median_run(partial(runs.run, sizes.workers_fleet), sizes.runs)
         measured[str(parallelism)] = batch_figures(run)
     return measured
@@ -241,7 +241,7 @@ def pairs(bench: Bench) -> dict[str, Any]:
     for number in range(1, sizes.pairs + 1):
         seconds = []
         for config in (shipped, in_workers):
-            with batch_bench(config, bench.fleets, bench.progress) as runs:
+            with batch_bench(config, sizes, bench.fleets, bench.progress) as runs:
                 seconds.append(runs.run(sizes.pairs_fleet).seconds)
         ratio = round(seconds[1] / seconds[0], 2)
         bench.progress(f"Pair {number}: {seconds[0]} s as shipped, {seconds[1]} s in workers, ratio {ratio}")
@@ -274,7 +274,7 @@ def initial(bench: Bench) -> dict[str, Any]:
 def large(bench: Bench) -> dict[str, Any]:
     """Measure the batch as shipped with a fleet that takes an hour or longer."""
     sizes = bench.conditions.sizes
-    with batch_bench(bench.conditions.stack(), bench.fleets, bench.progress) as runs:
+    with batch_bench(bench.conditions.stack(), sizes, bench.fleets, bench.progress) as runs:
         return {str(sizes.large_fleet): batch_figures(runs.run(sizes.large_fleet, watch_ui=True))}
 
 

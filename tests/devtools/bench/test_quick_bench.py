@@ -13,6 +13,9 @@ import pytest
 from devtools.bench.__main__ import main
 from devtools.bench.figures import REQUEST_KINDS
 
+# The fixture, in which five stacks start and stop one after the other, belongs to the test that runs first.
+pytestmark = pytest.mark.timeout(1500)
+
 # The remaining scenarios are the batch with other numbers and settings.
 MEASURED = (
     "saving",
@@ -46,8 +49,6 @@ def figures(folder: Path) -> dict[str, Any]:
     return written
 
 
-# Five stacks start and stop one after the other.
-@pytest.mark.timeout(1500)
 def test_every_scenario_writes_its_figures(figures: dict[str, Any]) -> None:
     assert set(figures["measurements"]) == set(MEASURED)
     assert set(figures["per_second"]) == {"6"}
@@ -100,7 +101,8 @@ def test_every_query_of_a_member_returns_rows(figures: dict[str, Any]) -> None:
 def test_every_query_of_the_page_is_measured(figures: dict[str, Any]) -> None:
     queries = figures["measurements"]["page"]
     assert {"bloggers, state failed", "bloggers, sort -followers", "overview", "live"} <= queries.keys()
-    assert all(query["milliseconds"] > 0 for query in queries.values())
+    # A query of tiny tables may round to 0.
+    assert all(0 <= query["milliseconds"] <= query["longest"] for query in queries.values())
 
 
 def test_a_year_is_read_as_a_member_and_as_the_pipeline_and_a_month_is_dropped(figures: dict[str, Any]) -> None:
