@@ -74,10 +74,12 @@ def page_server() -> Iterator[AppServer]:
 
 @pytest.fixture
 def url(page_server: AppServer, services: PageServices, tmp_path: Path) -> str:
-    """The address of the page's app."""
-    for name in STATIC_FILES:
-        (tmp_path / name).write_text(f"contents of {name}")
-    page_server.app = create_app(ACCESS, lambda: services, tmp_path)
+    """The address of the page's app, with further files in the folder of the built files and beside it."""
+    static = tmp_path / "static"
+    static.mkdir()
+    for file in (*(static / name for name in STATIC_FILES), static / "app.py", tmp_path / "app.py"):
+        file.write_text(f"contents of {file.name}")
+    page_server.app = create_app(ACCESS, lambda: services, static)
     return f"{page_server.url}/bloggers"
 
 
