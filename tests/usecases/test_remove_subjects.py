@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from blogger_tracking.usecases.remove_subjects import (
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import claim, fetch_ids, new_key, plan, settle, succeed, try_claim, videos
+from tests.support.waiting import wait_until
 
 PERSONAL_TABLES = (
     "tracked_accounts",
@@ -53,6 +54,14 @@ PERSONAL_TABLES = (
     "idempotency_keys",
     "imported_rows",
 )
+
+
+REMOVAL_IS_AT_WORK = """
+    select
+        not exists (select from tracked_accounts)
+        or exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+"""
+"""True once the removal has withdrawn the blogger, or waits for a lock."""
 
 
 class RecordedThumbnails:
@@ -286,16 +295,19 @@ def test_a_settlement_that_is_saving_its_videos_and_a_removal_do_not_block_each_
     claimed = claim(pool, fetch_id)
     found = removal(owner, build, tracked.blogger_id)
     save_videos = videos_statements.save_videos
-    with ThreadPoolExecutor(1) as executor:
+    removing: list[Future[object]] = []
+    with ThreadPoolExecutor(2) as executor:
 
-        def save_during_removal(connection: Connection, claim: Claim, found: Sequence[CommonVideo]) -> None:
-            save_videos(connection, claim, found)
-            connection.execute("select pg_sleep(1)")
+        def save_and_begin_the_removal(connection: Connection, claim: Claim, saved: Sequence[CommonVideo]) -> None:
+            save_videos(connection, claim, saved)
+            # The response means that Postgres has executed the statements of the pipeline.
+            connection.execute("select 1").fetchone()
+            removing.append(executor.submit(remove_blogger, owner, thumbnails, found))
+            wait_until(lambda: removing[0].done() or build.value(REMOVAL_IS_AT_WORK) is True, 20)
 
-        monkeypatch.setattr(fetch_settlement, "save_videos", save_during_removal)
-        settling = executor.submit(succeed, pool, claimed, 10)
-        remove_blogger(owner, thumbnails, found)
-        error = settling.exception()
+        monkeypatch.setattr(fetch_settlement, "save_videos", save_and_begin_the_removal)
+        error = executor.submit(succeed, pool, claimed, 10).exception()
+    assert [each.exception() for each in removing] == [None]
     assert error is None or isinstance(error, StaleClaimError)
     assert counts(build) == dict.fromkeys(PERSONAL_TABLES, 0)
     finish_run(pool, key, 0.2)
