@@ -28,10 +28,10 @@ TESTS = Path(__file__).parent
 
 STACK_TESTS = (
     TESTS / "end_to_end",
-    TESTS / "devtools" / "local_stack",
     TESTS / "devtools" / "bench" / "test_quick_bench.py",
 )
-"""Tests that start the processes of a local stack, most of them Airflow's: `make test-fast` leaves them out."""
+"""Tests that start the processes of Airflow: `make test-fast` leaves them out. Single tests elsewhere, such as those of
+`make up`, have the marker themselves."""
 
 
 POOLED_TESTS = (TESTS / "database", TESTS / "usecases")

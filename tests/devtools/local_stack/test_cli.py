@@ -232,6 +232,7 @@ def test_the_sandbox_is_not_fetched_into_a_database_of_the_users_own(
     assert marked_processes(folder) == []
 
 
+@pytest.mark.airflow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_start_leaves_no_process(folder: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
@@ -252,6 +253,7 @@ def test_an_interrupted_start_leaves_no_process(folder: Path, number: signal.Sig
     assert not postmaster.is_running()
 
 
+@pytest.mark.airflow
 def test_up_prints_the_addresses_of_the_stack_that_down_ends(folder: Path) -> None:
     with subprocess.Popen(
         _command("up", folder=folder),

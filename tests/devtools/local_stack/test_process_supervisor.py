@@ -50,6 +50,7 @@ def supervisor(folder: Path, mended: Path) -> Iterator[Supervisor]:
     shutil.rmtree(sockets)
 
 
+@pytest.mark.long
 def test_a_process_that_keeps_dying_is_reported_once_and_started_again_with_growing_pauses(
     supervisor: Supervisor, mended: Path
 ) -> None:
@@ -61,7 +62,7 @@ def test_a_process_that_keeps_dying_is_reported_once_and_started_again_with_grow
     def look() -> bool:
         watch.look()
         starts.add(supervisor.states()["dying"].started_at)
-        return len(starts) > 6
+        return len(starts) == 5
 
     wait_until(look, _WAIT_SECONDS)
     moments = sorted(starts)

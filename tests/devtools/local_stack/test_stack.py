@@ -94,6 +94,7 @@ def test_a_second_stack_in_the_same_folder_is_refused_and_the_first_stays_up(dat
     assert _accepts_connections(databases.pipeline_dsn)
 
 
+@pytest.mark.long
 def test_a_killed_postgres_is_started_again(databases_config: StackConfig) -> None:
     with Stack(databases_config) as stack:
         # Before that state, supervisord repeats a failed start; afterwards it replaces a process that dies.
