@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import pytest
 from psycopg import Connection
@@ -68,6 +69,25 @@ def test_runs_that_do_not_run_in_airflow_are_ended(build: DatabaseBuilder, pool:
 
     assert build.rows("select state from fetches order by id") == [("released",), ("planned",)]
     assert end_dead_runs(pool, DEPLOYMENT, running(alive)) == []
+
+
+def test_a_run_that_ends_by_itself_while_airflow_is_asked_is_not_dead(
+    build: DatabaseBuilder, pool: ConnectionPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = new_key()
+    plan(pool, key)
+    ended_at: list[datetime] = []
+
+    def count(_dag_id: str, _dag_run_ids: Sequence[str]) -> int:
+        if not ended_at:
+            end_run(pool, key)
+            ended_at.append(build.value("select ended_at from runs"))
+        return 0
+
+    assert end_dead_runs(pool, DEPLOYMENT, count) == []
+
+    assert build.rows("select ended_at, is_dead from runs") == [(*ended_at, False)]
+    assert "did not end by itself" not in caplog.text
 
 
 def test_the_next_run_fetches_the_bloggers_of_a_dead_run(build: DatabaseBuilder, pool: ConnectionPool) -> None:

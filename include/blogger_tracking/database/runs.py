@@ -92,10 +92,11 @@ where deployment = %(deployment)s and ended_at is null
 order by id
 """
 
+# A run that has ended by itself does not die afterwards.
 _FINISH_RUN = """
 update blogger_tracking.runs
 set ended_at = %(moment)s, is_dead = %(is_dead)s
-where id = %(run_id)s
+where id = %(run_id)s and (ended_at is null or not %(is_dead)s)
 """
 
 # Stale fetches: the run has ended or expired since the fetch was claimed for the last time, or the lease of the newest
@@ -239,12 +240,14 @@ def read_open_runs(connection: Connection, deployment: str) -> list[RunKey]:
     return fetch_all(connection, RunKey, _OPEN_RUNS, {"deployment": deployment})
 
 
-def finish_run(connection: Connection, run_id: int, moment: datetime, *, is_dead: bool = False) -> None:
-    """Record the end of a run. Its unfinished fetches are stale from now on.
+def finish_run(connection: Connection, run_id: int, moment: datetime, *, is_dead: bool = False) -> bool:
+    """Record the end of a run, and return True. Its unfinished fetches are stale from now on.
 
-    `is_dead` is True for a run that ended in Airflow without its last task.
+    `is_dead` is True for a run that ended in Airflow without its last task. If such a run has an end in the ledger
+    already, that end stays as it is, and False is returned.
     """
-    connection.execute(_FINISH_RUN, {"run_id": run_id, "moment": moment, "is_dead": is_dead})
+    parameters = {"run_id": run_id, "moment": moment, "is_dead": is_dead}
+    return connection.execute(_FINISH_RUN, parameters).rowcount > 0
 
 
 def release_stale_fetches(connection: Connection, moment: datetime, run_id: int | None = None) -> int:

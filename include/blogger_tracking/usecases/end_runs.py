@@ -19,34 +19,26 @@ CountRunning = Callable[[str, Sequence[str]], int]
 """Function that returns how many of these DAG runs of a DAG are queued or running in Airflow."""
 
 
-def end_run(pool: ConnectionPool, key: RunKey, *, is_dead: bool = False) -> int:
+def end_run(pool: ConnectionPool, key: RunKey) -> int:
     """Save the end of a run and release its unfinished fetches; return the number of released fetches.
 
     No attempt of the run begins from now on, unless somebody clears an instance. A run without a plan has nothing
-    to release. `is_dead` is True for a run that ended in Airflow without its last task: the watch reports such a batch.
+    to release.
     """
     with pool.connection() as connection:
-        return _end_run(connection, key, is_dead=is_dead)
+        return _end_run(connection, key) or 0
 
 
 def end_dead_runs(pool: ConnectionPool, deployment: str, count_running: CountRunning) -> list[RunKey]:
     """End the runs of this deployment that have no end in the ledger and do not run in Airflow; return these runs.
 
-    Such a run was failed, ended or deleted by hand, or timed out, or its last task failed.
+    Such a run was failed, ended or deleted by hand, or timed out, or its last task failed; the watch reports such a
+    batch. A run that ends by itself while Airflow is asked keeps its end.
     """
     with pool.connection() as connection:
         open_runs = read_open_runs(connection, deployment)
     running = _running(open_runs, count_running)
-    dead = [key for key in open_runs if key not in running]
-    for key in dead:
-        released = end_run(pool, key, is_dead=True)
-        logger.warning(
-            "%s of %s no longer runs in Airflow and did not end by itself: released its %s unfinished fetches.",
-            key.dag_run_id,
-            key.dag_id,
-            released,
-        )
-    return dead
+    return [key for key in open_runs if key not in running and _end_dead_run(pool, key)]
 
 
 def end_runs_of_deployment(connection: Connection, deployment: str) -> dict[RunKey, int]:
@@ -54,16 +46,31 @@ def end_runs_of_deployment(connection: Connection, deployment: str) -> dict[RunK
 
     Without this, they hold their reservations and bloggers until they expire: each Airflow ends its own dead runs only.
     """
-    return {key: _end_run(connection, key) for key in read_open_runs(connection, deployment)}
+    return {key: _end_run(connection, key) or 0 for key in read_open_runs(connection, deployment)}
 
 
-def _end_run(connection: Connection, key: RunKey, *, is_dead: bool = False) -> int:
+def _end_dead_run(pool: ConnectionPool, key: RunKey) -> bool:
+    """Save the end of a dead run. Return False if the run has ended by itself meanwhile."""
+    with pool.connection() as connection:
+        released = _end_run(connection, key, is_dead=True)
+    if released is None:
+        return False
+    logger.warning(
+        "%s of %s no longer runs in Airflow and did not end by itself: released its %s unfinished fetches.",
+        key.dag_run_id,
+        key.dag_id,
+        released,
+    )
+    return True
+
+
+def _end_run(connection: Connection, key: RunKey, *, is_dead: bool = False) -> int | None:
+    """Return the number of released fetches; None if the run has no plan, or has died after it had ended by itself."""
     with bounded_transaction(connection):
         moment = serialize_planning(connection)
         run_id = find_run(connection, key)
-        if run_id is None:
-            return 0
-        finish_run(connection, run_id, moment, is_dead=is_dead)
+        if run_id is None or not finish_run(connection, run_id, moment, is_dead=is_dead):
+            return None
         return release_stale_fetches(connection, moment, run_id)
 
 
