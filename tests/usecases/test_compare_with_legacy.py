@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from blogger_tracking.comparison_report import COLUMNS, as_json, write_page
+from blogger_tracking.database.comparison import comparing, count_left_out
 from blogger_tracking.database.platform_suspensions import suspend_platform
 from blogger_tracking.database.run_plans import RunScope
 from blogger_tracking.database.runs import finish_run
@@ -26,6 +27,7 @@ from blogger_tracking.usecases import compare_with_legacy as compare_with_legacy
 from devtools.browser import MISSING, PROGRAM
 from tests.support import browser
 from tests.support.compared_fleet import HOUR, NOW, TOLERANCE, WINDOW, Fleet, compare, found, only_old
+from tests.support.cut_line import cut
 from tests.support.database_builder import DatabaseBuilder, Tracked
 from tests.support.ledger_steps import claim, plan, succeed, try_claim, video
 from tests.support.old_system import OldSystem
@@ -574,6 +576,19 @@ def test_a_text_that_is_no_date_is_counted_and_its_video_compared_without_a_date
 def test_a_session_that_may_only_read_can_compare(pipeline: Connection) -> None:
     pipeline.execute("set default_transaction_read_only = on")
     assert compare(pipeline).total.differences == 0
+
+
+def test_a_lost_connection_is_not_blamed_on_the_views(fleet: Fleet, pipeline: Connection) -> None:
+    del fleet
+
+    def lose_connection() -> None:
+        with comparing(pipeline):
+            cut(pipeline)
+            count_left_out(pipeline)
+
+    with pytest.raises(DatabaseStateError) as stopped:
+        lose_connection()
+    assert str(stopped.value) == "The connection to the database was lost. Nothing was compared. Run the command again."
 
 
 def test_a_window_without_time_is_refused() -> None:

@@ -19,6 +19,7 @@ import pytest
 from psycopg import Connection
 
 from blogger_tracking.database.blogger_histories import list_videos
+from blogger_tracking.database.connections import connect
 from blogger_tracking.database.invariants import check_invariants
 from blogger_tracking.database.legacy_views import COLUMNS, TEMPLATE
 from blogger_tracking.database.migrate import apply_migrations
@@ -29,6 +30,7 @@ from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from blogger_tracking.usecases.import_legacy import check_legacy, import_legacy, write_report
 from devtools.local_stack.config import PROJECT_ROOT
 from devtools.platform_sandbox import CreatorKind, SandboxServer
+from tests.support.cut_line import cut
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.earlier_tracker import (
@@ -364,6 +366,35 @@ def test_a_statement_that_fails_keeps_what_was_imported_and_the_next_import_goes
     admin.execute("alter table videos drop constraint planted")
     report = run_import(admin)
     assert (counts(report, "videos").unchanged, counts(report, "videos").imported) == (18, 2)
+
+
+@pytest.fixture
+def importing(server: DatabaseServer, database: str) -> Iterator[Connection]:
+    with connect(server.conninfo(database)) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("is_shut_down", [True, False], ids=["by the server", "by the network"])
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [("Reading the views", "Nothing was imported."), ("bloggers: 3", "What was imported before is kept.")],
+)
+def test_a_lost_connection_is_named_with_what_was_kept(
+    admin: Connection, tracker: Tracker, importing: Connection, line: str, kept: str, *, is_shut_down: bool
+) -> None:
+    fill(tracker)
+
+    def lose(progress: str) -> None:
+        if not progress.startswith(line):
+            return
+        if is_shut_down:
+            admin.execute("select pg_terminate_backend(%s, 10000)", [importing.info.backend_pid])
+        else:
+            cut(importing)
+
+    with pytest.raises(DatabaseStateError) as stopped:
+        import_legacy(importing, lose, 3)
+    assert str(stopped.value) == f"The connection to the database was lost. {kept} Run the command again."
 
 
 _IMPORTER = """

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from blogger_tracking.database.connections import is_connection_lost
 from blogger_tracking.database.legacy_views import find_problems
 from blogger_tracking.database.long_transactions import long_transaction
 from blogger_tracking.database.rows import fetch_one, fetch_values
@@ -112,7 +113,7 @@ def require_views(connection: Connection) -> None:
 def comparing(connection: Connection) -> Generator[None]:
     """Read in one snapshot that permits no writing, with dates without a zone in UTC and no limit of time.
 
-    Raises DatabaseStateError for a view that the database cannot read.
+    Raises DatabaseStateError for a view that the database cannot read, and for a connection that is lost.
     """
     try:
         with long_transaction(connection, "Nothing was compared."):
@@ -126,6 +127,10 @@ def comparing(connection: Connection) -> Generator[None]:
             "table."
         ) from None
     except psycopg.Error as error:
+        if is_connection_lost(error):
+            raise DatabaseStateError(
+                "The connection to the database was lost. Nothing was compared. Run the command again."
+            ) from error
         raise DatabaseStateError(
             "The views of the earlier system cannot be compared. Nothing was compared. Correct the view that Postgres "
             f"names: {str(error).strip()}"

@@ -104,6 +104,16 @@ def open_pool(address: DatabaseAddress, connections: int | None = None) -> Conne
     )
 
 
+def is_connection_lost(error: psycopg.Error) -> bool:
+    """Return True for an error of the connection and False for one of a statement.
+
+    Without a SQL state, the network or a pooler ended the connection; a server that is shut down names itself.
+    """
+    if isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
+        return True
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+
+
 @contextmanager
 def connect(address: DatabaseAddress, *, answer_seconds: float | None = None) -> Generator[Connection]:
     """Open one connection in autocommit mode and close it at the end.

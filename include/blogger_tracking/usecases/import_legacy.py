@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 from psycopg import Connection
 
+from blogger_tracking.database.connections import is_connection_lost
 from blogger_tracking.database.legacy_import import (
     STEPS,
     ImportStep,
@@ -50,11 +51,14 @@ def check_legacy(connection: Connection) -> ImportReport:
     """Return what an import would do, having changed nothing.
 
     The connection must be that of the schema's owner, in autocommit mode.
-    Raises DatabaseStateError if a view or a column is missing or has another type, or a view cannot be read.
+    Raises DatabaseStateError if a view or a column is missing or has another type, a view cannot be read, or the
+    connection is lost.
     """
     _require_views(connection)
     with (
-        _explained("The views legacy_… cannot be read. Nothing was changed.", "Correct the view that Postgres names"),
+        _explained(
+            "The views legacy_… cannot be read.", "Nothing was changed.", "Correct the view that Postgres names"
+        ),
         long_transaction(connection, "Nothing was changed.", force_rollback=True),
     ):
         stage(connection)
@@ -74,7 +78,9 @@ def import_legacy(
     _require_views(connection)
     progress("Reading the views")
     with (
-        _explained("The views legacy_… cannot be read. Nothing was imported.", "Correct the view that Postgres names"),
+        _explained(
+            "The views legacy_… cannot be read.", "Nothing was imported.", "Correct the view that Postgres names"
+        ),
         long_transaction(connection, "Nothing was imported."),
     ):
         import_id = stage(connection)
@@ -87,7 +93,7 @@ def import_legacy(
             _import_batch(connection, step, import_id, first, last)
             progress(f"{step.label}: {last:,} of {rows[step.view]:,} rows")
     with (
-        _explained("Everything was imported, but there is no report.", "Import again for one"),
+        _explained("There is no report.", "Everything was imported.", "Import again for a report"),
         long_transaction(connection, "Everything was imported, but there is no report."),
     ):
         require_own_rows(connection, import_id)
@@ -118,15 +124,19 @@ def _require_views(connection: Connection) -> None:
 
 
 @contextmanager
-def _explained(what: str, remedy: str) -> Generator[None]:
-    """Raise an error of Postgres as DatabaseStateError that says what happened and what to do."""
+def _explained(what: str, kept: str, remedy: str) -> Generator[None]:
+    """Raise an error of Postgres as DatabaseStateError that says what happened, what was kept and what to do."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
         remedy = "Connect as the owner of the schema, and grant that login select on what Postgres names"
-        raise DatabaseStateError(f"{what} {remedy}: {str(error).strip()}") from error
+        raise DatabaseStateError(f"{what} {kept} {remedy}: {str(error).strip()}") from error
     except psycopg.Error as error:
-        raise DatabaseStateError(f"{what} {remedy}: {str(error).strip()}") from error
+        if is_connection_lost(error):
+            raise DatabaseStateError(
+                f"The connection to the database was lost. {kept} Run the command again."
+            ) from error
+        raise DatabaseStateError(f"{what} {kept} {remedy}: {str(error).strip()}") from error
 
 
 def _create_partitions(connection: Connection, import_id: UUID) -> None:
@@ -134,7 +144,11 @@ def _create_partitions(connection: Connection, import_id: UUID) -> None:
 
     The default partition takes the rows of a month whose partition cannot be created while the tables are in use.
     """
-    with _explained("Nothing was imported.", "Remove the cause and import again. Postgres reports"):
+    with _explained(
+        "The partitions for the statistics were not created.",
+        "Nothing was imported.",
+        "Remove the cause and import again. Postgres reports",
+    ):
         with long_transaction(connection, "Nothing was imported."):
             require_own_rows(connection, import_id)
             months = read_staged_months(connection)
@@ -145,8 +159,8 @@ def _create_partitions(connection: Connection, import_id: UUID) -> None:
 
 def _import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:
     with _explained(
-        f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before was "
-        "kept.",
+        f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}.",
+        "What was imported before is kept.",
         "Remove the cause and import again: the import goes on there. Postgres reports",
     ):
         for _ in range(_LOST_CONFLICTS):
