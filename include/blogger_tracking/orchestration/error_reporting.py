@@ -84,11 +84,11 @@ def report_last_error(instance: TaskOfRun, error: Exception, message: str) -> No
 def _cause(error: Exception) -> str:
     import psycopg
 
+    from blogger_tracking.database.connections import is_connection_lost
     from blogger_tracking.domain.errors import DatabaseStateError
 
-    # An unreachable database is noticed as one or the other, by when the connection ended. Without a SQL state, no
-    # statement is the cause.
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    # An unreachable database is noticed as one or the other, by when the connection ended.
+    if isinstance(error, psycopg.Error) and is_connection_lost(error):
         return DatabaseStateError.__qualname__
     return type(error).__qualname__
 
