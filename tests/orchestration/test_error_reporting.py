@@ -19,7 +19,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.triggers.base import TaskFailedEvent
 from psycopg import OperationalError
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+from psycopg.errors import AdminShutdown, InsufficientPrivilege, LockNotAvailable
 from psycopg_pool import PoolTimeout
 
 from blogger_tracking.domain.errors import DatabaseStateError
@@ -216,7 +216,7 @@ def test_a_lost_database_is_one_cause_whenever_it_is_noticed(receiver: SentryRec
         OperationalError("the connection is lost"),
         PoolTimeout("No line"),
     ]
-    for error in [*lost, LockNotAvailable("lock timeout")]:
+    for error in [*lost, AdminShutdown("terminating connection"), LockNotAvailable("lock timeout")]:
         clear_process_cache()
         with sentry_running():
             gate_task: Any = InstanceStandIn("gate")
