@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m devtools.chaos", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=KINDS, metavar="KIND", help="kinds to try")
     parser.add_argument("--times", type=int, default=1, help="tries of each kind of --only")
-    parser.add_argument("--minutes", type=float, default=_MINUTES, help="time after which no try begins")
+    parser.add_argument(
+        "--minutes", type=float, default=_MINUTES, help="time of all tries; none begins in the last two minutes"
+    )
     parser.add_argument("--folder", type=Path, default=PROJECT_ROOT / "var", help="folder of chaos.json and the stack")
     parser.add_argument("--list", action="store_true", help="print the kinds and their sentences")
     given = parser.parse_args(arguments)
@@ -79,6 +81,8 @@ def _chaos(given: argparse.Namespace, console: Console) -> int:
             write_report(report, folder / "chaos.json")
             print_report(report, console)
     progress(f"The same figures are in {folder / 'chaos.json'}")
+    if not results:
+        raise StackError("Nothing was tried: the undisturbed runs took the whole time. Give more --minutes.")
     return 1 if report["violations"] else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -190,9 +191,9 @@ def spent_units(build: DatabaseBuilder, pool: ConnectionPool) -> Iterator[timede
 
 CAUSES = [
     (AlertName.PLATFORM_SUSPENDED, "TikTok", suspension),
-    (AlertName.RUN_FAILED, "", failed_run),
-    (AlertName.RUN_FAILED, "", run_without_gate),
-    (AlertName.RUN_FAILED, "", dead_run),
+    (AlertName.RUN_FAILED, KEY.dag_run_id, failed_run),
+    (AlertName.RUN_FAILED, KEY.dag_run_id, run_without_gate),
+    (AlertName.RUN_FAILED, KEY.dag_run_id, dead_run),
     (AlertName.RUN_LATE, "", late_run),
     (AlertName.INSTANCES_STUCK, KEY.dag_run_id, expired_lease),
     (AlertName.INSTANCES_STUCK, KEY.dag_run_id, waiting_fetches),
@@ -242,6 +243,23 @@ def test_a_condition_that_comes_back_is_sent_again(watch: Watch, build: Database
         build.run("delete from platform_suspensions")
         watch.look()
     assert [is_end for *_, is_end in watch.sent] == [False, True, False, True]
+
+
+def test_a_second_red_run_is_news_and_ends_the_news_of_the_first(
+    watch: Watch, build: DatabaseBuilder, pool: ConnectionPool
+) -> None:
+    later = replace(KEY, dag_run_id="later")
+    build.track(build.organization())
+    for key in (KEY, later):
+        (fetch_id,) = fetch_ids(pool, plan(pool, key))
+        settle(pool, claim(pool, fetch_id), FetchOutcome(FetchState.FAILED, reason="no key"))
+        finish_run(pool, key, 0.2)
+        watch.look()
+    assert watch.sent == [
+        (AlertName.RUN_FAILED, KEY.dag_run_id, False),
+        (AlertName.RUN_FAILED, KEY.dag_run_id, True),
+        (AlertName.RUN_FAILED, "later", False),
+    ]
 
 
 def test_the_end_for_one_platform_is_not_the_end_for_another(

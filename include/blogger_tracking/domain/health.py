@@ -177,7 +177,9 @@ def _late_run(health: Health, limits: Thresholds) -> Iterator[Alert]:
 def _failed_run(health: Health) -> Iterator[Alert]:
     run = health.finished_run
     if run and run.problems:
-        yield Alert(AlertName.RUN_FAILED, f"The batch run {run.dag_run_id} failed: {'; '.join(run.problems)}.")
+        message = f"The batch run {run.dag_run_id} failed: {'; '.join(run.problems)}."
+        # Each red run is news: its causes may be others.
+        yield Alert(AlertName.RUN_FAILED, message, run.dag_run_id)
 
 
 def _stuck_instances(health: Health, limits: Thresholds) -> Iterator[Alert]:

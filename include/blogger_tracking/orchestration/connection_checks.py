@@ -97,7 +97,9 @@ def check_pipeline_database(settings: Settings) -> list[Check]:
 def check_owner_connection() -> Check:
     """Check that `blogger_db_admin`, if there is such a Connection, is the owner of the schema in the same database."""
     if find_connection(BLOGGER_DB_ADMIN) is None:
-        return ok(BLOGGER_DB_ADMIN, "Not set; only `make migrate` and `make uninstall` need the Connection.")
+        return ok(
+            BLOGGER_DB_ADMIN, "Not set; only migrations, imports, `uninstall` and `remove-…` need the Connection."
+        )
     try:
         return check_owner(
             database_opener(BLOGGER_DB),
