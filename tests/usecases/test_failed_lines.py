@@ -17,7 +17,7 @@ from blogger_tracking.domain.ledger import FetchState
 from blogger_tracking.domain.models import Platform
 from blogger_tracking.usecases.fetch_blogger import FetchServices, fetch_blogger
 from devtools.chaos.faulty_line import FaultyLine, LineFailure, LineFault
-from devtools.platform_sandbox import SandboxServer
+from devtools.platform_sandbox import CreatorKind, SandboxServer
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer
 from tests.support.ledger_steps import fetch_ids, plan
@@ -69,6 +69,36 @@ def test_a_fetch_whose_line_is_cut_while_it_saves_is_saved_once_and_asks_the_pla
     assert build.rows("select videos_fetched, reserved from subscription_usage") == [(10, 0)]
     assert sandbox.request_count() == 1
     assert not any(check_invariants(admin).values())
+
+
+def test_a_fetch_whose_line_is_cut_while_it_records_its_units_is_saved_and_records_them_once(
+    build: DatabaseBuilder, services: FetchServices, sandbox: SandboxServer
+) -> None:
+    creator = next(iter(sandbox.world.creators(Platform.YOUTUBE, CreatorKind.NORMAL)))
+    build.track(build.organization(daily=10), build.creator(creator))
+    (fetch_id,) = fetch_ids(services.pool, plan(services.pool))
+    build.run("create sequence blogger_tracking.recordings")
+    build.run("""
+        create function blogger_tracking.cut_first() returns trigger language plpgsql security definer as $$
+        begin
+            if nextval('blogger_tracking.recordings') = 1 then
+                perform pg_terminate_backend(pg_backend_pid());
+            end if;
+            return null;
+        end
+        $$
+    """)
+    build.run(
+        "create trigger cut_first before insert on youtube_units "
+        "for each statement execute function blogger_tracking.cut_first()"
+    )
+
+    report = fetch_blogger(services, fetch_id)
+
+    assert (report.state, report.videos_new) == (FetchState.SUCCEEDED, 10)
+    assert build.value("select last_value from blogger_tracking.recordings") == 2
+    assert dict(build.rows("select call, units from youtube_units")) == report.requests
+    assert sandbox.request_count() == sum(report.requests.values())
 
 
 @pytest.mark.long

@@ -45,6 +45,14 @@ logger = logging.getLogger(__name__)
 _SAVING_SECONDS = 10.0
 """Time for which saving is tried again. A database that stays away longer is left to the next attempt."""
 
+# What ends one connection often ends others, a moment later.
+_save_again = retry(
+    retry=retry_if_exception_type(OperationalError),
+    stop=stop_after_delay(_SAVING_SECONDS),
+    wait=wait_exponential(multiplier=0.25, max=2),
+    reraise=True,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FetchServices:
@@ -154,10 +162,19 @@ def _request_videos(services: FetchServices, claim: Claim, meter: RequestMeter) 
         outcome = _request_batch(services, claim)
     finally:
         if claim.account.platform is Platform.YOUTUBE and meter.total:
-            # In a transaction of its own: the units are spent even if a newer attempt has taken over the fetch.
-            with services.pool.connection() as connection:
-                record_units(connection, datetime.now(UTC), meter.by_use, claim.fetch_id)
+            _record_units(services, claim, meter)
     return replace(outcome, requests=meter.by_use)
+
+
+@_save_again
+def _record_units(services: FetchServices, claim: Claim, meter: RequestMeter) -> None:
+    """Record the units of YouTube that the attempt has spent. An error loses the platform's answer.
+
+    Uses a transaction of its own: the units are spent even if a newer attempt has taken over the fetch. A line that
+    fails after the units were saved records them twice: with too many units the daily quota is still kept.
+    """
+    with services.pool.connection() as connection:
+        record_units(connection, datetime.now(UTC), meter.by_use, claim.fetch_id)
 
 
 def _request_batch(services: FetchServices, claim: Claim) -> FetchOutcome:
@@ -207,13 +224,7 @@ def _save(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> Settl
     return _save_unless_saved(services, claim, outcome)
 
 
-# What ends one connection often ends others, a moment later.
-@retry(
-    retry=retry_if_exception_type(OperationalError),
-    stop=stop_after_delay(_SAVING_SECONDS),
-    wait=wait_exponential(multiplier=0.25, max=2),
-    reraise=True,
-)
+@_save_again
 def _save_unless_saved(services: FetchServices, claim: Claim, outcome: FetchOutcome) -> SettledFetch:
     """Save what a line that failed did not save.
 
