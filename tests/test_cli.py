@@ -246,6 +246,8 @@ def test_a_person_and_an_organization_are_removed_after_a_yes(
 ) -> None:
     organization = build.organization()
     person = build.member(organization)
+    account = build.track(organization).tracking_id
+    build.run("update tracked_accounts set user_id = %(id)s where id = %(account)s", id=person, account=account)
     commands = (["remove-person", str(person)], ["remove-organization", str(organization)])
     for command in commands:
         assert cli.main(command) == 1
@@ -253,9 +255,10 @@ def test_a_person_and_an_organization_are_removed_after_a_yes(
     capsys.readouterr()
     for command in commands:
         assert cli.main([*command, "--yes"]) == 0
-    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["organization_members", "1"] in printed
-    assert ["organizations", "1"] in printed
+    of_person, of_organization = capsys.readouterr().out.split("Removed: ")
+    assert "Rows that name the person" in of_person
+    assert ["tracked_accounts", "1"] in [line.split() for line in of_person.splitlines()]
+    assert ["organizations", "1"] in [line.split() for line in of_organization.splitlines()]
     assert build.value("select count(*) from organizations") == 0
 
 

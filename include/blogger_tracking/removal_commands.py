@@ -55,23 +55,25 @@ def confirm_blogger(connection: Connection, *, platform: Platform, blogger: str)
     """Print what is removed with a blogger, ask, and return True for the answer "remove"."""
     require_ready(connection)
     found = find_blogger(connection, platform, blogger)
-    return found is None or _confirm(found)
+    return found is None or _confirm(f"To remove: {found.name}", found)
 
 
 def confirm_person(connection: Connection, *, user_id: UUID) -> bool:
-    """Print what is removed with a person, ask, and return True for the answer "remove"."""
+    """Print the rows that name a person, ask, and return True for the answer "remove"."""
     require_ready(connection)
-    return _confirm(find_person(connection, user_id))
+    person = find_person(connection, user_id)
+    return _confirm(_rows_of_person(person), person)
 
 
 def confirm_organization(connection: Connection, *, organization_id: UUID) -> bool:
     """Print what is removed with an organization, ask, and return True for the answer "remove"."""
     require_ready(connection)
-    return _confirm(find_organization(connection, organization_id))
+    organization = find_organization(connection, organization_id)
+    return _confirm(f"To remove: {organization.name}", organization)
 
 
 def remove_named_blogger(connection: Connection, console: Console, *, platform: Platform, blogger: str) -> int:
-    """Remove everything about a blogger, and print the counts."""
+    """Remove everything about a blogger, and print the numbers of rows that were counted before."""
     require_ready(connection)
     found = find_blogger(connection, platform, blogger)
     if found is None:
@@ -86,16 +88,19 @@ def remove_named_blogger(connection: Connection, console: Console, *, platform: 
 
 
 def remove_named_person(connection: Connection, console: Console, *, user_id: UUID) -> int:
-    """Remove a person from the schema, and print the counts."""
+    """Remove a person from the schema, and print the numbers of rows that named the person.
+
+    Accounts that the person added are among these rows: they stay, and no longer name the person.
+    """
     require_ready(connection)
     found = find_person(connection, user_id)
-    remove_person(connection, found)
-    _report(console, found)
+    console.print(count_table(_rows_of_person(found), remove_person(connection, found)))
+    console.print("The person was removed from these rows.", highlight=False)
     return 0
 
 
 def remove_named_organization(connection: Connection, console: Console, *, organization_id: UUID) -> int:
-    """Remove an organization, and print the counts."""
+    """Remove an organization, and print the numbers of rows that were counted before."""
     require_ready(connection)
     found = find_organization(connection, organization_id)
     remove_organization(connection, found)
@@ -103,8 +108,12 @@ def remove_named_organization(connection: Connection, console: Console, *, organ
     return 0
 
 
-def _confirm(found: Removal) -> bool:
-    terminal().print(count_table(f"To remove: {found.name}", found.counts))
+def _rows_of_person(person: Removal) -> str:
+    return f"Rows that name {person.name}"
+
+
+def _confirm(title: str, found: Removal) -> bool:
+    terminal().print(count_table(title, found.counts))
     if sys.stdin.isatty() and input('Type "remove" to go on: ').strip() == "remove":
         return True
     Console(stderr=True).print('Nothing was removed. To go on, answer "remove" or pass --yes.')
@@ -112,7 +121,7 @@ def _confirm(found: Removal) -> bool:
 
 
 def _report(console: Console, found: Removal) -> None:
-    console.print(count_table(f"Removed: {found.name}", found.counts))
+    console.print(count_table(f"Removed: {found.name} (rows counted before the removal)", found.counts))
 
 
 def _platform(text: str) -> Platform:

@@ -53,7 +53,14 @@ _COUNT_PERSON = """
 select
     (select count(*) from blogger_tracking.organization_members where user_id = %(id)s) as organization_members,
     (select count(*) from blogger_tracking.tracked_accounts where user_id = %(id)s) as tracked_accounts,
-    (select count(*) from blogger_tracking.idempotency_keys where user_id = %(id)s) as idempotency_keys
+    (select count(*) from blogger_tracking.idempotency_keys where user_id = %(id)s) as idempotency_keys,
+    (select count(*) from blogger_tracking.request_budgets where holder = 'person' and holder_id = %(id)s)
+        as request_budgets,
+    (
+        select count(*)
+        from blogger_tracking.imported_rows
+        where view_name = 'members' and split_part(imported_id, '/', 2) = %(id)s::text
+    ) as imported_rows
 """
 
 _ORGANIZATION = {

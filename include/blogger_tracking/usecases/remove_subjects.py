@@ -72,9 +72,12 @@ def find_blogger(connection: Connection, platform: Platform, name: str) -> Remov
     return Removal(blogger.id, name, removals.count_blogger(connection, blogger.id))
 
 
-def remove_person(connection: Connection, person: Removal) -> None:
-    """Remove a person from all tables of the schema. The host's auth.users keeps the person."""
-    removals.remove_person(connection, person.id)
+def remove_person(connection: Connection, person: Removal) -> dict[str, int]:
+    """Remove a person from all tables of the schema, and return the numbers of changed rows by table.
+
+    Accounts that the person added lose the person's id and stay. The host's auth.users keeps the person.
+    """
+    return removals.remove_person(connection, person.id)
 
 
 def remove_organization(connection: Connection, organization: Removal) -> None:
