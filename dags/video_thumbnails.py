@@ -18,9 +18,10 @@ tried again after 1, 5, 15 and 60 minutes, and parked after five attempts, or at
 unusable URL, a private address, or an image that is too large.
 
 **What to do.** Correct what the error names; the next run, within minutes, continues with the queue. The task's
-log names every message that was parked. `python -m blogger_tracking.cli queues` lists parked messages with their
-reasons; `python -m blogger_tracking.cli requeue` returns all of them to their queue. If thumbnails *were not stored*,
-check the storage and its Connection.
+log names the messages that were parked (the newest 100, and the number of the others).
+`python -m blogger_tracking.cli queues` lists parked messages with their reasons;
+`python -m blogger_tracking.cli requeue` returns all of them to their queue. If thumbnails *were not stored*, check the
+storage and its Connection.
 """
 
 from datetime import timedelta

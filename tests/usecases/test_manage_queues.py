@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.domain.queues import Queue
+from blogger_tracking.usecases import manage_queues
 from blogger_tracking.usecases.manage_queues import consume, read_queues, requeue
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.queue_steps import queue_thumbnails
@@ -60,6 +62,30 @@ def test_the_summary_of_a_run_counts_and_logs_messages_parked_meanwhile_and_no_o
         assert consume(pool, Queue.THUMBNAILS, run) == {"stored": 1, "failed": 1, "parked": 1}
     assert "larger than 10 bytes" in caplog.text
     assert "HTTP 404" not in caplog.text
+
+
+def test_the_summary_counts_all_parked_messages_and_the_log_names_the_newest(
+    build: DatabaseBuilder, pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(manage_queues, "MAX_LISTED_PARKED", 2)
+    queue_thumbnails(build, pool, [f"https://example.org/{number}.jpg" for number in range(5)])
+
+    def run() -> Counter[str]:
+        for _ in range(5):
+            build.run("""
+                update thumbnail_queue set parked_at = clock_timestamp(), last_error = 'HTTP 404'
+                where id = (select min(id) from thumbnail_queue where parked_at is null)
+            """)
+        return Counter(failed=5)
+
+    with caplog.at_level(logging.WARNING):
+        assert consume(pool, Queue.THUMBNAILS, run) == {"failed": 5, "parked": 5}
+    newest = build.rows("select id from thumbnail_queue order by id desc limit 2")
+    assert [re.findall(r"Message (\d+) of", message) for message in caplog.messages] == [
+        *([str(message_id)] for (message_id,) in newest),
+        [],
+    ]
+    assert "And 3 more messages of thumbnail_queue are parked" in caplog.messages[-1]
 
 
 def test_the_summary_of_a_run_without_work_is_empty(pool: ConnectionPool) -> None:

@@ -340,6 +340,8 @@ select
 from {queue}
 """
 
+_COUNT_PARKED = "select count(*) from {queue} where parked_at >= %(since)s"
+
 # By `due_at`: a consumer that takes and releases the same messages again and again would move `visible_at` each time.
 # `count(*)` of parked messages reads their partial index alone.
 _HEALTH = """
@@ -479,6 +481,11 @@ def list_parked_messages(
 ) -> list[ParkedMessage]:
     """Return up to `limit` messages parked since a moment (None: ever), newest first."""
     return fetch_all(connection, ParkedMessage, _for_queue(queue, _PARKED), {"limit": limit, "since": since})
+
+
+def count_parked_messages(connection: Connection, queue: Queue, since: datetime) -> int:
+    """Return the number of messages parked since a moment."""
+    return int(fetch_value(connection, _for_queue(queue, _COUNT_PARKED), {"since": since}))
 
 
 def requeue_parked_messages(

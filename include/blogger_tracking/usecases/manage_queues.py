@@ -15,6 +15,7 @@ from blogger_tracking.database.message_queues import (
     ParkedMessage,
     QueueCounts,
     count_messages,
+    count_parked_messages,
     list_parked_messages,
     requeue_parked_messages,
 )
@@ -36,8 +37,9 @@ class QueueState:
 
 
 def consume(pool: ConnectionPool, queue: Queue, run: Callable[[], Counter[str]]) -> dict[str, int]:
-    """Run a consumer, and log a summary and every message parked meanwhile; return the counts as an XCom.
+    """Run a consumer, and log a summary and the messages parked meanwhile; return the counts as an XCom.
 
+    The log names the newest MAX_LISTED_PARKED of these messages and the number of the others.
     `run` returns the consumer's own counts, to which `parked` is added; empty if there was no work.
     """
     started = datetime.now(UTC)
@@ -46,15 +48,22 @@ def consume(pool: ConnectionPool, queue: Queue, run: Callable[[], Counter[str]])
         logger.info("No work in %s.", queue)
         return {}
     with pool.connection() as connection:
-        parked = list_parked_messages(connection, queue, MAX_LISTED_PARKED, since=started)
-    for message in parked:
+        parked = count_parked_messages(connection, queue, started)
+        listed = list_parked_messages(connection, queue, MAX_LISTED_PARKED, since=started)
+    for message in listed:
         logger.warning(
             "Message %s of %s is parked: %s. Remove the cause, then run `python -m blogger_tracking.cli requeue`.",
             message.id,
             queue,
             message.last_error,
         )
-    summary = {**counts, "parked": len(parked)}
+    if parked > len(listed):
+        logger.warning(
+            "And %s more messages of %s are parked. `python -m blogger_tracking.cli queues` has their number.",
+            parked - len(listed),
+            queue,
+        )
+    summary = {**counts, "parked": parked}
     logger.info("%s: %s.", queue, ", ".join(f"{count} {name}" for name, count in summary.items()))
     return summary
 
