@@ -14,6 +14,7 @@ from devtools.chaos.harness import Harness
 from devtools.chaos.kinds.table import KINDS
 from devtools.chaos.world_oracle import WorldOracle
 from devtools.platform_sandbox import World
+from tests.support.running_stack import thrown_away
 
 SEED = "a short part"
 
@@ -22,7 +23,7 @@ SEED = "a short part"
 def harness() -> Iterator[Harness]:
     with tempfile.TemporaryDirectory(prefix="bt-chaos-") as folder:
         config = chaos_stack(Path(folder))
-        with ChaosStack(config, print) as stack:
+        with thrown_away(ChaosStack(config, print)) as stack:
             oracle = WorldOracle(World(config.sandbox.seed, config.sandbox.creators or 0))
             measured = Harness(stack, oracle, SEED, Sizes(per_platform=4), print)
             measured.measure_undisturbed(1, warm_up=False)

@@ -15,6 +15,7 @@ from blogger_tracking.domain.models import Platform
 from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
+from tests.support.running_stack import thrown_away
 
 DAG_ID = "blogger_batch_fetch"
 TIMEOUT_SECONDS = 240
@@ -29,7 +30,7 @@ def busy_stack() -> Iterator[Stack]:
             sandbox=SandboxConfig(latency_ms=20),
             environment={"BLOGGER_TRACKING_SCHEDULE": "* * * * *"},
         )
-        with Stack(config, print) as running:
+        with thrown_away(Stack(config, print)) as running:
             yield running
 
 

@@ -20,6 +20,7 @@ from devtools.local_stack.config import SandboxConfig, StackConfig
 from devtools.local_stack.stack import Stack
 from tests.support.fleet import Fleet
 from tests.support.posted_bodies import PostedBodies
+from tests.support.running_stack import thrown_away
 from tests.support.sentry_receiver import SentryReceiver
 from tests.support.waiting import wait_until
 
@@ -68,7 +69,7 @@ def signals() -> Iterator[Signals]:
                 "AIRFLOW__METRICS__OTEL_INTERVAL_MILLISECONDS": "2000",
             },
         )
-        with Stack(config, print) as running:
+        with thrown_away(Stack(config, print)) as running:
             for dag_id in (DAG_ID, WATCH):
                 wait_for_dag(running.client(), dag_id)
             yield Signals(running, sentry, metrics, channel)
