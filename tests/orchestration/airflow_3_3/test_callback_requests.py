@@ -84,14 +84,14 @@ def test_requests_about_whole_dag_runs_are_written(written: list[CallbackRequest
     assert written == [request]
 
 
-def test_the_check_is_added_once() -> None:
-    before = DatabaseCallbackSink.send
+def test_the_check_is_added_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    airflows = DatabaseCallbackSink.send
+    monkeypatch.setattr(DatabaseCallbackSink, "send", airflows)
     callback_requests.check_callback_requests()
     once = DatabaseCallbackSink.send
     callback_requests.check_callback_requests()
-    twice = DatabaseCallbackSink.send
-    DatabaseCallbackSink.send = before  # type: ignore[method-assign] # restores the original
-    assert once is twice
+    assert airflows is not once
+    assert DatabaseCallbackSink.send is once
 
 
 @pytest.mark.parametrize(("setting", "checks"), [("true", "True"), ("false", "False")])

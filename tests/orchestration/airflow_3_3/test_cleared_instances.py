@@ -64,6 +64,7 @@ def test_other_errors_are_raised(submit: Callable[[int], list[int]], monkeypatch
 def test_the_functions_are_wrapped_once(submit: Callable[[int], list[int]]) -> None:
     submit(0)
     once = (Trigger.submit_event, Trigger.submit_failure)
+    assert all(hasattr(wrapped, "tolerates_cleared_instances") for wrapped in once)
     cleared_instances.tolerate_cleared_instances()
     assert (Trigger.submit_event, Trigger.submit_failure) == once
 

@@ -200,6 +200,7 @@ def test_the_function_is_wrapped_once(database: Callable[[], MetadataDatabase]) 
     del database
     state_updates.repeat_state_updates()
     once = getattr(task_instances, PREPARE)
+    assert hasattr(once, "tolerates_lost_connections")
     state_updates.repeat_state_updates()
     assert getattr(task_instances, PREPARE) is once
 
