@@ -6,6 +6,7 @@ import re
 from itertools import islice
 
 from devtools.chaos.__main__ import disturbances
+from devtools.chaos.harness import TryResult
 from devtools.chaos.kinds.table import KINDS
 from devtools.chaos.report import chaos_report
 from devtools.local_stack.config import PROJECT_ROOT
@@ -27,9 +28,15 @@ def test_every_kind_is_tried_before_pairs_are() -> None:
 
 
 def test_the_report_has_the_seed_the_kinds_the_runs_and_the_violations() -> None:
-    report = chaos_report("4711", 12.0, [], [])
+    sound = TryResult(kinds=("a",), points=("planned",), state="success", seconds=9.0, violations=[])
+    unsound = TryResult(kinds=("a", "b"), points=("claimed",), state="failed", seconds=7.0, violations=["x", "y"])
+    kinds = [{"name": "a", "tries": 1}]
 
-    assert {"seed": "4711", "kinds": [], "runs": [], "violations": 0}.items() <= report.items()
+    report = chaos_report("4711", 12.0, kinds, [sound, unsound, unsound])
+
+    assert {"seed": "4711", "undisturbed_seconds": 12.0, "kinds": kinds, "violations": 4}.items() <= report.items()
+    assert [run["kinds"] for run in report["runs"]] == [("a",), ("a", "b"), ("a", "b")]
+    assert [run["state"] for run in report["runs"]] == ["success", "failed", "failed"]
 
 
 def test_the_page_names_the_slower_kinds() -> None:
