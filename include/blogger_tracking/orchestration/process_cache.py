@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple
 
 from blogger_tracking.domain.errors import BloggerTrackingError
 
-P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 R = TypeVar("R")
 
 REMEMBER_FAILURE_SECONDS = 5
@@ -19,15 +19,18 @@ REMEMBER_FAILURE_SECONDS = 5
 _clear_functions: list[Callable[[], None]] = []
 
 
-def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
-    """Cache the results of a function, and its errors for a moment. Concurrent first calls run the function once."""
+def cached_in_process(make: Callable[[*Arguments], R]) -> Callable[[*Arguments], R]:
+    """Cache the results of a function, and its errors for a moment. Concurrent first calls run the function once.
+
+    Arguments are positional, and part of the key.
+    """
     lock = threading.Lock()
     made: dict[tuple[object, ...], R] = {}
     failed: dict[tuple[object, ...], tuple[float, BloggerTrackingError]] = {}
     _clear_functions.extend((made.clear, failed.clear))
 
     @wraps(make)
-    def cached(*args: P.args, **kwargs: P.kwargs) -> R:
+    def cached(*args: *Arguments) -> R:
         with lock:
             if args in made:
                 return made[args]
@@ -35,7 +38,7 @@ def cached_in_process(make: Callable[P, R]) -> Callable[P, R]:
             if error and time.monotonic() - at < REMEMBER_FAILURE_SECONDS:
                 raise error
             try:
-                made[args] = make(*args, **kwargs)
+                made[args] = make(*args)
             except BloggerTrackingError as failure:
                 failed[args] = (time.monotonic(), failure)
                 raise
