@@ -51,3 +51,10 @@ def test_a_retry_time_in_the_future_suspends_until_then(
     moment = NOW + timedelta(seconds=seconds)
     error = PlatformError(ErrorKind.RATE_LIMITED, Platform.TIKTOK, "", retry_at=moment)
     assert suspended_until(error, NOW, Settings()) == (moment if suspends else None)
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_a_retry_time_that_has_passed_is_none(kind: ErrorKind) -> None:
+    passed = PlatformError(kind, Platform.TIKTOK, "", retry_at=NOW)
+    without = PlatformError(kind, Platform.TIKTOK, "")
+    assert suspended_until(passed, NOW, Settings()) == suspended_until(without, NOW, Settings())

@@ -167,12 +167,12 @@ class PlatformError(BloggerTrackingError):
 def suspended_until(error: PlatformError, now: datetime, settings: Settings) -> datetime | None:
     """Return the end of the suspension that an error causes; None if the error concerns a single fetch.
 
-    An error with a `retry_at` suspends the platform until then. A rejected key, or an exceeded quota without a known
-    reset, suspends the platform for `suspension_minutes`: long enough that a run does not repeat the same failure for
-    every blogger, and short enough that requests resume soon after the cause is removed.
+    An error with a `retry_at` in the future suspends the platform until then. A rejected key, or an exceeded quota
+    without a known reset, suspends the platform for `suspension_minutes`: long enough that a run does not repeat the
+    same failure for every blogger, and short enough that requests resume soon after the cause is removed.
     """
-    if error.retry_at is not None:
-        return error.retry_at if error.retry_at > now else None
+    if error.retry_at is not None and error.retry_at > now:
+        return error.retry_at
     if error.handling.suspends:
         return now + timedelta(minutes=settings.suspension_minutes)
     return None
