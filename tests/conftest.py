@@ -14,6 +14,7 @@ from hypothesis import settings
 from psycopg_pool import ConnectionPool
 
 from blogger_tracking.database.connections import open_pool
+from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.database_server import DatabaseServer, RecycledDatabases
 from tests.support.pgbouncer import PgBouncer, needs_pgbouncer
@@ -60,6 +61,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_unconfigure() -> None:
     """Remove the session's AIRFLOW_HOME."""
     shutil.rmtree(_airflow_home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_test() -> Iterator[None]:
+    """Keep the settings that a test reads from an environment of its own from later tests."""
+    yield
+    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -237,7 +237,6 @@ def test_a_blogger_is_removed_with_its_stored_thumbnails_after_a_yes_and_the_com
         assert expected in capsys.readouterr().out
     assert build.value("select count(*) from blogger_information") == 0
     assert not thumbnail.exists()
-    get_settings.cache_clear()
 
 
 @pytest.mark.usefixtures("owner_connection")

@@ -501,10 +501,8 @@ def require_paid_usage(
 
 
 @pytest.fixture
-def two_bloggers_per_instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def two_bloggers_per_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOGGER_TRACKING_BLOGGERS_PER_INSTANCE", "2")
-    get_settings.cache_clear()
-    yield
     get_settings.cache_clear()
 
 

@@ -42,10 +42,8 @@ PATIENCE_SECONDS = 6 * CLIENT_SECONDS
 
 
 @pytest.fixture(autouse=True)
-def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOGGER_TRACKING_DATABASE_TIMEOUT_SECONDS", str(TIMEOUT_SECONDS))
-    get_settings.cache_clear()
-    yield
     get_settings.cache_clear()
 
 

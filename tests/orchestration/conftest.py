@@ -112,7 +112,6 @@ def connections(
     yield
     database_pool().close()
     clear_process_cache()
-    get_settings.cache_clear()
 
 
 @pytest.fixture

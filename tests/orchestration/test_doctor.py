@@ -106,7 +106,6 @@ def deployment(
     ready.set("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
     yield ready
     clear_process_cache()
-    get_settings.cache_clear()
 
 
 def test_a_connection_that_compose_leaves_empty_is_no_fault(deployment: Deployment) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,7 +17,6 @@ from s3fs import S3FileSystem
 from blogger_tracking.domain.errors import ConfigurationError, StorageError
 from blogger_tracking.orchestration import object_storage
 from blogger_tracking.orchestration.thumbnail_store import thumbnail_store
-from blogger_tracking.settings import get_settings
 from devtools.local_stack.config import PROJECT_ROOT
 from tests.support.azure_blobs import AzureBlobServer
 from tests.support.silent_server import SilentServer
@@ -29,11 +28,8 @@ PATIENCE_SECONDS = 20
 
 
 @pytest.fixture(autouse=True)
-def _no_other_storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_other_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attached_stores, "_STORE_CACHE", {})
-    get_settings.cache_clear()
-    yield
-    get_settings.cache_clear()
 
 
 @contextmanager

@@ -18,11 +18,11 @@ from blogger_tracking.settings import get_settings
 from tests.support.database_builder import DatabaseBuilder
 from tests.support.queue_steps import queue_thumbnails, queue_videos
 
+pytestmark = pytest.mark.usefixtures("connections")
+
 
 @pytest.fixture(autouse=True)
-def quick(connections: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a watcher look often; `connections` clears the cache of the settings afterwards."""
-    del connections
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     set_seconds(monkeypatch, look=0.01, event=0.05)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ EVENT = TaskSuccessEvent()
 
 
 @pytest.fixture
-def submit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], list[int]]]:
+def submit(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     """Return a function that makes the first so many transactions find a cleared instance; it returns all calls."""
 
     def install(stale: int) -> list[int]:
@@ -36,8 +36,7 @@ def submit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], list[int
         cleared_instances.tolerate_cleared_instances()
         return calls
 
-    yield install
-    get_settings.cache_clear()
+    return install
 
 
 @pytest.mark.parametrize(("stale", "calls"), [(0, 1), (1, 2), (9, cleared_instances.TRIES)])

@@ -166,7 +166,6 @@ def test_instances_are_not_labelled_if_the_setting_is_off(
     get_settings.cache_clear()
     created = instance(dag_run_id)
     labels.label_instance(created)
-    get_settings.cache_clear()
     assert created.rendered_map_index == "0"
 
 

@@ -78,7 +78,6 @@ def test_every_line_is_written_at_once_if_the_setting_is_off(written: Written, m
     monkeypatch.setenv("BLOGGER_TRACKING_BUFFER_TRIGGER_LOGS", "false")
     get_settings.cache_clear()
     LogBuffer().context().run(logger.info, "at once")
-    get_settings.cache_clear()
     assert written.lines == ["at once"]
 
 

@@ -56,7 +56,6 @@ def test_the_bound_of_a_deferral_follows_the_lease(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("BLOGGER_TRACKING_DEFERRAL_LEASES", "3")
     get_settings.cache_clear()
     assert deferral_timeout() == timedelta(hours=1)
-    get_settings.cache_clear()
 
 
 def test_the_scheduler_does_not_defer_a_mapped_instance_that_is_not_deferrable() -> None:

@@ -157,7 +157,6 @@ def database(metadata: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     yield restore
     for each in opened:
         each.close()
-    get_settings.cache_clear()
 
 
 @pytest.mark.parametrize("state", UPDATES)

@@ -78,5 +78,4 @@ def test_the_announcements_are_kept_if_the_setting_is_off(monkeypatch: pytest.Mo
     get_settings.cache_clear()
     before = list(structlog.get_config()["processors"])
     drop_trigger_announcements()
-    get_settings.cache_clear()
     assert structlog.get_config()["processors"] == before
