@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from statistics import median
 
 from psycopg import Connection
@@ -113,9 +114,9 @@ def vary_history(connection: Connection) -> None:
 def measure_page(pool: ConnectionPool) -> dict[str, PageQuery]:
     """Execute each query of the page several times, and return the figures by name."""
     with pool.connection() as connection:
-        measured = {name: _measure(query, connection) for name, query in _queries(connection).items()}
+        measured = {name: _measure(partial(query, connection)) for name, query in _queries(connection).items()}
         organization = list_organizations(connection, datetime.now(UTC), "", 1)[1][0].id
-    measured["preview of an organization"] = _measure(lambda _: preview_run(pool, organization), connection)
+    measured["preview of an organization"] = _measure(partial(preview_run, pool, organization))
     return measured
 
 
@@ -156,10 +157,10 @@ def _list(restriction: BloggerFilter, order: BloggerOrder, page: int) -> Callabl
     return lambda connection: list_bloggers(connection, _DEPLOYMENT, restriction, order, page)
 
 
-def _measure(query: Callable[[Connection], object], connection: Connection) -> PageQuery:
+def _measure(query: Callable[[], object]) -> PageQuery:
     milliseconds = []
     for _ in range(_REPETITIONS):
         begin = time.monotonic()
-        query(connection)
+        query()
         milliseconds.append((time.monotonic() - begin) * 1000)
     return PageQuery(round(median(milliseconds), 1), round(max(milliseconds), 1))

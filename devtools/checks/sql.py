@@ -16,8 +16,6 @@ from sqlfluff.core import FluffConfig, Linter
 
 _SUFFIXES = frozenset({".py", ".sql"})
 _STATEMENT = re.compile(r"\s*(select|insert into|update|delete from|with)\s")
-_NAMED_NAMED_PARAMETER = re.compile(r"%\((\w+)\)s")
-_PARAMETER = re.compile(r"%\((\w+)\)s")
 _NAMED_PARAMETER = re.compile(r"%\((\w+)\)s")
 _PARAMETER = re.compile(r"%\((\w+)\)s|%s|(?<=as \()\{(\w+)\}(?=\))|\{(\w+)\}")
 

@@ -1,4 +1,4 @@
-"""Client of the sandbox's admin API: faults, counted requests, clock."""
+"""Client of the sandbox's admin API: faults, and counted requests."""
 
 from __future__ import annotations
 
@@ -23,14 +23,6 @@ class SandboxAdmin:
     def heal(self) -> None:
         """Remove all faults."""
         requests.delete(f"{self._url}/faults", timeout=_TIMEOUT_SECONDS).raise_for_status()
-
-    def advance_clock(self, seconds: float) -> None:
-        """Move the platforms' clock."""
-        self._post("clock", {"advance_seconds": seconds})
-
-    def reset_clock(self) -> None:
-        """Let the platforms' clock follow the real time again."""
-        self._post("clock", {"now": None})
 
     def forget_requests(self) -> None:
         """Reset the counts of requests."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-import pytest
 import requests
 
 from devtools.local_stack.stack import Stack
-
-pytestmark = pytest.mark.airflow
 
 _AT_ONCE = 60
 _REQUESTS = 180
