@@ -33,7 +33,7 @@ _HOSTS = (
     "localhost.",
     "LOCALHOST",
     "127。0。0。1",
-    "１２７.0.0.1",  # noqa: RUF001 - likewise, digits
+    "１２７.0.0.1",  # noqa: RUF001 - digits that look like others, as an attacker writes them
     "[::1]",
     "[::]",
     "[0:0:0:0:0:0:0:1]",

@@ -14,9 +14,8 @@ _INCHES = (7.5, 4.2)
 
 def draw_plot(measurements: Measurements, file: Path) -> None:
     """Draw the plot as SVG, with the same bytes for the same figures."""
-    # A heavy import that only this function needs.
-    import matplotlib as mpl  # noqa: PLC0415 - see above
-    from matplotlib.figure import Figure  # noqa: PLC0415 - see above
+    import matplotlib as mpl  # noqa: PLC0415 - a heavy import that only this function needs
+    from matplotlib.figure import Figure  # noqa: PLC0415 - a heavy import that only this function needs
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "bench", "font.size": 10}):

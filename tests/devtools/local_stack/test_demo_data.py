@@ -19,11 +19,11 @@ def _loaded(admin: psycopg.Connection) -> None:
 
 def test_loading_demo_data_again_changes_nothing(admin: psycopg.Connection, build: DatabaseBuilder) -> None:
     tables = ("organizations", "subscriptions", "subscription_usage", "blogger_information", "tracked_accounts")
-    before = [build.rows(f"select * from {table} order by 1, 2") for table in tables]  # noqa: S608  names from above
+    before = [build.rows(f"select * from {table} order by 1, 2") for table in tables]  # noqa: S608 - the names are literals
 
     load_demo(admin, _SEED)
 
-    assert [build.rows(f"select * from {table} order by 1, 2") for table in tables] == before  # noqa: S608  as above
+    assert [build.rows(f"select * from {table} order by 1, 2") for table in tables] == before  # noqa: S608 - the names are literals
 
 
 def test_the_demo_data_leads_to_every_decision_of_a_subscription(pool: ConnectionPool, build: DatabaseBuilder) -> None:
