@@ -93,8 +93,8 @@ def gate() -> None:
     problems = finish_run(database_pool(), run_key(get_current_context()["ti"]), get_settings().failed_share_limit)
     if problems:
         raise AirflowFailException(
-            f"The run failed: {'; '.join(problems)}. All fetched videos are saved. Clear the failed instances, or a "
-            "failed plan task, to fetch the missing bloggers; Airflow then runs this task again."
+            f"The run failed: {'; '.join(problems)}. All fetched videos are saved. Clear the failed or skipped "
+            "instances, or a failed plan task, to fetch the missing bloggers; Airflow then runs this task again."
         )
 
 
