@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -68,6 +69,14 @@ def _settings_of_the_test() -> Iterator[None]:
     """Keep the settings that a test reads from an environment of its own from later tests."""
     yield
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """Collect no garbage where a test reaches the limit of the recursion, at which finalizers would fail."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -242,6 +242,7 @@ def test_an_unusable_key_set_is_reported_as_unavailable_and_requested_once_per_c
     assert len(key_server.asked) == 1
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 @pytest.mark.parametrize(
     "published",
     [

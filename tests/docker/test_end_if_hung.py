@@ -40,7 +40,8 @@ def start(folder: Path, lines: Sequence[str]) -> int:
         "script=$(cat <&3)",
         'check() { sh -c "$script" end-if-hung.sh 5 false || :; }',
         *lines,
-        "kill -s TERM $other",
+        # The shell may have noticed already that the process has ended.
+        "kill -s TERM $other || :",
         "wait $other || echo $?",
     ]
     done = subprocess.run([*CONTAINER, "\n".join(script)], check=True, capture_output=True, text=True)

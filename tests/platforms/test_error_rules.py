@@ -219,6 +219,7 @@ def request_videos(service: PlatformService) -> object:
     return service.get_user_videos_batch(ACCOUNTS[service.platform], 10)
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 @pytest.mark.parametrize("request_data", [request_profile, request_videos])
 @pytest.mark.parametrize("row", [pytest.param(Row(*row), id=f"{row[1]}: {row[0]}") for row in ROWS])
 def test_each_error_response_has_its_kind(

@@ -159,8 +159,9 @@ def _create_partitions(connection: Connection, import_id: UUID) -> None:
 
 def _import_batch(connection: Connection, step: ImportStep, import_id: UUID, first: int, last: int) -> None:
     with _explained(
-        f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}.",
-        "What was imported before is kept.",
+        "A statement failed.",
+        f"The import stopped at {step.label}, rows {first:,} to {last:,} of legacy_{step.view}. Everything before was "
+        "kept.",
         "Remove the cause and import again: the import goes on there. Postgres reports",
     ):
         for _ in range(_LOST_CONFLICTS):
