@@ -344,7 +344,7 @@ def test_a_rejected_key_is_one_event_of_the_suspension_and_a_warning_of_the_gate
     assert event["fingerprint"] == ["suspended", "TikTok", "invalid_credentials"]
 
 
-def test_a_cause_that_suspended_the_platform_only_by_its_retry_after_stays_an_event_of_the_gate(
+def test_a_cause_that_suspended_the_platform_by_its_retry_after_is_one_event_of_the_suspension(
     planned: int, receiver: SentryReceiver, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.add_fault(Fault(FaultKind.RATE_LIMIT, seconds=3600))
@@ -352,10 +352,7 @@ def test_a_cause_that_suspended_the_platform_only_by_its_retry_after_stays_an_ev
         execute(InstanceStandIn("fetch_tiktok"))
     with pytest.raises(AirflowFailException):
         call(monkeypatch, "gate")
-    assert [event["fingerprint"] for event in receiver.events()] == [
-        ["suspended", "TikTok", "rate_limited"],
-        ["blogger_batch_fetch", "TikTok", "rate_limited"],
-    ]
+    assert [event["fingerprint"] for event in receiver.events()] == [["suspended", "TikTok", "rate_limited"]]
 
 
 def test_accounts_that_were_left_out_for_different_causes_are_an_event_for_each_cause(

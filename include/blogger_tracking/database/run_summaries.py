@@ -43,13 +43,15 @@ class FailureSummary:
     """Fetches of one platform in a run that failed for the same cause.
 
     `cause` is the kind of the platform's error, `configuration` for a wrong Connection, or `unfinished` for fetches
-    that no attempt ended. `example` is the reason of one of the fetches.
+    that no attempt ended. `example` is the reason of one of the fetches. `suspended_platform` is True if one of them
+    suspended the platform during the run.
     """
 
     platform: str
     cause: str
     fetches: int
     example: str
+    suspended_platform: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +219,14 @@ select
         else coalesce(fetch_attempts.error_kind, 'configuration')
     end as cause,
     count(*) as fetches,
-    coalesce(min(coalesce(fetch_attempts.reason, fetches.reason)), 'no attempt was made') as example
+    coalesce(min(coalesce(fetch_attempts.reason, fetches.reason)), 'no attempt was made') as example,
+    coalesce(bool_or(fetch_attempts.reason = platform_suspensions.reason), false) as suspended_platform
 from blogger_tracking.fetches
+join blogger_tracking.runs on runs.id = fetches.run_id
 left join blogger_tracking.fetch_attempts on fetch_attempts.id = fetches.current_attempt_id
+left join
+    blogger_tracking.platform_suspensions
+    on platform_suspensions.platform = fetches.platform and platform_suspensions.suspended_at >= runs.planned_at
 where fetches.run_id = %(run_id)s
   and fetches.conclusive_state is null
   and fetches.state in ('failed', 'released', 'planned', 'running')

@@ -74,7 +74,7 @@ def _log_failures(connection: Connection, key: RunKey, run_id: int) -> None:
     # that suspends the platform was an event when the suspension began.
     for failure in read_failures(connection, run_id):
         logger.log(
-            logging.WARNING if failure.cause in SUSPENDING_KINDS else logging.ERROR,
+            logging.WARNING if failure.suspended_platform or failure.cause in SUSPENDING_KINDS else logging.ERROR,
             "%s: %s fetches of %s failed (%s). For example: %s",
             failure.platform,
             failure.fetches,
