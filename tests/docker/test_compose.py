@@ -125,6 +125,13 @@ def test_the_connections_of_postgres_suffice_for_its_clients_at_the_default_scal
     assert int(connections) >= 150 + 20 * (2 + 2)
 
 
+def test_each_thread_of_the_api_server_and_its_event_loop_find_a_connection() -> None:
+    overflow = int(_SERVICES["api-server"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW"])
+
+    # Five is Airflow's pool, and forty the number of threads in which the API server answers.
+    assert 5 + overflow > 40
+
+
 @pytest.mark.parametrize("name", sorted(_variables()))
 def test_a_secret_has_no_default_and_every_other_variable_has_one(name: str) -> None:
     if _SECRET.search(name) and name not in _OPTIONAL_SECRETS:
