@@ -98,7 +98,7 @@ def _tasks(dag: DAG) -> Iterator[str]:
 
 
 def _schedule(dag: DAG) -> str:
-    from airflow.sdk import Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415 - see read_dags
+    from airflow.sdk import Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTimetable  # noqa: PLC0415 - importing Airflow reads its environment
 
     timetable = dag.timetable
     if isinstance(timetable, CronTriggerTimetable):

@@ -228,11 +228,11 @@ class Trial:
         return set(re.findall(r"\b[0-9a-f]{64}\b", (self._folder / "env").read_text(encoding="utf-8")))
 
     def _look_at_log_files(self) -> dict[str, Any]:
-        """Return how many log files there are, and those that other users than the owner may read or write."""
+        """Return the services that wrote log files, and the files that other users than the owner may read or write."""
         logs = self._containers.volume("logs")
         files = [file for file in logs.rglob("*") if file.is_file()]
         shown = [str(file.relative_to(logs)) for file in files if file.stat().st_mode & 0o077]
-        return {"files": len(files), "shown": sorted(shown)}
+        return {"writers": sorted({_writer(file) for file in files}), "shown": sorted(shown)}
 
     def _prepare(self, services: dict[str, ComposeService]) -> None:
         self._containers = Containers(services, self._folder)
@@ -428,6 +428,13 @@ def _statement_of_step_8(password: str) -> bytes:
     page = (PROJECT_ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
     [statement] = re.findall(r"^ *(create role pipeline_login .+;)$", page, re.MULTILINE)
     return str(statement).replace("PASSWORD", password).encode()
+
+
+def _writer(file: Path) -> str:
+    """Return the service that wrote a log file, by the names that Airflow gives to its logs."""
+    if "dag_processor" in file.parts:
+        return "dag-processor"
+    return "triggerer" if ".trigger." in file.name else "worker"
 
 
 def _busy(airflow: psycopg.Connection) -> tuple[str, ...]:

@@ -125,8 +125,8 @@ def test_no_service_has_a_secret_among_its_arguments(result: dict[str, Any]) -> 
 
 def test_the_log_files_are_readable_by_their_owner_alone(result: dict[str, Any]) -> None:
     assert result["log_files"]["shown"] == []
-    # A run has more task instances than that; how many consumers run depends on the machine.
-    assert result["log_files"]["files"] > 20
+    # Each of them writes files of its own. Their number depends on what a killed triggerer had not written yet.
+    assert result["log_files"]["writers"] == ["dag-processor", "triggerer", "worker"]
 
 
 def test_the_steps_of_the_deployment_page_lead_to_a_ready_default_profile_with_other_passwords(

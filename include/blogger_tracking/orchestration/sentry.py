@@ -84,7 +84,7 @@ def start_sentry(dsn: str | None) -> bool:
         shutdown_timeout=FLUSH_SECONDS,
         environment=get_settings().deployment,
         integrations=[LoggingIntegration(level=logging.INFO, event_level=logging.ERROR)],
-        before_send=_Repetitions().drop,
+        before_send=_Repetitions().before_send,
         before_breadcrumb=_redact_breadcrumb,
     )
     if not any(isinstance(handler, EventHandler) for handler in alerts.handlers):
@@ -106,7 +106,7 @@ class _Repetitions:
     def __init__(self) -> None:
         self._sent_at: dict[tuple[str, ...], float] = {}
 
-    def drop(self, event: Event, hint: Hint) -> Event | None:
+    def before_send(self, event: Event, hint: Hint) -> Event | None:
         """Return the event, or None for a repetition.
 
         An alert with a fingerprint is never a repetition: the code that logs such an alert does so once by a rule.
